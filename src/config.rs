@@ -1,0 +1,233 @@
+//! The configuration: every key typed. `config/default.toml` holds every key with its reason; `load` reads the layers,
+//! `rules` refuses what contradicts itself.
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+use serde::Deserialize;
+
+/// The whole configuration. Durations are written like `20s` or `30days`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Config {
+    /// RabbitMQ.
+    pub broker: Broker,
+    /// PostgreSQL.
+    pub database: Database,
+    /// Redis.
+    pub cache: Cache,
+    /// Who may call, and how that is proven.
+    pub auth: Auth,
+    /// The join path.
+    pub join: Join,
+    /// Settling deliveries.
+    pub settle: Settle,
+    /// Outages of PostgreSQL.
+    pub outage: Outage,
+    /// The announcing half.
+    pub announce: Announce,
+    /// The request records.
+    pub requests: Requests,
+    /// The dead-letter queue.
+    pub dead_letters: DeadLetters,
+    /// Stopping.
+    pub shutdown: Shutdown,
+    /// The operations server.
+    pub http: Http,
+    /// Logging.
+    pub log: Log,
+}
+
+/// `[broker]`
+#[derive(Clone, Debug, Deserialize)]
+pub struct Broker {
+    /// AMQP URL with the worker's own user.
+    pub url: SecretString,
+    /// AMQP URL of a producer; used by `enqueue` and `demo`.
+    pub producer_url: SecretString,
+    /// AMQP URL of an operator; used by `dead-letters`.
+    pub operator_url: SecretString,
+    /// Management API, `http://user:password@host:15672`; empty = not available.
+    pub management_url: SecretString,
+    /// Stands in front of every exchange and queue name.
+    pub prefix: String,
+    /// Whether `run` declares the topology.
+    pub declare: bool,
+    /// Glob patterns of queues that replies may go to beside direct reply-to.
+    pub reply_queues: Vec<String>,
+    /// Heartbeat of both connections.
+    #[serde(with = "duration")]
+    pub heartbeat: Duration,
+    /// Limit of a connection attempt and of each call to the broker.
+    #[serde(with = "duration")]
+    pub timeout: Duration,
+    /// Limit until an event or copy is confirmed.
+    #[serde(with = "duration")]
+    pub confirm_timeout: Duration,
+}
+
+/// `[database]`
+#[derive(Clone, Debug, Deserialize)]
+pub struct Database {
+    /// PostgreSQL URL.
+    pub url: SecretString,
+    /// Limit of a connection attempt.
+    #[serde(with = "duration")]
+    pub connect_timeout: Duration,
+    /// The server ends a statement after this.
+    #[serde(with = "duration")]
+    pub statement_timeout: Duration,
+    /// The server gives up waiting for a lock after this.
+    #[serde(with = "duration")]
+    pub lock_timeout: Duration,
+}
+
+/// `[cache]`
+#[derive(Clone, Debug, Deserialize)]
+pub struct Cache {
+    /// Redis URL: `redis://` or `rediss://`; several, separated by commas, name a cluster.
+    pub url: SecretString,
+    /// Stands in front of every key.
+    pub prefix: String,
+    /// How long an entry lives, give or take a tenth.
+    #[serde(with = "duration")]
+    pub ttl: Duration,
+    /// Limit of one pipeline of writes, connecting included.
+    #[serde(with = "duration")]
+    pub timeout: Duration,
+}
+
+/// `[auth]`
+#[derive(Clone, Debug, Deserialize)]
+pub struct Auth {
+    /// JWKS with the issuer's public keys: a file or a URL; empty = no token is accepted.
+    pub jwks: String,
+    /// The only accepted `iss`.
+    pub issuer: String,
+    /// The only accepted `aud`.
+    pub audience: String,
+    /// Leeway on `exp` and `nbf`.
+    #[serde(with = "duration")]
+    pub leeway: Duration,
+    /// The keys are fetched at most this often from a URL.
+    #[serde(with = "duration")]
+    pub jwks_cooldown: Duration,
+    /// Judge tokens at the broker's time of arrival.
+    pub trust_broker_timestamps: bool,
+    /// With broker time: how old an arrival may be.
+    #[serde(with = "duration")]
+    pub max_queue_delay: Duration,
+    /// Producers that may vouch for callers.
+    pub producers: Vec<Producer>,
+}
+
+/// `[[auth.producers]]`
+#[derive(Clone, Debug, Deserialize)]
+pub struct Producer {
+    /// The broker user.
+    pub user: String,
+    /// Identity types it may vouch for.
+    pub identity_types: Vec<String>,
+    /// Sites it may vouch for; `*` = all.
+    pub sites: Vec<String>,
+    /// Whether it may ask for elevated permission.
+    pub may_elevate: bool,
+}
+
+/// `[join]`
+#[derive(Clone, Debug, Deserialize)]
+pub struct Join {
+    /// Lanes side by side.
+    pub lanes: usize,
+    /// Most requests in one batch.
+    pub batch_max: usize,
+    /// Deliveries prefetched for each lane.
+    pub prefetch: u16,
+    /// How often an unknown member is waited for.
+    pub unknown_member_retries: u32,
+    /// How often a busy record is waited for.
+    pub busy_retries: u32,
+}
+
+/// `[settle]`
+#[derive(Clone, Debug, Deserialize)]
+pub struct Settle {
+    /// A delivery whose copy is not confirmed within this goes back to the queue.
+    #[serde(with = "duration")]
+    pub timeout: Duration,
+}
+
+/// `[outage]`
+#[derive(Clone, Debug, Deserialize)]
+pub struct Outage {
+    /// Deliveries are held at most this long while PostgreSQL is out.
+    #[serde(with = "duration")]
+    pub hold: Duration,
+    /// Longest pause between two attempts to reach a service.
+    #[serde(with = "duration")]
+    pub max_pause: Duration,
+}
+
+/// `[announce]`
+#[derive(Clone, Debug, Deserialize)]
+pub struct Announce {
+    /// Changes that may wait in memory for each side.
+    pub queue: usize,
+    /// Most changes announced at once.
+    pub batch_max: usize,
+    /// How often the outbox is swept.
+    #[serde(with = "duration")]
+    pub sweep_interval: Duration,
+    /// How long a claim on an outbox row lasts.
+    #[serde(with = "duration")]
+    pub lease: Duration,
+}
+
+/// `[requests]`
+#[derive(Clone, Debug, Deserialize)]
+pub struct Requests {
+    /// How long a request's verdict is kept.
+    #[serde(with = "duration")]
+    pub retention: Duration,
+}
+
+/// `[dead_letters]`
+#[derive(Clone, Debug, Deserialize)]
+pub struct DeadLetters {
+    /// Above this many, malformed messages are dropped.
+    pub max: u32,
+}
+
+/// `[shutdown]`
+#[derive(Clone, Debug, Deserialize)]
+pub struct Shutdown {
+    /// Everything in flight is finished within this.
+    #[serde(with = "duration")]
+    pub grace: Duration,
+}
+
+/// `[http]`
+#[derive(Clone, Debug, Deserialize)]
+pub struct Http {
+    /// Address of the operations server; empty = none.
+    pub listen: String,
+}
+
+/// `[log]`
+#[derive(Clone, Debug, Deserialize)]
+pub struct Log {
+    /// `human` or `json`.
+    pub format: String,
+    /// Filter in the syntax of `tracing-subscriber`.
+    pub filter: String,
+}
+
+mod duration {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, de::Error};
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        humantime::parse_duration(&text).map_err(|error| D::Error::custom(format!("`{text}` is no duration: {error}")))
+    }
+}

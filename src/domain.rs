@@ -1,0 +1,26 @@
+//! The nouns and the one rule. Pure: no I/O, no serialisation, time is passed in.
+
+mod caller;
+mod change;
+mod ids;
+mod member;
+mod request;
+mod site;
+mod verdict;
+
+pub use caller::{Caller, IdentityType, Requester};
+pub use change::{Change, Origin};
+pub use ids::{MemberId, RequestId, SiteId};
+pub use member::{ActivityStatus, Json, Member, PrivacyStatus, Status};
+pub use request::{Proof, Request};
+pub use site::Gate;
+pub use verdict::{Decision, Impossible, Recorded, Rejection, Standing, Verdict, decide};
+
+use time::OffsetDateTime;
+
+/// Cuts an instant to milliseconds: the precision of every time that this project stores or sends.
+#[must_use]
+pub fn to_millis(at: OffsetDateTime) -> OffsetDateTime {
+    let nanosecond = at.nanosecond() / 1_000_000 * 1_000_000;
+    at.replace_nanosecond(nanosecond).unwrap_or(at)
+}

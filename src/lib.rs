@@ -1,0 +1,35 @@
+//! The join-community worker: requests in from RabbitMQ, members changed once in effect in PostgreSQL,
+//! public profiles in Redis, member-updated events out.
+//!
+//! Two verbs ([`join`], [`announce`]), the nouns in [`domain`], the words on the wire in [`wire`],
+//! and one module for each outside world. Read `join/lane.rs` and `announce/announcer.rs` to have seen the worker.
+
+pub mod domain;
+pub mod wire;
+
+#[cfg(feature = "worker")]
+pub mod announce;
+#[cfg(feature = "worker")]
+pub mod app;
+#[cfg(feature = "worker")]
+pub mod auth;
+#[cfg(feature = "worker")]
+pub mod cache;
+#[cfg(feature = "worker")]
+pub mod cli;
+#[cfg(feature = "worker")]
+pub mod config;
+#[cfg(feature = "worker")]
+pub mod failure;
+#[cfg(feature = "worker")]
+pub mod join;
+#[cfg(feature = "worker")]
+pub mod operations;
+#[cfg(feature = "worker")]
+pub mod postgres;
+#[cfg(feature = "worker")]
+pub mod rabbitmq;
+#[cfg(feature = "worker")]
+pub mod retry;
+#[cfg(feature = "worker")]
+pub mod telemetry;

@@ -1,0 +1,42 @@
+//! Names that stand in message headers and properties.
+
+/// `type` of a request.
+pub const REQUEST_TYPE: &str = "join-community.v1";
+/// `type` of a reply.
+pub const REPLY_TYPE: &str = "join-community.v1.response";
+/// `type` of an event, and its routing key.
+pub const EVENT_TYPE: &str = "wix.members.v1.member_updated";
+
+/// Carries a session token.
+pub const AUTHORIZATION: &str = "authorization";
+/// W3C trace context.
+pub const TRACEPARENT: &str = "traceparent";
+/// W3C trace context, vendor part.
+pub const TRACESTATE: &str = "tracestate";
+
+/// Why a dead letter is one.
+pub const REASON: &str = "x-join-community-reason";
+/// JSON pointer to what is malformed.
+pub const POINTER: &str = "x-join-community-pointer";
+/// What was wrong, in words.
+pub const ERROR: &str = "x-join-community-error";
+/// How often the request was on the retry ladder.
+pub const ATTEMPTS: &str = "x-join-community-attempts";
+/// When the worker first saw the request.
+pub const FIRST_SEEN: &str = "x-join-community-first-seen";
+/// Exchange that the request was sent to.
+pub const EXCHANGE: &str = "x-join-community-exchange";
+/// Routing key that the request was sent with.
+pub const ROUTING_KEY: &str = "x-join-community-routing-key";
+/// Who is answerable for the request.
+pub const REQUESTER: &str = "x-join-community-requester";
+/// Who calls.
+pub const CALLER: &str = "x-join-community-caller";
+/// When the request arrived.
+pub const ARRIVED: &str = "x-join-community-arrived";
+/// Whether the token that proved the caller held the permission to act for others.
+pub const PERMISSION: &str = "x-join-community-permission";
+/// Size of a body that was too large to be kept whole, in bytes.
+pub const BODY_SIZE: &str = "x-join-community-body-size";
+/// SHA-256 of a body that was too large to be kept whole.
+pub const BODY_SHA256: &str = "x-join-community-body-sha256";
