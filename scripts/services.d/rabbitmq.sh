@@ -1,0 +1,104 @@
+# shellcheck shell=bash disable=SC2034
+# RabbitMQ, with Erlang's port mapper (epmd) of its own.
+
+rabbitmq_user() { echo rabbitmq; }
+rabbitmq_ports() { echo AMQP MANAGEMENT PROMETHEUS DIST; }
+rabbitmq_signal() { echo TERM; }
+rabbitmq_leftovers() { :; }
+rabbitmq_pid() { processes beam.smp | head -n 1; }
+epmd_pid() { processes epmd | head -n 1; }
+
+# The server's own scripts: Debian's wrapper in /usr/sbin wants root or the user rabbitmq.
+rabbitmq_sbin() {
+    local -a found
+    mapfile -t found < <(printf '%s\n' /usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin | sort -V)
+    [[ -x ${found[-1]}/rabbitmq-server ]] && echo "${found[-1]}"
+}
+rabbitmq_packages() { rabbitmq_sbin >/dev/null || echo rabbitmq-server; }
+rabbitmq_version() {
+    local sbin
+    sbin=$(rabbitmq_sbin) || { echo none; return; }
+    sbin=${sbin%/sbin}
+    echo "${sbin##*rabbitmq_server-}"
+}
+
+# config/rabbitmq is what production takes; the rest is development laid over it. Copies,
+# because the user rabbitmq need not be able to read the checkout.
+rabbitmq_prepare() {
+    local home="$STATE/rabbitmq" config="$ROOT/config/rabbitmq"
+    make_home rabbitmq
+    write_file rabbitmq 600 etc/rabbitmq.conf <"$config/rabbitmq.conf"
+    write_file rabbitmq 600 etc/enabled_plugins <"$config/enabled_plugins"
+    RABBITMQ_ADMIN_PASSWORD=admin RABBITMQ_WORKER_PASSWORD=join-worker \
+        RABBITMQ_PRODUCER_PASSWORD=member-gateway RABBITMQ_OPERATOR_PASSWORD=join-operator \
+        sh "$config/definitions.sh" | write_file rabbitmq 600 etc/definitions.json
+    write_file rabbitmq 600 etc/conf.d/development.conf <<CONF
+listeners.tcp.default = 127.0.0.1:${PORT[AMQP]}
+management.tcp.ip = 127.0.0.1
+management.tcp.port = ${PORT[MANAGEMENT]}
+prometheus.tcp.ip = 127.0.0.1
+prometheus.tcp.port = ${PORT[PROMETHEUS]}
+load_definitions = $home/etc/definitions.json
+# A small disk is no reason to block publishers here.
+disk_free_limit.absolute = 50MB
+log.file.level = warning
+CONF
+    [[ -e $home/.erlang.cookie ]] ||
+        od -An -N20 -tx1 /dev/urandom | tr -d ' \n' | write_file rabbitmq 400 .erlang.cookie
+}
+
+# First epmd, or Erlang would start one itself that nobody stops. It knows no argument that
+# would carry the tag, so its name does.
+start_epmd() {
+    local tries
+    [[ -z $(epmd_pid) ]] || return 0
+    local who
+    who=$(listener_of "${PORT[EPMD]}")
+    [[ -z $who ]] || { bad rabbitmq "port ${PORT[EPMD]} is taken by $who: stop that, or choose another with SERVICES_EPMD_PORT=…"; return 1; }
+    launch rabbitmq epmd.log "epmd-$TAG" -- /usr/bin/epmd -address 127.0.0.1 -port "${PORT[EPMD]}"
+    for tries in {1..100}; do
+        (: <"/dev/tcp/127.0.0.1/${PORT[EPMD]}") 2>/dev/null && return 0
+        sleep 0.02
+    done
+    bad rabbitmq "epmd does not answer on port ${PORT[EPMD]}"
+    return 1
+}
+
+rabbitmq_launch() {
+    local home="$STATE/rabbitmq" sbin
+    sbin=$(rabbitmq_sbin)
+    start_epmd || return 1
+    # RUNNING_UNDER_SYSTEMD makes the script become Erlang instead of waiting beside it.
+    launch rabbitmq log '' \
+        RUNNING_UNDER_SYSTEMD=true \
+        ERL_EPMD_ADDRESS=127.0.0.1 ERL_EPMD_PORT="${PORT[EPMD]}" \
+        RABBITMQ_NODENAME=join-community@localhost \
+        RABBITMQ_DIST_PORT="${PORT[DIST]}" \
+        RABBITMQ_CONF_ENV_FILE=/dev/null \
+        RABBITMQ_CONFIG_FILE="$home/etc/rabbitmq.conf" \
+        RABBITMQ_CONFIG_FILES="$home/etc/conf.d" \
+        RABBITMQ_ADVANCED_CONFIG_FILE="$home/etc/advanced.config" \
+        RABBITMQ_ENABLED_PLUGINS_FILE="$home/etc/enabled_plugins" \
+        RABBITMQ_MNESIA_BASE="$home/data" \
+        RABBITMQ_GENERATED_CONFIG_DIR="$home/data/config" \
+        RABBITMQ_LOG_BASE="$home" \
+        RABBITMQ_LOGS="$home/server.log" \
+        RABBITMQ_PID_FILE="$home/data/pid" \
+        RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="-kernel inet_dist_use_interface {127,0,0,1}" \
+        RABBITMQ_SERVER_START_ARGS="-join_community $TAG" \
+        -- "$sbin/rabbitmq-server"
+}
+
+# Listening to AMQP comes last in its start: users, rights and plugins are there by then.
+rabbitmq_ready() {
+    curl -sf --noproxy '*' -m 3 -o /dev/null -u admin:admin \
+        "http://127.0.0.1:${PORT[MANAGEMENT]}/api/health/checks/port-listener/${PORT[AMQP]}"
+}
+
+rabbitmq_farewell() {
+    local pid
+    pid=$(epmd_pid)
+    [[ -n $pid ]] || return 0
+    kill -TERM "$pid" 2>/dev/null || true
+    wait_gone 5 "$pid" || kill -KILL "$pid" 2>/dev/null || true
+}
