@@ -1,1 +1,187 @@
-//! Placeholder.
+//! The command line: the tree of commands and what all of them share. One file a command lies in `cli/`.
+
+pub mod check;
+pub mod dead_letters;
+pub mod demo;
+pub mod enqueue;
+pub mod explain;
+pub mod members;
+pub mod migrate;
+pub mod run;
+pub mod sites;
+pub mod token;
+pub mod topology;
+
+pub mod print;
+pub mod values;
+
+use std::error::Error;
+use std::fmt::Display;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use print::{Format, Output};
+
+use crate::config::Config;
+use crate::telemetry;
+
+const AFTER_HELP: &str = "\
+Configuration: built-in defaults, then the file of --config, then environment variables such as
+JOIN_COMMUNITY__BROKER__URL. Every key is explained in config/default.toml.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 78 bad configuration.
+
+Examples:
+  join-community --config config/local.toml check
+  join-community --config config/local.toml run --migrate
+  join-community enqueue --site SITE --member MEMBER --wait
+  join-community explain REQUEST_ID --output json";
+
+/// Queue worker for `members.joinCommunity()`: takes requests from RabbitMQ, makes members public in PostgreSQL,
+/// keeps their public profiles in Redis and announces each change as a member event.
+#[derive(Debug, Parser)]
+#[command(name = "join-community", version, arg_required_else_help = true, after_help = AFTER_HELP, max_term_width = 100)]
+pub struct Cli {
+    /// Configuration file (TOML), laid over the built-in defaults.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Form of the result; with `json`, stdout holds JSON only and everything else goes to stderr.
+    #[arg(long, global = true, value_enum, value_name = "FORM", default_value_t)]
+    pub output: Format,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the worker, with its operations server, until SIGTERM or SIGINT.
+    Run(run::Args),
+    /// Bring the database schema up to date.
+    Migrate(migrate::Args),
+    /// Declare, verify or export the exchanges and queues.
+    #[command(subcommand)]
+    Topology(topology::Command),
+    /// Check broker, database, cache, keys and configuration against each other before going live.
+    Check(check::Args),
+    /// Import, export and show member records.
+    #[command(subcommand)]
+    Members(members::Command),
+    /// Open or close the community of a site.
+    #[command(subcommand)]
+    Sites(sites::Command),
+    /// Send one request, as a producer does.
+    Enqueue(enqueue::Args),
+    /// Make development keys and session tokens.
+    #[command(subcommand)]
+    Token(token::Command),
+    /// Tell why a request was answered as it was.
+    Explain(explain::Args),
+    /// Look at, replay and discard requests that could not be handled.
+    #[command(subcommand)]
+    DeadLetters(dead_letters::Command),
+    /// Play the whole story on sample members and check that everything came out as promised.
+    Demo(demo::Args),
+}
+
+impl Command {
+    /// Runs the command. An error ends the process with exit code 1.
+    ///
+    /// # Errors
+    /// Whatever kept the command from doing what it is for.
+    pub async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
+        // Boxed: one command's future shall not be as large as the largest of all.
+        match self {
+            Self::Run(args) => Box::pin(run::run(args, context)).await,
+            Self::Migrate(args) => Box::pin(migrate::run(args, context)).await,
+            Self::Topology(command) => Box::pin(topology::run(command, context)).await,
+            Self::Check(args) => Box::pin(check::run(args, context)).await,
+            Self::Members(command) => Box::pin(members::run(command, context)).await,
+            Self::Sites(command) => Box::pin(sites::run(command, context)).await,
+            Self::Enqueue(args) => Box::pin(enqueue::run(args, context)).await,
+            Self::Token(command) => Box::pin(token::run(command, context)).await,
+            Self::Explain(args) => Box::pin(explain::run(args, context)).await,
+            Self::DeadLetters(command) => Box::pin(dead_letters::run(command, context)).await,
+            Self::Demo(args) => Box::pin(demo::run(args, context)).await,
+        }
+    }
+}
+
+/// What every command is given.
+#[derive(Debug)]
+pub struct Context {
+    /// The configuration, checked.
+    pub config: Config,
+    /// Where results go.
+    pub output: Output,
+}
+
+impl Context {
+    /// Joins what was configured with what was asked for on the command line.
+    #[must_use]
+    pub const fn new(config: Config, format: Format) -> Self {
+        Self { config, output: Output::new(format) }
+    }
+}
+
+/// Says on stderr why nothing was begun.
+pub fn complain(problem: &impl Display) {
+    print::complain(problem);
+}
+
+/// Says on stderr, with all its causes, why a command failed; yields exit code 1.
+#[must_use]
+pub fn fail(error: &anyhow::Error) -> ExitCode {
+    let error: &(dyn Error + 'static) = error.as_ref();
+    // Whoever closed our stdout (`| head`) has seen enough and wants no complaint.
+    if !error.is::<print::Closed>() {
+        print::complain(&format_args!("error: {}", telemetry::chain(error)));
+    }
+    ExitCode::FAILURE
+}
+
+/// What a command answers whose half of the program is not built in.
+async fn unavailable(command: &str) -> anyhow::Result<ExitCode> {
+    std::future::ready(Err(anyhow::anyhow!("`{command}` is not available in this build"))).await
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory as _, Parser as _};
+
+    use super::Cli;
+
+    fn walk(command: &clap::Command, path: &str) {
+        for argument in command.get_arguments() {
+            assert!(argument.get_help().is_some(), "{path} {} has no help", argument.get_id());
+        }
+        for child in command.get_subcommands() {
+            let path = format!("{path} {}", child.get_name());
+            assert!(child.get_about().is_some(), "{path} has no help");
+            walk(child, &path);
+        }
+    }
+
+    #[test]
+    fn the_tree_of_commands_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_and_argument_explains_itself() {
+        walk(&Cli::command(), "join-community");
+    }
+
+    #[test]
+    fn the_configuration_file_may_stand_before_or_after_the_command() {
+        for line in ["join-community --config x.toml check", "join-community check --config x.toml"] {
+            let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+            assert_eq!(cli.config.unwrap().to_str(), Some("x.toml"), "{line}");
+        }
+        let line = "join-community dead-letters list --config x.toml --output json";
+        assert!(Cli::try_parse_from(line.split(' ')).is_ok());
+    }
+}

@@ -1,10 +1,14 @@
 //! The configuration: every key typed. `config/default.toml` holds every key with its reason; `load` reads the layers,
 //! `rules` refuses what contradicts itself.
 
+mod load;
+
 use std::time::Duration;
 
 use secrecy::SecretString;
 use serde::Deserialize;
+
+pub use load::{Findings, load};
 
 /// The whole configuration. Durations are written like `20s` or `30days`.
 #[derive(Clone, Debug, Deserialize)]

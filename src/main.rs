@@ -1,1 +1,34 @@
-fn main(){}
+//! The entry: everything that has to happen before a command can run, and how its end becomes an exit code.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use join_community::cli::{self, Cli, Context};
+use join_community::{config, telemetry};
+
+/// `EX_CONFIG` of `sysexits.h`: a service manager can tell a wrong configuration from a crash, and need not start again.
+const BAD_CONFIGURATION: u8 = 78;
+
+fn main() -> ExitCode {
+    // A second provider, should a dependency ever bring one, would otherwise be a panic at the first TLS connection.
+    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+    let cli = Cli::parse();
+    let config = match config::load(cli.config.as_deref(), std::env::vars_os()) {
+        Ok(config) => config,
+        Err(findings) => {
+            cli::complain(&findings);
+            return ExitCode::from(BAD_CONFIGURATION);
+        }
+    };
+    if let Err(error) = telemetry::init(&config.log) {
+        cli::complain(&error);
+        return ExitCode::from(BAD_CONFIGURATION);
+    }
+    let context = Context::new(config, cli.output);
+    let ended = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(anyhow::Error::from)
+        .and_then(|runtime| runtime.block_on(cli.command.run(&context)));
+    ended.unwrap_or_else(|error| cli::fail(&error))
+}

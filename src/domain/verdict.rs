@@ -71,9 +71,9 @@ impl Verdict {
             Self::Rejected(Rejection::Impossible(Impossible::Pending)) => Some("PENDING"),
             Self::Rejected(Rejection::Impossible(Impossible::Blocked)) => Some("BLOCKED"),
             Self::Rejected(Rejection::Impossible(Impossible::Offline)) => Some("OFFLINE"),
-            Self::Joined
-            | Self::AlreadyJoined
-            | Self::Rejected(Rejection::PermissionDenied | Rejection::NotFound) => None,
+            Self::Joined | Self::AlreadyJoined | Self::Rejected(Rejection::PermissionDenied | Rejection::NotFound) => {
+                None
+            }
         }
     }
 

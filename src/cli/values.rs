@@ -1,0 +1,92 @@
+//! How arguments are read: one function a kind of value, whose message says what would have been right.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::domain::{Caller, Gate, IdentityType, MemberId, RequestId, SiteId};
+
+/// A site, `--site 6b0e7f1a-…`.
+///
+/// # Errors
+/// A message for the user.
+pub fn site(text: &str) -> Result<SiteId, String> {
+    guid(text).map(SiteId)
+}
+
+/// A member.
+///
+/// # Errors
+/// A message for the user.
+pub fn member(text: &str) -> Result<MemberId, String> {
+    guid(text).map(MemberId)
+}
+
+/// A caller, `MEMBER:7d368843-…`.
+///
+/// # Errors
+/// A message for the user.
+pub fn caller(text: &str) -> Result<Caller, String> {
+    let words = IdentityType::ALL.map(IdentityType::as_str).join(", ");
+    let (kind, id) = text.split_once(':').ok_or_else(|| format!("expected TYPE:GUID with one of {words}"))?;
+    let identity_type = IdentityType::parse(kind).ok_or_else(|| format!("the type is one of {words}"))?;
+    Ok(Caller { identity_type, id: guid(id)? })
+}
+
+/// A request id.
+///
+/// # Errors
+/// A message for the user.
+pub fn request_id(text: &str) -> Result<RequestId, String> {
+    RequestId::parse(text).ok_or_else(|| format!("expected 1 to {} visible ASCII characters", RequestId::MAX_LENGTH))
+}
+
+/// A site's gate.
+///
+/// # Errors
+/// A message for the user.
+pub fn gate(text: &str) -> Result<Gate, String> {
+    Gate::parse(text).ok_or_else(|| "expected ANYONE or NO_ONE".to_owned())
+}
+
+/// A duration above zero, `30s`.
+///
+/// # Errors
+/// A message for the user.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let duration = humantime::parse_duration(text).map_err(|error| format!("expected a duration like 30s: {error}"))?;
+    if duration.is_zero() { Err("expected a duration above zero".to_owned()) } else { Ok(duration) }
+}
+
+/// Only the form with dashes: the others that `uuid` reads are not what is on the wire.
+fn guid(text: &str) -> Result<Uuid, String> {
+    let parsed = (text.len() == 36).then(|| Uuid::try_parse(text).ok()).flatten();
+    parsed.ok_or_else(|| "expected a GUID like 7d368843-6f0c-4037-8d0e-b7e36a8a0c32".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{caller, duration, member};
+
+    #[test]
+    fn a_guid_has_36_characters_in_any_case() {
+        assert!(member("7D368843-6f0c-4037-8d0e-b7e36a8a0c32").is_ok());
+        for refused in ["", "7d3688436f0c40378d0eb7e36a8a0c32", "{7d368843-6f0c-4037-8d0e-b7e36a8a0c32}"] {
+            assert!(member(refused).is_err(), "{refused:?} was taken");
+        }
+    }
+
+    #[test]
+    fn a_caller_is_a_type_and_a_guid() {
+        let id = "7d368843-6f0c-4037-8d0e-b7e36a8a0c32";
+        assert_eq!(caller(&format!("APP:{id}")).unwrap().to_string(), format!("APP:{id}"));
+        for refused in [id.to_owned(), format!("UNKNOWN:{id}"), "MEMBER:me".to_owned()] {
+            assert!(caller(&refused).is_err(), "{refused:?} was taken");
+        }
+    }
+
+    #[test]
+    fn a_duration_is_above_zero() {
+        assert!(duration("30s").is_ok() && duration("0s").is_err() && duration("30").is_err());
+    }
+}
