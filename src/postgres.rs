@@ -1,1 +1,24 @@
-//! Placeholder.
+//! PostgreSQL: the member records, the recorded verdicts, the outbox. The one user of `sqlx`.
+
+mod commit;
+mod failure;
+mod load;
+mod outbox;
+mod rows;
+mod session;
+
+pub use commit::Ruling;
+pub use failure::StoreError;
+pub use outbox::{Claim, Paid, Side};
+pub use session::{Role, Session};
+
+/// Every statement of the worker, by name: a test prepares each against the migrated schema.
+pub const STATEMENTS: &[(&str, &str)] = &[
+    ("load", load::LOAD),
+    ("commit", commit::COMMIT),
+    ("claim_events", outbox::CLAIM_EVENTS),
+    ("claim_cache", outbox::CLAIM_CACHE),
+    ("forget", outbox::FORGET),
+    ("clear", outbox::CLEAR),
+    ("release", outbox::RELEASE),
+];

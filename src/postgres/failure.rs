@@ -1,0 +1,43 @@
+//! Failures of PostgreSQL, sorted by what the worker does about them.
+
+/// What went wrong, by reaction.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database cannot serve: wait and try again. Anything unknown is taken for this.
+    #[error("PostgreSQL does not serve")]
+    Outage(#[source] sqlx::Error),
+    /// No answer within the limit; whether the statement took effect is unknown.
+    #[error("PostgreSQL did not answer within {0:?}")]
+    Silent(std::time::Duration),
+    /// Others hold what the statement needs: try again, in smaller parts.
+    #[error("the records are busy")]
+    Contention(#[source] sqlx::Error),
+    /// The content can never be stored.
+    #[error("PostgreSQL refuses the content")]
+    Permanent(#[source] sqlx::Error),
+}
+
+impl StoreError {
+    /// Whether the failure lies in the content of one of the requests, so that the batch is worth splitting.
+    #[must_use]
+    pub fn is_outage(&self) -> bool {
+        match self {
+            Self::Outage(_) | Self::Silent(_) => true,
+            Self::Contention(_) | Self::Permanent(_) => false,
+        }
+    }
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        let code =
+            error.as_database_error().and_then(sqlx::error::DatabaseError::code).unwrap_or_default().into_owned();
+        match (code.as_str(), code.get(..2).unwrap_or_default()) {
+            // lock_not_available, query_canceled (statement time-out), deadlock_detected, serialization_failure
+            ("55P03" | "57014" | "40P01" | "40001", _) => Self::Contention(error),
+            // data exception, integrity constraint violation, program limit exceeded
+            (_, "22" | "23" | "54") => Self::Permanent(error),
+            _ => Self::Outage(error),
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! What is owed: claimed by lease, forgotten when both debts are paid.
+
+use std::time::Duration;
+
+use sqlx::postgres::PgRow;
+use sqlx::{Error, Row};
+use uuid::Uuid;
+
+use super::rows::{member, member_columns, unreadable, word};
+use super::{Session, StoreError};
+use crate::domain::{Caller, Change, MemberId, Origin, RequestId, SiteId};
+
+/// One of the two debts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The event.
+    Event,
+    /// The cache entry or tombstone.
+    Cache,
+}
+
+/// How far the debts of one change are paid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Paid {
+    /// The member's site.
+    pub site: SiteId,
+    /// The member.
+    pub member_id: MemberId,
+    /// The sequence that was announced.
+    pub event_sequence: i64,
+    /// The event is confirmed, or none was due.
+    pub event: bool,
+    /// The cache has it, or nothing was due.
+    pub cache: bool,
+}
+
+/// A member's debt that was claimed.
+pub type Claim = Change;
+
+/// Claims by lease: `SKIP LOCKED`, so that sweeps never wait for each other; never by `id > last`, so that a row that
+/// commits late is not passed over. The pause between two tries grows, so that what cannot be paid stands in nobody's way.
+macro_rules! claim {
+    ($due:literal) => {
+        concat!(
+            "WITH due AS MATERIALIZED (
+                 SELECT site_id, member_id FROM outbox WHERE ", $due, " AND lease_until < clock_timestamp()
+                 ORDER BY lease_until LIMIT $1 FOR UPDATE SKIP LOCKED
+             ), claimed AS (
+                 UPDATE outbox o
+                 SET attempts = o.attempts + 1,
+                     lease_until = clock_timestamp() + $2 * interval '1 second' * least(power(2, o.attempts), 64)
+                 FROM due d WHERE o.site_id = d.site_id AND o.member_id = d.member_id
+                 RETURNING o.*
+             )
+             SELECT o.site_id, o.member_id, o.event_sequence, o.event_due, o.cache_due, o.origin, o.caller, o.request_id,
+                    o.traceparent, ",
+            member_columns!(),
+            " FROM claimed o LEFT JOIN LATERAL (
+                 SELECT * FROM members m WHERE m.site_id = o.site_id AND m.id = o.member_id LIMIT 1
+             ) m ON true"
+        )
+    };
+}
+
+pub(super) const CLAIM_EVENTS: &str = claim!("event_due");
+pub(super) const CLAIM_CACHE: &str = claim!("cache_due");
+
+// SKIP LOCKED: whoever holds the row is raising its sequence, so it is not ours to forget any more; and nobody waits.
+pub(super) const FORGET: &str = "
+    DELETE FROM outbox o USING (
+        SELECT o.site_id, o.member_id
+        FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::boolean[], $5::boolean[])
+            AS p (site_id, member_id, event_sequence, event, cache)
+        CROSS JOIN LATERAL (
+            SELECT o.site_id, o.member_id FROM outbox o
+            WHERE o.site_id = p.site_id AND o.member_id = p.member_id AND o.event_sequence = p.event_sequence
+              AND (p.event OR NOT o.event_due) AND (p.cache OR NOT o.cache_due)
+            LIMIT 1 FOR UPDATE SKIP LOCKED
+        ) o
+    ) paid
+    WHERE o.site_id = paid.site_id AND o.member_id = paid.member_id";
+
+pub(super) const CLEAR: &str = "
+    UPDATE outbox o SET event_due = o.event_due AND NOT paid.event, cache_due = o.cache_due AND NOT paid.cache
+    FROM (
+        SELECT o.site_id, o.member_id, p.event, p.cache
+        FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::boolean[], $5::boolean[])
+            AS p (site_id, member_id, event_sequence, event, cache)
+        CROSS JOIN LATERAL (
+            SELECT o.site_id, o.member_id FROM outbox o
+            WHERE o.site_id = p.site_id AND o.member_id = p.member_id AND o.event_sequence = p.event_sequence
+            LIMIT 1 FOR UPDATE SKIP LOCKED
+        ) o
+    ) paid
+    WHERE o.site_id = paid.site_id AND o.member_id = paid.member_id";
+
+pub(super) const RELEASE: &str = "
+    UPDATE outbox o SET lease_until = '-infinity'
+    FROM unnest($1::uuid[], $2::uuid[], $3::bigint[]) AS p (site_id, member_id, event_sequence)
+    WHERE o.site_id = p.site_id AND o.member_id = p.member_id AND o.event_sequence = p.event_sequence";
+
+impl Session {
+    /// Claims up to `limit` debts of one side whose lease is over, oldest lease first.
+    ///
+    /// # Errors
+    /// Sorted by reaction.
+    pub async fn claim(&mut self, side: Side, limit: usize, lease: Duration) -> Result<Vec<Claim>, StoreError> {
+        let statement = match side {
+            Side::Event => CLAIM_EVENTS,
+            Side::Cache => CLAIM_CACHE,
+        };
+        self.run(async |connection| {
+            let rows = sqlx::query(statement)
+                .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+                .bind(lease.as_secs_f64())
+                .fetch_all(connection)
+                .await?;
+            rows.iter().map(change).collect()
+        })
+        .await
+    }
+
+    /// Deletes what is paid in full; of the rest, clears the debt that is paid.
+    ///
+    /// # Errors
+    /// Sorted by reaction. Nothing is lost by a failure: what is not forgotten is announced again.
+    pub async fn forget(&mut self, paid: &[Paid]) -> Result<(), StoreError> {
+        self.mark(FORGET, paid).await?;
+        let halves: Vec<Paid> = paid.iter().copied().filter(|paid| paid.event != paid.cache).collect();
+        if halves.is_empty() { Ok(()) } else { self.mark(CLEAR, &halves).await }
+    }
+
+    /// Gives leases back, so that the next sweep, here or elsewhere, need not wait for them.
+    ///
+    /// # Errors
+    /// Sorted by reaction.
+    pub async fn release(&mut self, unpaid: &[Paid]) -> Result<(), StoreError> {
+        self.run(async |connection| {
+            sqlx::query(RELEASE)
+                .bind(unpaid.iter().map(|paid| paid.site.0).collect::<Vec<_>>())
+                .bind(unpaid.iter().map(|paid| paid.member_id.0).collect::<Vec<_>>())
+                .bind(unpaid.iter().map(|paid| paid.event_sequence).collect::<Vec<_>>())
+                .execute(connection)
+                .await
+        })
+        .await?;
+        Ok(())
+    }
+
+    async fn mark(&mut self, statement: &'static str, paid: &[Paid]) -> Result<(), StoreError> {
+        self.run(async |connection| {
+            sqlx::query(statement)
+                .bind(paid.iter().map(|paid| paid.site.0).collect::<Vec<_>>())
+                .bind(paid.iter().map(|paid| paid.member_id.0).collect::<Vec<_>>())
+                .bind(paid.iter().map(|paid| paid.event_sequence).collect::<Vec<_>>())
+                .bind(paid.iter().map(|paid| paid.event).collect::<Vec<_>>())
+                .bind(paid.iter().map(|paid| paid.cache).collect::<Vec<_>>())
+                .execute(connection)
+                .await
+        })
+        .await?;
+        Ok(())
+    }
+}
+
+fn change(row: &PgRow) -> Result<Change, Error> {
+    let caller = row.try_get::<Option<&str>, _>(6)?;
+    let request_id = row.try_get::<Option<&str>, _>(7)?;
+    Ok(Change {
+        site: SiteId(row.try_get::<Uuid, _>(0)?),
+        member_id: MemberId(row.try_get::<Uuid, _>(1)?),
+        event_sequence: row.try_get(2)?,
+        event_due: row.try_get(3)?,
+        cache_due: row.try_get(4)?,
+        origin: word(row, 5, Origin::parse)?,
+        caller: caller.map(|text| Caller::parse(text).ok_or_else(|| unreadable(6, text))).transpose()?,
+        request_id: request_id.map(|text| RequestId::parse(text).ok_or_else(|| unreadable(7, text))).transpose()?,
+        traceparent: row.try_get::<Option<&str>, _>(8)?.map(Into::into),
+        member: member(row, 9)?,
+    })
+}

@@ -1,0 +1,137 @@
+//! One connection with its settings and limits. No pool: each user owns a session, so that nobody waits for another.
+
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{ConnectOptions, Connection};
+use tracing::debug;
+
+use super::StoreError;
+use crate::config;
+
+/// What a session is for; decides the planner's settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The join path. A plan made anew for each batch would cost up to half of the small ones.
+    Lane,
+    /// The announcing half. Its outbox is nearly empty and bloated: the planner would scan all of it.
+    Announcer,
+    /// Everything else.
+    Tool,
+}
+
+/// A connection that is opened when it is needed, and thrown away when anything is doubtful about it.
+///
+/// While a statement runs the connection is *taken out* of the session and put back only when the answer is there. So a
+/// dropped future takes its connection along, and nobody can be handed one with a statement or a transaction half done.
+pub struct Session {
+    options: PgConnectOptions,
+    connect_limit: Duration,
+    statement_limit: Duration,
+    connection: Option<PgConnection>,
+}
+
+impl Session {
+    /// Prepares a session; connects with its first use.
+    ///
+    /// # Errors
+    /// If the URL is none of PostgreSQL.
+    pub fn new(config: &config::Database, role: Role) -> Result<Self, StoreError> {
+        Ok(Self {
+            options: options(&config.url, config, role)?,
+            connect_limit: config.connect_timeout,
+            // The server ends the statement first; this limit is for a server that does not answer at all.
+            statement_limit: config.statement_timeout + Duration::from_secs(1),
+            connection: None,
+        })
+    }
+
+    /// Runs one statement or several on the connection, within the limits.
+    ///
+    /// # Errors
+    /// Sorted by reaction. After [`StoreError::Silent`] the outcome is unknown.
+    pub async fn run<T>(
+        &mut self,
+        work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, sqlx::Error>,
+    ) -> Result<T, StoreError> {
+        let limit = self.statement_limit;
+        self.run_within(limit, work).await
+    }
+
+    /// Like [`Session::run`], for work that may take longer than one statement of the worker.
+    ///
+    /// # Errors
+    /// As [`Session::run`].
+    pub async fn run_within<T>(
+        &mut self,
+        limit: Duration,
+        work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, sqlx::Error>,
+    ) -> Result<T, StoreError> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.connect().await?,
+        };
+        match tokio::time::timeout(limit, work(&mut connection)).await {
+            Ok(Ok(answer)) => {
+                self.connection = Some(connection);
+                Ok(answer)
+            }
+            Ok(Err(error)) => {
+                let error = StoreError::from(error);
+                if !error.is_outage() {
+                    self.connection = Some(connection);
+                }
+                Err(error)
+            }
+            Err(_) => Err(StoreError::Silent(limit)),
+        }
+    }
+
+    /// Asks whether PostgreSQL serves and takes writes.
+    ///
+    /// # Errors
+    /// If it does not.
+    pub async fn probe(&mut self) -> Result<(), StoreError> {
+        self.run(async |connection| {
+            let read_only: bool = sqlx::query_scalar(PROBE).fetch_one(connection).await?;
+            if read_only { Err(sqlx::Error::Protocol("PostgreSQL is read-only".into())) } else { Ok(()) }
+        })
+        .await
+    }
+
+    async fn connect(&self) -> Result<PgConnection, StoreError> {
+        let connection = tokio::time::timeout(self.connect_limit, PgConnection::connect_with(&self.options))
+            .await
+            .map_err(|_| StoreError::Silent(self.connect_limit))??;
+        debug!("connected to PostgreSQL");
+        Ok(connection)
+    }
+}
+
+pub(super) const PROBE: &str = "SELECT current_setting('transaction_read_only')::boolean FROM (SELECT event_sequence FROM members LIMIT 0) m \
+     RIGHT JOIN (VALUES (1)) one ON true";
+
+fn options(url: &SecretString, config: &config::Database, role: Role) -> Result<PgConnectOptions, StoreError> {
+    let options: PgConnectOptions = url.expose_secret().parse()?;
+    let millis = |limit: Duration| limit.as_millis().to_string();
+    let options = options
+        .application_name(match role {
+            Role::Lane => "join-community lane",
+            Role::Announcer => "join-community announcer",
+            Role::Tool => "join-community",
+        })
+        .disable_statement_logging()
+        .options([
+            ("statement_timeout", millis(config.statement_timeout)),
+            ("lock_timeout", millis(config.lock_timeout)),
+            ("idle_in_transaction_session_timeout", millis(config.statement_timeout)),
+            // Estimates of array statements are inflated, and compiling them costs a thousand times their run time.
+            ("jit", "off".into()),
+        ]);
+    Ok(match role {
+        Role::Lane => options.options([("plan_cache_mode", "force_generic_plan")]),
+        Role::Announcer => options.options([("plan_cache_mode", "force_generic_plan"), ("enable_seqscan", "off")]),
+        Role::Tool => options,
+    })
+}

@@ -1,0 +1,74 @@
+-- Lock, record, change, owe: one statement, one transaction, one order of locks (members, then request keys, then the
+-- outbox, each sorted). An effect is derived from its recorded verdict, so the one cannot exist without the other.
+WITH ruling AS MATERIALIZED (
+    SELECT * FROM unnest(
+        $1::uuid[], $2::text[], $3::text[], $4::bytea[], $5::uuid[], $6::text[], $7::boolean[], $8::text[],
+        $9::text[], $10::text[], $11::text[], $12::bigint[], $13::timestamptz[], $14::text[]
+    ) AS r (
+        site_id, request_id, requester, digest, member_id, caller, elevated, proof,
+        verdict, code, reason, event_sequence, received_at, traceparent
+    )
+    ORDER BY site_id, member_id
+),
+-- The rule once more, on the row as it is now: a lock that was got cannot lose.
+-- LATERAL with LIMIT 1 for the same reason as in load: an index look-up for each row, in the order above.
+locked AS MATERIALIZED (
+    SELECT r.*, m.won
+    FROM ruling r
+    LEFT JOIN LATERAL (
+        SELECT true AS won FROM members m
+        WHERE r.verdict = 'joined'
+          AND m.site_id = r.site_id AND m.id = r.member_id
+          AND m.event_sequence = r.event_sequence - 1
+          AND m.status = 'APPROVED' AND m.privacy_status = 'PRIVATE' AND m.deleted_date IS NULL
+          AND NOT EXISTS (
+              SELECT FROM sites s WHERE s.site_id = r.site_id AND s.public_member_candidates = 'NO_ONE'
+          )
+        LIMIT 1
+        FOR NO KEY UPDATE
+    ) m ON true
+),
+recorded AS (
+    INSERT INTO join_requests (
+        site_id, request_id, requester, digest, member_id, caller, elevated, proof,
+        verdict, code, reason, event_sequence, received_at, decided_at, traceparent
+    )
+    SELECT site_id, request_id, requester, digest, member_id, caller, elevated, proof,
+           verdict, code, reason, event_sequence, received_at, $15, traceparent
+    FROM locked
+    WHERE verdict <> 'joined' OR won
+    ORDER BY site_id, request_id, requester
+    ON CONFLICT DO NOTHING
+    RETURNING site_id, request_id, requester, member_id, caller, verdict, code, reason, event_sequence, traceparent
+),
+changed AS (
+    UPDATE members m
+    SET privacy_status = 'PUBLIC', updated_date = greatest(m.updated_date, $15), event_sequence = m.event_sequence + 1
+    FROM recorded r
+    WHERE r.verdict = 'joined' AND m.site_id = r.site_id AND m.id = r.member_id
+    RETURNING m.site_id, m.id, m.event_sequence, r.caller, r.request_id, r.traceparent
+),
+owed AS (
+    INSERT INTO outbox (
+        site_id, member_id, event_sequence, event_due, cache_due, origin, caller, request_id, traceparent, lease_until
+    )
+    SELECT *, clock_timestamp() + $16 * interval '1 second' FROM (
+        SELECT site_id, id, event_sequence, true, true, 'join_community', caller, request_id, traceparent FROM changed
+        UNION ALL
+        SELECT site_id, member_id, coalesce(event_sequence, 0), false, true, 'join_community', caller, request_id, traceparent
+        FROM recorded
+        WHERE verdict = 'rejected' AND member_id IS NOT NULL
+          AND (code = 'NOT_FOUND' OR reason IN ('PENDING', 'BLOCKED', 'OFFLINE'))
+    ) AS debt (site_id, member_id)
+    ORDER BY site_id, member_id
+    ON CONFLICT (site_id, member_id) DO UPDATE SET
+        event_sequence = greatest(outbox.event_sequence, excluded.event_sequence),
+        event_due = outbox.event_due OR excluded.event_due,
+        cache_due = true,
+        origin = CASE WHEN excluded.event_due THEN excluded.origin ELSE outbox.origin END,
+        caller = CASE WHEN excluded.event_due THEN excluded.caller ELSE outbox.caller END,
+        request_id = CASE WHEN excluded.event_due THEN excluded.request_id ELSE outbox.request_id END,
+        traceparent = CASE WHEN excluded.event_due THEN excluded.traceparent ELSE outbox.traceparent END,
+        lease_until = CASE WHEN excluded.event_due THEN excluded.lease_until ELSE outbox.lease_until END
+)
+SELECT site_id, request_id, requester FROM recorded
