@@ -3,7 +3,7 @@
 
 postgres_user() { echo postgres; }
 postgres_ports() { echo POSTGRES; }
-postgres_signal() { echo INT; } # "fast": sessions are ended, a checkpoint is written
+postgres_ask_to_stop() { kill -INT "$1" 2>/dev/null || true; } # "fast": sessions end, all is written
 postgres_farewell() { :; }
 
 postgres_bin() {
@@ -70,7 +70,7 @@ postgres_create() { # bin
     as_service postgres rm -rf "$home/data" "$home/data.new"
     echo postgres | write_file postgres 600 superuser-password
     (
-        cd "$home"
+        cd "$home" || exit 1
         # The cluster may be lost with the machine during this second, so it is not synced to
         # disk (-N); from its first start on everything is.
         as_service postgres "$1/initdb" -N -D "$home/data.new" -U postgres --pwfile="$home/superuser-password" \

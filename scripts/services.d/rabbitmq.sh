@@ -1,9 +1,8 @@
-# shellcheck shell=bash disable=SC2034
+# shellcheck shell=bash
 # RabbitMQ, with Erlang's port mapper (epmd) of its own.
 
 rabbitmq_user() { echo rabbitmq; }
 rabbitmq_ports() { echo AMQP MANAGEMENT PROMETHEUS DIST; }
-rabbitmq_signal() { echo TERM; }
 rabbitmq_leftovers() { :; }
 rabbitmq_pid() { processes beam.smp | head -n 1; }
 epmd_pid() { processes epmd | head -n 1; }
@@ -50,13 +49,15 @@ CONF
 # First epmd, or Erlang would start one itself that nobody stops. It knows no argument that
 # would carry the tag, so its name does.
 start_epmd() {
-    local tries
-    [[ -z $(epmd_pid) ]] || return 0
     local who
+    [[ -z $(epmd_pid) ]] || return 0
     who=$(listener_of "${PORT[EPMD]}")
-    [[ -z $who ]] || { bad rabbitmq "port ${PORT[EPMD]} is taken by $who: stop that, or choose another with SERVICES_EPMD_PORT=…"; return 1; }
+    if [[ -n $who ]]; then
+        port_taken rabbitmq EPMD "$who"
+        return 1
+    fi
     launch rabbitmq epmd.log "epmd-$TAG" -- /usr/bin/epmd -address 127.0.0.1 -port "${PORT[EPMD]}"
-    for tries in {1..100}; do
+    for _ in {1..100}; do
         (: <"/dev/tcp/127.0.0.1/${PORT[EPMD]}") 2>/dev/null && return 0
         sleep 0.02
     done
@@ -67,7 +68,7 @@ start_epmd() {
 rabbitmq_launch() {
     local home="$STATE/rabbitmq" sbin
     sbin=$(rabbitmq_sbin)
-    start_epmd || return 1
+    start_epmd
     # RUNNING_UNDER_SYSTEMD makes the script become Erlang instead of waiting beside it.
     launch rabbitmq log '' \
         RUNNING_UNDER_SYSTEMD=true \
@@ -93,6 +94,17 @@ rabbitmq_launch() {
 rabbitmq_ready() {
     curl -sf --noproxy '*' -m 3 -o /dev/null -u admin:admin \
         "http://127.0.0.1:${PORT[MANAGEMENT]}/api/health/checks/port-listener/${PORT[AMQP]}"
+}
+
+# On SIGTERM the broker closes everything in order and is done in well under a second, but for
+# the management plugin's handler: taken off during the stop, it waits five seconds for
+# processes that have ended already. Taken off before, it does not. Where that fails the stop
+# is slower, not less clean.
+rabbitmq_ask_to_stop() { # pid
+    as_service rabbitmq env HOME="$STATE/rabbitmq" ERL_EPMD_PORT="${PORT[EPMD]}" \
+        timeout 3 erl_call -sname join-community@localhost \
+        -a 'gen_event delete_handler [rabbit_event,rabbit_mgmt_db_handler,[]]' >/dev/null 2>&1 || true
+    kill -TERM "$1" 2>/dev/null || true
 }
 
 rabbitmq_farewell() {

@@ -3,7 +3,7 @@
 
 redis_user() { echo redis; }
 redis_ports() { echo REDIS; }
-redis_signal() { echo TERM; }
+redis_ask_to_stop() { kill -TERM "$1" 2>/dev/null || true; }
 redis_leftovers() { :; }
 redis_farewell() { :; }
 redis_pid() { processes redis-server | head -n 1; }
