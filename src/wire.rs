@@ -2,13 +2,17 @@
 
 pub mod event;
 pub mod headers;
+pub mod instant;
 pub mod member;
 pub mod profile;
 pub mod reply;
 pub mod request;
+pub mod rule;
 
 mod incoming;
 mod outgoing;
+mod pen;
+mod strict;
 
 pub use incoming::{Incoming, OwnHeaders};
 pub use outgoing::{HeaderValue, Outgoing};
