@@ -45,10 +45,10 @@ Examples:
 #[command(name = "join-community", version, arg_required_else_help = true, after_help = AFTER_HELP, max_term_width = 100)]
 pub struct Cli {
     /// Configuration file (TOML), laid over the built-in defaults.
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Everywhere")]
     pub config: Option<PathBuf>,
     /// Form of the result; with `json`, stdout holds JSON only and everything else goes to stderr.
-    #[arg(long, global = true, value_enum, value_name = "FORM", default_value_t)]
+    #[arg(long, global = true, value_enum, value_name = "FORM", default_value_t, help_heading = "Everywhere")]
     pub output: Format,
     /// What to do.
     #[command(subcommand)]

@@ -1,17 +1,35 @@
 //! The configuration: every key typed. `config/default.toml` holds every key with its reason; `load` reads the layers,
 //! `rules` refuses what contradicts itself.
 
+mod auth;
+mod duration;
+mod findings;
+mod layers;
 mod load;
+mod rules;
+mod secrets;
+mod shape;
+#[cfg(test)]
+mod tests;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::SecretString;
 use serde::Deserialize;
 
-pub use load::{Findings, load};
+pub use auth::{Auth, Producer};
+pub use findings::{Finding, Findings};
+pub use load::load;
+pub use secrets::{amqp_user, redact};
+
+const MINUTE: Duration = Duration::from_mins(1);
+/// The words of `log.format`.
+const FORMATS: [&str; 2] = ["human", "json"];
 
 /// The whole configuration. Durations are written like `20s` or `30days`.
 #[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Config {
     /// RabbitMQ.
     pub broker: Broker,
@@ -39,10 +57,14 @@ pub struct Config {
     pub http: Http,
     /// Logging.
     pub log: Log,
+    /// The files that secrets were read from: what `check` looks at the permissions of.
+    #[serde(skip)]
+    pub secret_files: Vec<PathBuf>,
 }
 
 /// `[broker]`
 #[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Broker {
     /// AMQP URL with the worker's own user.
     pub url: SecretString,
@@ -71,6 +93,7 @@ pub struct Broker {
 
 /// `[database]`
 #[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Database {
     /// PostgreSQL URL.
     pub url: SecretString,
@@ -87,6 +110,7 @@ pub struct Database {
 
 /// `[cache]`
 #[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Cache {
     /// Redis URL: `redis://` or `rediss://`; several, separated by commas, name a cluster.
     pub url: SecretString,
@@ -100,45 +124,9 @@ pub struct Cache {
     pub timeout: Duration,
 }
 
-/// `[auth]`
-#[derive(Clone, Debug, Deserialize)]
-pub struct Auth {
-    /// JWKS with the issuer's public keys: a file or a URL; empty = no token is accepted.
-    pub jwks: String,
-    /// The only accepted `iss`.
-    pub issuer: String,
-    /// The only accepted `aud`.
-    pub audience: String,
-    /// Leeway on `exp` and `nbf`.
-    #[serde(with = "duration")]
-    pub leeway: Duration,
-    /// The keys are fetched at most this often from a URL.
-    #[serde(with = "duration")]
-    pub jwks_cooldown: Duration,
-    /// Judge tokens at the broker's time of arrival.
-    pub trust_broker_timestamps: bool,
-    /// With broker time: how old an arrival may be.
-    #[serde(with = "duration")]
-    pub max_queue_delay: Duration,
-    /// Producers that may vouch for callers.
-    pub producers: Vec<Producer>,
-}
-
-/// `[[auth.producers]]`
-#[derive(Clone, Debug, Deserialize)]
-pub struct Producer {
-    /// The broker user.
-    pub user: String,
-    /// Identity types it may vouch for.
-    pub identity_types: Vec<String>,
-    /// Sites it may vouch for; `*` = all.
-    pub sites: Vec<String>,
-    /// Whether it may ask for elevated permission.
-    pub may_elevate: bool,
-}
-
 /// `[join]`
 #[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Join {
     /// Lanes side by side.
     pub lanes: usize,
@@ -154,6 +142,7 @@ pub struct Join {
 
 /// `[settle]`
 #[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Settle {
     /// A delivery whose copy is not confirmed within this goes back to the queue.
     #[serde(with = "duration")]
@@ -162,6 +151,7 @@ pub struct Settle {
 
 /// `[outage]`
 #[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Outage {
     /// Deliveries are held at most this long while PostgreSQL is out.
     #[serde(with = "duration")]
@@ -173,6 +163,7 @@ pub struct Outage {
 
 /// `[announce]`
 #[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Announce {
     /// Changes that may wait in memory for each side.
     pub queue: usize,
@@ -188,6 +179,7 @@ pub struct Announce {
 
 /// `[requests]`
 #[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Requests {
     /// How long a request's verdict is kept.
     #[serde(with = "duration")]
@@ -196,6 +188,7 @@ pub struct Requests {
 
 /// `[dead_letters]`
 #[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct DeadLetters {
     /// Above this many, malformed messages are dropped.
     pub max: u32,
@@ -203,6 +196,7 @@ pub struct DeadLetters {
 
 /// `[shutdown]`
 #[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Shutdown {
     /// Everything in flight is finished within this.
     #[serde(with = "duration")]
@@ -211,6 +205,7 @@ pub struct Shutdown {
 
 /// `[http]`
 #[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Http {
     /// Address of the operations server; empty = none.
     pub listen: String,
@@ -218,6 +213,7 @@ pub struct Http {
 
 /// `[log]`
 #[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Log {
     /// `human` or `json`.
     pub format: String,
@@ -225,13 +221,10 @@ pub struct Log {
     pub filter: String,
 }
 
-mod duration {
-    use std::time::Duration;
-
-    use serde::{Deserialize, Deserializer, de::Error};
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        humantime::parse_duration(&text).map_err(|error| D::Error::custom(format!("`{text}` is no duration: {error}")))
+impl Log {
+    /// Whether the log is for programs.
+    #[must_use]
+    pub fn is_json(&self) -> bool {
+        self.format == FORMATS[1]
     }
 }

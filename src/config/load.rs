@@ -1,30 +1,45 @@
-//! Reads the layers of the configuration into one.
+//! Loading: the layers, one over the other, then everything that is wrong with the result.
 
 use std::ffi::OsString;
-use std::fmt;
 use std::path::Path;
 
-use super::Config;
+use super::findings::Findings;
+use super::{Config, layers, rules, secrets, shape};
 
-/// Everything that is wrong with a configuration.
-#[derive(Debug)]
-pub struct Findings(Vec<String>);
-
-impl fmt::Display for Findings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.join("\n"))
-    }
-}
-
-impl std::error::Error for Findings {}
-
-/// Lays `file` over the built-in defaults, and the environment over both.
+/// Lays `file` over the built-in defaults and the environment over both.
 ///
 /// # Errors
 /// Everything that is wrong, at once.
 pub fn load<K: Into<OsString>, V: Into<OsString>>(
-    _file: Option<&Path>,
-    _environment: impl IntoIterator<Item = (K, V)>,
+    file: Option<&Path>,
+    environment: impl IntoIterator<Item = (K, V)>,
 ) -> Result<Config, Findings> {
-    Err(Findings(vec!["configuration cannot be loaded in this build".to_owned()]))
+    let mut findings = Findings::default();
+    let defaults = layers::defaults(&mut findings);
+    let mut given = Vec::new();
+    if let Some(path) = file {
+        given.push(layers::file(path, &mut findings));
+    }
+    given.push(layers::environment(environment, &defaults, &mut findings));
+
+    let mut values = defaults.clone();
+    let mut secret_files = Vec::new();
+    for mut layer in given {
+        secret_files.append(&mut secrets::resolve(&mut layer, &mut findings));
+        values.append(&mut shape::checked(layer, &defaults, &mut findings));
+    }
+    match shape::assemble(&values) {
+        Ok(mut config) => {
+            rules::apply(&config, &values, &mut findings);
+            secret_files.sort();
+            secret_files.dedup();
+            config.secret_files = secret_files;
+            if findings.is_empty() { Ok(config) } else { Err(findings) }
+        }
+        Err(error) => {
+            // Cannot happen while every value has been tried by itself; a finding all the same, and no panic.
+            findings.add(&"configuration", error.message());
+            Err(findings)
+        }
+    }
 }

@@ -1,0 +1,90 @@
+//! A table of wrong values and of what is said about each. Separate, because it is long and grows by a line a rule.
+
+use super::findings;
+
+/// A file, and what the line that refuses it begins with and contains.
+const REFUSED: &[(&str, &str, &str)] = &[
+    ("[broker]\nprefx = 1", "broker.prefx (", "no such key; [broker] has confirm_timeout, declare"),
+    ("[brokr]\nurl = 1", "brokr.url (", "no such section; there are announce, auth"),
+    ("[brokr]", "brokr (", "no such section"),
+    ("lanes = 3", "lanes: ", "stands in no section"),
+    ("[join]\nlanes = 0", "join.lanes = 0 (", "must be between 1 and 64"),
+    ("[join]\nlanes = \"4\"", "join.lanes = \"4\" (", "expected usize"),
+    ("[join]\nbatch_max = 1001", "join.batch_max = 1001 (", "must be between 1 and 1000"),
+    ("[join]\nprefetch = 255", "join.prefetch = 255 (", "must be at least join.batch_max = 256 (default)"),
+    ("[join]\nbusy_retries = 0", "join.busy_retries = 0 (", "must be between 1 and 1000"),
+    ("[cache]\nttl = 5", "cache.ttl = 5 (", "a duration like"),
+    ("[cache]\nttl = \"soon\"", "cache.ttl = \"soon\" (", "expected a duration like"),
+    ("[cache]\ntimeout = \"0s\"", "cache.timeout = \"0s\" (", "must be between 1ms and 1h"),
+    ("[cache]\nurl = \"redis://:a,b@h\"", "cache.url (", "written %2F"),
+    ("[cache]\nurl = \"rediss://a,http://b\"", "cache.url (", "must begin with redis:// or rediss://"),
+    ("[cache]\nprefix = \"{m}\"", "cache.prefix = \"{m}\" (", "one node of a cluster"),
+    ("[broker]\nheartbeat = \"1500ms\"", "broker.heartbeat = ", "whole seconds"),
+    ("[broker]\nprefix = \"a b\"", "broker.prefix = \"a b\" (", "visible ASCII"),
+    ("[broker]\nprefix = \"amq.x\"", "broker.prefix = \"amq.x\" (", "RabbitMQ keeps for itself"),
+    ("[broker]\nurl = \"http://h\"", "broker.url (", "must begin with amqp:// or amqps://"),
+    ("[broker]\nmanagement_url = \"h:15672\"", "broker.management_url (", "must begin with http://"),
+    ("[database]\nurl = \"\"", "database.url (", "must be a URL with postgres://"),
+    (
+        "[database]\nlock_timeout = \"5s\"",
+        "database.lock_timeout = ",
+        "must be shorter than database.statement_timeout",
+    ),
+    (
+        "[shutdown]\ngrace = \"5s\"",
+        "database.statement_timeout = \"5s\" (default)",
+        "must be shorter than shutdown.grace",
+    ),
+    ("[outage]\nhold = \"30m\"", "outage.hold = \"30m\" (", "consumer_timeout"),
+    ("[announce]\nlease = \"7s\"", "announce.lease = \"7s\" (", "at least twice broker.confirm_timeout"),
+    (
+        "[announce]\nsweep_interval = \"10s\"",
+        "announce.lease = \"10s\" (default)",
+        "longer than announce.sweep_interval",
+    ),
+    ("[requests]\nretention = \"59m\"", "requests.retention = \"59m\" (", "must be between 1h and"),
+    ("[http]\nlisten = \"localhost\"", "http.listen = \"localhost\" (", "an address and a port"),
+    ("[log]\nformat = \"xml\"", "log.format = \"xml\" (", "must be human or json"),
+    ("[log]\nfilter = \"a=b=c\"", "log.filter = \"a=b=c\" (", "must be a filter"),
+    ("[auth]\njwks = \"k.json\"", "auth.issuer = \"\" (default)", "must not be empty with auth.jwks = \"k.json\""),
+    ("[auth]\njwks = \"k.json\"", "auth.audience = \"\" (default)", "must not be empty with auth.jwks"),
+    ("[auth]\njwks = \"ftp://h\"", "auth.jwks = ftp://h/ (", "http:// or https://, or name a file"),
+    ("[auth]\njwks = \"https://u@h\"", "auth.jwks = https://h/ (", "must hold no user or password"),
+    (
+        "[auth]\njwks = \"k\"\nissuer = \"i\"\naudience = \"a\"\ntrust_broker_timestamps = true\nmax_queue_delay = \"0s\"",
+        "auth.max_queue_delay = \"0s\" (",
+        "must be above zero with auth.trust_broker_timestamps = true",
+    ),
+    (
+        "[[auth.producers]]\nuser = \"join-worker\"\nidentity_types = []\nsites = []",
+        "auth.producers = ",
+        "user `join-worker` must not be the user of broker.url (default)",
+    ),
+    (
+        "[auth]\nproducers = [{user=\"x\",identity_types=[],sites=[]},{user=\"x\",identity_types=[],sites=[]}]",
+        "auth.producers = ",
+        "user `x` is listed twice",
+    ),
+    (
+        "[[auth.producers]]\nuser = \"x\"\nidentity_types = [\"UNKNOWN\"]\nsites = [\"all\"]",
+        "auth.producers = ",
+        "identity_types has \"UNKNOWN\"",
+    ),
+    (
+        "[[auth.producers]]\nuser = \"x\"\nidentity_types = []\nsites = [\"all\"]",
+        "auth.producers = ",
+        "sites has \"all\"",
+    ),
+    ("[[auth.producers]]\nsites = []", "auth.producers[0].user (", "is missing"),
+    ("[[auth.producers]]\nmay_elevat = true", "auth.producers[0].may_elevat (", "unknown field"),
+    ("[auth]\nproducers = 5", "auth.producers = 5 (", "expected a sequence"),
+];
+
+#[test]
+fn each_wrong_value_is_refused_with_key_value_origin_and_rule() {
+    for (file, begins, contains) in REFUSED {
+        let found = findings(file, &[]);
+        let said = found.lines().any(|line| line.starts_with(begins) && line.contains(contains));
+        assert!(said, "{file}\n  should be refused as\n    {begins} … {contains}\n  but is as\n    {found}");
+    }
+}
