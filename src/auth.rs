@@ -1,1 +1,87 @@
-//! Placeholder.
+//! Who calls: proven by a session token, by a trusted producer, or by a copy that this worker wrote itself.
+//!
+//! Separate, because whom to believe is decided here and nowhere else.
+
+mod authenticator;
+mod claims;
+mod key_set;
+mod key_source;
+mod keys;
+pub mod mint;
+mod producers;
+pub mod refusal;
+mod tokens;
+
+pub use authenticator::Authenticator;
+
+use crate::domain::{Caller, Proof, Requester};
+
+/// What is known of a request's sender.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Authentication {
+    /// The sender is proven.
+    Proven(Proven),
+    /// The sender is not proven, and waiting cannot change that. The word is one of [`refusal::ALL`].
+    Refused(&'static str),
+    /// The key that the token names is not known yet. New keys are asked for; try again later.
+    NoKeys,
+}
+
+/// A proven sender.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proven {
+    /// Who calls.
+    pub caller: Caller,
+    /// Who is answerable, and owns the request id.
+    pub requester: Requester,
+    /// How that is proven, and what it entitles to now.
+    pub proof: Proof,
+}
+
+impl Proven {
+    /// Whether a copy may carry this proof in the worker's own headers in place of the token. Not so for an expired
+    /// token: the headers have no word for expiry, so a copy would turn it into a valid one. Such a copy keeps its token.
+    #[must_use]
+    pub const fn may_travel(&self) -> bool {
+        may_travel(self.proof)
+    }
+}
+
+/// [`Proven::may_travel`], for where only the proof is at hand.
+#[must_use]
+pub const fn may_travel(proof: Proof) -> bool {
+    match proof {
+        Proof::Token { expired, .. } => !expired,
+        Proof::Producer { .. } => true,
+    }
+}
+
+/// Why authentication cannot be set up: the configuration is at fault, and trying again is of no use.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthSetupError {
+    /// A key holds what it must not.
+    #[error("{key} = `{value}`: {rule}")]
+    Setting {
+        /// The key, as the configuration spells it.
+        key: String,
+        /// Its value.
+        value: String,
+        /// What would be right.
+        rule: &'static str,
+    },
+    /// There is no HTTP client to fetch keys with.
+    #[error("no HTTP client for auth.jwks; install the system's CA certificates (package ca-certificates)")]
+    HttpClient(#[source] reqwest::Error),
+}
+
+impl AuthSetupError {
+    fn setting(key: impl Into<String>, value: impl Into<String>, rule: &'static str) -> Self {
+        Self::Setting { key: key.into(), value: value.into(), rule }
+    }
+}
+
+/// Why a sender is not proven; the inner form of [`Authentication`].
+enum Doubt {
+    Refused(&'static str),
+    NoKeys,
+}

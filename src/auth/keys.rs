@@ -1,0 +1,130 @@
+//! The keys that are held now, and the task that keeps them fresh. Separate, because a lane must never wait for an issuer.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::{ArcSwapOption, Guard};
+use time::OffsetDateTime;
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::key_set::KeySet;
+use super::key_source::{KeyReadError, KeySource};
+use crate::telemetry;
+
+/// A set of keys, and since when it is known to be complete.
+pub(super) struct Held {
+    pub(super) set: KeySet,
+    /// When the read of it began: a key that existed then is in it.
+    pub(super) as_of: OffsetDateTime,
+}
+
+/// The keys of the issuer. The last good set is kept while newer ones cannot be read.
+pub(super) struct Keys {
+    place: String,
+    held: ArcSwapOption<Held>,
+    trouble: ArcSwapOption<String>,
+    wanted: Notify,
+    read: watch::Sender<bool>,
+}
+
+impl Keys {
+    /// No keys yet.
+    pub(super) fn empty(source: &KeySource) -> Arc<Self> {
+        Arc::new(Self {
+            place: source.place(),
+            held: ArcSwapOption::empty(),
+            trouble: ArcSwapOption::empty(),
+            wanted: Notify::new(),
+            read: watch::Sender::new(false),
+        })
+    }
+
+    /// Reads the keys in the background, at most once in `cooldown`, until `stop`.
+    pub(super) fn spawn(self: Arc<Self>, source: KeySource, cooldown: Duration, stop: CancellationToken) {
+        let cooldown = source.cooldown(cooldown);
+        let task = self.keep_fresh(source, move || tokio::time::sleep(cooldown));
+        tokio::spawn(stop.run_until_cancelled_owned(task));
+    }
+
+    /// Reads the keys over and over: after each read it rests for a cool-down, then waits for a wish or for the period.
+    /// One task alone reads, so there are never two reads at once, and wishes during a rest come to one read.
+    pub(super) async fn keep_fresh<R: Future<Output = ()>>(self: Arc<Self>, source: KeySource, rest: impl Fn() -> R) {
+        loop {
+            let well = self.refresh(&source).await;
+            rest().await;
+            if well {
+                tokio::select! {
+                    () = self.wanted.notified() => {}
+                    () = tokio::time::sleep(source.period()) => {}
+                }
+            }
+        }
+    }
+
+    /// The newest good set, if any was read.
+    pub(super) fn held(&self) -> Guard<Option<Arc<Held>>> {
+        self.held.load()
+    }
+
+    /// Asks for a read. Any number of wishes comes to one.
+    pub(super) fn ask(&self) {
+        self.wanted.notify_one();
+    }
+
+    /// Returns as soon as a set was read.
+    pub(super) async fn wait(&self) {
+        // It cannot fail: the sender lives in `self`.
+        let mut read = self.read.subscribe();
+        let _seen = read.wait_for(|read| *read).await;
+    }
+
+    /// Why there is no set yet.
+    pub(super) fn missing(&self) -> Option<String> {
+        if self.held.load().is_some() {
+            return None;
+        }
+        let trouble = self.trouble.load();
+        let why = trouble.as_ref().map_or("not read yet", |trouble| trouble.as_str());
+        Some(format!("no keys from auth.jwks = {}: {why}", self.place))
+    }
+
+    async fn refresh(&self, source: &KeySource) -> bool {
+        let as_of = OffsetDateTime::now_utc();
+        let read = source.read().await.and_then(|json| KeySet::parse(&json).map_err(KeyReadError::Content));
+        let outcome = if read.is_ok() { "read" } else { "failed" };
+        metrics::counter!("join_community_key_reads_total", "outcome" => outcome).increment(1);
+        match read {
+            Ok(set) => self.keep(Held { set, as_of }),
+            Err(error) => {
+                self.complain(&error);
+                return false;
+            }
+        }
+        true
+    }
+
+    fn keep(&self, held: Held) {
+        let (usable, skipped) = (held.set.len(), held.set.skipped());
+        let before = self.held.swap(Some(Arc::new(held)));
+        let recovered = self.trouble.swap(None).is_some();
+        self.read.send_replace(true);
+        let known = before.map(|before| (before.set.len(), before.set.skipped()));
+        if recovered || known != Some((usable, skipped)) {
+            tracing::info!(jwks = %self.place, usable, "keys read");
+        }
+        if skipped > 0 && known.is_none_or(|(_, before)| before != skipped) {
+            tracing::warn!(jwks = %self.place, skipped, "keys that are not for RS256, ES256 or EdDSA signatures are skipped");
+        }
+    }
+
+    /// Tells of trouble once, not at every read that fails.
+    fn complain(&self, error: &KeyReadError) {
+        let trouble = telemetry::chain(error);
+        if self.trouble.load().is_none() {
+            tracing::warn!(jwks = %self.place, error = trouble, "keys cannot be read; those held stay in use");
+        }
+        self.trouble.store(Some(Arc::new(trouble)));
+    }
+}
