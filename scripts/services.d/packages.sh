@@ -20,7 +20,9 @@ install_missing() {
     say services "installing ${missing[*]}"
     # The packages would start services of their own; a policy-rc.d forbids it while they
     # are installed, and where systemd is at work they are not started at boot either.
-    if ! "${sudo[@]}" bash -s -- "${missing[@]}" >&2 <<'SCRIPT'; then
+    local log
+    log=$(mktemp)
+    if ! "${sudo[@]}" bash -s -- "${missing[@]}" >"$log" 2>&1 <<'SCRIPT'; then
         set -euo pipefail
         export DEBIAN_FRONTEND=noninteractive
         policy=/usr/sbin/policy-rc.d
@@ -30,8 +32,8 @@ install_missing() {
             chmod 755 "$policy"
         fi
         get() { apt-get -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "$@"; }
-        get install -y --no-install-recommends "$@" >/dev/null ||
-            { get update && get install -y --no-install-recommends "$@" >/dev/null; }
+        get install -y --no-install-recommends "$@" ||
+            { get update && get install -y --no-install-recommends "$@"; }
         if command -v systemctl >/dev/null; then
             for package in "$@"; do
                 case $package in
@@ -47,7 +49,10 @@ install_missing() {
             done
         fi
 SCRIPT
+        tail -n 20 "$log" >&2
+        rm -f "$log"
         die "apt-get failed; by hand, as root: apt-get update && $line"
     fi
+    rm -f "$log"
     say services "installed; their system services are off"
 }
