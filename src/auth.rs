@@ -12,6 +12,9 @@ mod producers;
 pub mod refusal;
 mod tokens;
 
+#[cfg(test)]
+mod tests;
+
 pub use authenticator::Authenticator;
 
 use crate::domain::{Caller, Proof, Requester};

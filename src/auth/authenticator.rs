@@ -144,18 +144,15 @@ impl Authenticator {
         };
         let requester = Requester::from_own_record(requester).ok_or(refusal::COPY_DAMAGED)?;
         let caller = Caller::parse(caller).ok_or(refusal::COPY_DAMAGED)?;
-        let proof = match requester.producer_user() {
-            Some(user) => self
-                .producers
-                .proof(user, decoded.body.site, caller.identity_type)
-                .ok_or(refusal::PRODUCER_WITHDRAWN)?,
-            None => {
-                let tokens = self.tokens.as_ref().ok_or(refusal::ISSUER_WITHDRAWN)?;
-                if requester != Requester::token(&tokens.issuer, caller) {
-                    return Err(refusal::ISSUER_WITHDRAWN);
-                }
-                Proof::Token { permission: own.permission.ok_or(refusal::COPY_DAMAGED)?, expired: false }
+        let site = decoded.body.site;
+        let proof = if let Some(user) = requester.producer_user() {
+            self.producers.proof(user, site, caller.identity_type).ok_or(refusal::PRODUCER_WITHDRAWN)?
+        } else {
+            let tokens = self.tokens.as_ref().ok_or(refusal::ISSUER_WITHDRAWN)?;
+            if requester != Requester::token(&tokens.issuer, caller) {
+                return Err(refusal::ISSUER_WITHDRAWN);
             }
+            Proof::Token { permission: own.permission.ok_or(refusal::COPY_DAMAGED)?, expired: false }
         };
         Ok(Proven { caller, requester, proof })
     }

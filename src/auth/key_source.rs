@@ -42,13 +42,12 @@ pub(super) enum KeyReadError {
 
 impl KeySource {
     pub(super) fn new(jwks: &str) -> Result<Self, AuthSetupError> {
-        let Some((scheme, rest)) = jwks.split_once("://") else {
-            return Ok(Self::File(jwks.into()));
-        };
-        match scheme.to_ascii_lowercase().as_str() {
-            "file" => Ok(Self::File(rest.into())),
-            "http" | "https" => Self::url(jwks),
-            _ => Err(AuthSetupError::setting("auth.jwks", format!("{scheme}://…"), "a file, or an http(s) URL")),
+        match jwks.split_once("://") {
+            None => Ok(Self::File(jwks.into())),
+            Some(("http" | "https", _)) => Self::url(jwks),
+            Some((scheme, _)) => {
+                Err(AuthSetupError::setting("auth.jwks", format!("{scheme}://…"), "a file, or an http(s) URL"))
+            }
         }
     }
 

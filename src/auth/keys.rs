@@ -105,7 +105,7 @@ impl Keys {
         true
     }
 
-    fn keep(&self, held: Held) {
+    pub(super) fn keep(&self, held: Held) {
         let (usable, skipped) = (held.set.len(), held.set.skipped());
         let before = self.held.swap(Some(Arc::new(held)));
         let recovered = self.trouble.swap(None).is_some();

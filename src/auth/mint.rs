@@ -2,35 +2,21 @@
 //!
 //! Separate from the checking of tokens: the worker itself holds no private key.
 
+mod algorithm;
 mod store;
 
-use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use aws_lc_rs::error::Unspecified;
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::rsa::{KeyPair, KeySize};
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair};
-use jsonwebtoken::jwk::{Jwk, ThumbprintHash};
+use jsonwebtoken::jwk::{Jwk, JwkSet, ThumbprintHash};
 use jsonwebtoken::{EncodingKey, Header, encode};
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use crate::domain::{Caller, RequestId, SiteId};
+pub use algorithm::Algorithm;
 
-/// What a token is signed with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Algorithm {
-    /// RSA, the commonest and the cheapest to verify.
-    #[default]
-    Rs256,
-    /// ECDSA on P-256.
-    Es256,
-    /// Ed25519.
-    EdDsa,
-}
+use crate::domain::{Caller, RequestId, SiteId};
 
 /// What a token says.
 #[derive(Clone, Debug)]
@@ -100,50 +86,6 @@ struct SigningKey {
     kid: String,
 }
 
-impl Algorithm {
-    /// Every algorithm.
-    pub const ALL: [Self; 3] = [Self::Rs256, Self::Es256, Self::EdDsa];
-
-    /// The word in a token's header.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Rs256 => "RS256",
-            Self::Es256 => "ES256",
-            Self::EdDsa => "EdDSA",
-        }
-    }
-
-    const fn jwt(self) -> jsonwebtoken::Algorithm {
-        match self {
-            Self::Rs256 => jsonwebtoken::Algorithm::RS256,
-            Self::Es256 => jsonwebtoken::Algorithm::ES256,
-            Self::EdDsa => jsonwebtoken::Algorithm::EdDSA,
-        }
-    }
-
-    /// A new private key, PKCS#8 in PEM.
-    fn generate(self) -> Result<String, MintError> {
-        let random = SystemRandom::new();
-        let der = match self {
-            Self::Rs256 => KeyPair::generate(KeySize::Rsa2048)
-                .and_then(|pair| pair.as_der())
-                .map(|der: Pkcs8V1Der<'_>| der.as_ref().to_vec()),
-            Self::Es256 => EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random)
-                .map(|document| document.as_ref().to_vec()),
-            Self::EdDsa => Ed25519KeyPair::generate_pkcs8v1(&random).map(|document| document.as_ref().to_vec()),
-        };
-        let der = der.map_err(|error| MintError::Generate(self, error))?;
-        Ok(pem::encode(&pem::Pem::new("PRIVATE KEY", der)))
-    }
-}
-
-impl fmt::Display for Algorithm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
 impl DevelopmentKeys {
     /// The keys in `directory`; those that are not there are made. Any number of processes may do so at once.
     ///
@@ -158,7 +100,15 @@ impl DevelopmentKeys {
     /// # Errors
     /// If it cannot be signed.
     pub fn token(&self, claims: &TokenClaims, algorithm: Algorithm) -> Result<String, MintError> {
-        self.sign(&Payload::new(claims), algorithm, Some(self.kid(algorithm)))
+        self.token_under(claims, algorithm, self.kid(algorithm))
+    }
+
+    /// A token that names a key of the caller's choice.
+    ///
+    /// # Errors
+    /// If it cannot be signed.
+    pub fn token_under(&self, claims: &TokenClaims, algorithm: Algorithm, kid: &str) -> Result<String, MintError> {
+        self.sign(&Payload::new(claims), algorithm, Some(kid))
     }
 
     /// Any payload, under any `kid` or none: for tokens that are to be refused.
@@ -191,6 +141,26 @@ impl DevelopmentKeys {
     #[must_use]
     pub const fn created(&self) -> bool {
         self.created
+    }
+
+    /// New keys that are kept nowhere.
+    #[cfg(test)]
+    pub(super) fn unsaved() -> Self {
+        let key =
+            |algorithm: Algorithm| SigningKey::parse(algorithm, algorithm.generate().unwrap().as_bytes()).unwrap();
+        Self { keys: Algorithm::ALL.map(key).into(), jwks: PathBuf::new(), created: true }
+    }
+
+    /// Any payload under any header.
+    #[cfg(test)]
+    pub(super) fn sign_under(&self, header: &Header, payload: &serde_json::Value) -> String {
+        let key = Algorithm::ALL.into_iter().find(|algorithm| algorithm.jwt() == header.alg).unwrap();
+        encode(header, payload, &self.key(key).encoding).unwrap()
+    }
+
+    /// The public halves.
+    pub(super) fn public(&self) -> JwkSet {
+        JwkSet { keys: self.keys.iter().map(|key| key.public.clone()).collect() }
     }
 
     fn key(&self, algorithm: Algorithm) -> &SigningKey {

@@ -7,8 +7,6 @@ use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
-use jsonwebtoken::jwk::JwkSet;
-
 use super::{Algorithm, DevelopmentKeys, MintError, SigningKey};
 
 const JWKS: &str = "jwks.json";
@@ -43,18 +41,18 @@ pub(super) fn load_or_create(directory: &Path) -> Result<DevelopmentKeys, MintEr
         let key = SigningKey::parse(algorithm, &pem).map_err(|source| MintError::Key { path, algorithm, source })?;
         keys.push(key);
     }
-    publish(&jwks, &keys).map_err(failed(&jwks))?;
-    Ok(DevelopmentKeys { keys, jwks, created })
+    let keys = DevelopmentKeys { keys, jwks, created };
+    publish(&keys).map_err(failed(&keys.jwks))?;
+    Ok(keys)
 }
 
 /// Writes the public halves, unless the file holds just them.
-fn publish(jwks: &Path, keys: &[SigningKey]) -> io::Result<()> {
-    let set = JwkSet { keys: keys.iter().map(|key| key.public.clone()).collect() };
-    let mut json = serde_json::to_vec_pretty(&set)?;
+fn publish(keys: &DevelopmentKeys) -> io::Result<()> {
+    let mut json = serde_json::to_vec_pretty(&keys.public())?;
     json.push(b'\n');
-    match fs::read(jwks) {
+    match fs::read(&keys.jwks) {
         Ok(there) if there == json => Ok(()),
-        Ok(_) | Err(_) => replace(jwks, &json, PUBLIC),
+        Ok(_) | Err(_) => replace(&keys.jwks, &json, PUBLIC),
     }
 }
 
