@@ -1,1 +1,13 @@
-//! Placeholder.
+//! The announcing half: pays what is owed for every committed change, an event and a cache entry.
+//!
+//! It hears of changes from memory, microseconds after their commit, or finds them in the outbox: after a crash, an outage,
+//! a change by somebody else. Memory is a hint, the outbox is the truth.
+
+mod announcer;
+mod cache_side;
+mod event_side;
+mod handover;
+mod sweep;
+
+pub use announcer::{Announcer, Parts};
+pub use handover::HandOver;

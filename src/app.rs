@@ -1,1 +1,8 @@
-//! Placeholder.
+//! The worker put together: the only place that joins the concrete parts. Tests build the same worker.
+
+mod consuming;
+mod parts;
+mod running;
+
+pub use parts::{App, StartError};
+pub use running::Stopped;

@@ -1,1 +1,14 @@
-//! Placeholder.
+//! The joining half: requests in, verdicts and changes recorded, deliveries settled, replies out.
+//!
+//! It ends in a durable fact, one PostgreSQL statement that holds the verdict, the member's new state and what is owed to
+//! the world. Read [`lane`] first.
+
+mod answers;
+mod arrival;
+mod batch;
+mod desk;
+pub mod lane;
+pub mod rounds;
+mod settle;
+
+pub use desk::{Desk, DeskParts};

@@ -1,4 +1,12 @@
 //! The broker: connections, topology, what is published and what is consumed. `lapin` is used here and nowhere else.
 
 pub mod address;
+pub mod clock_proof;
 pub mod connect;
+pub mod consumer;
+pub mod depth;
+pub mod incoming;
+pub mod publisher;
+pub mod supervisor;
+pub mod topology;
+pub mod window;

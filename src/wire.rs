@@ -1,5 +1,6 @@
 //! The words on the wire: requests and replies, events, cached profiles, member records. Serialisation lives here alone.
 
+pub mod copy;
 pub mod event;
 pub mod headers;
 pub mod instant;

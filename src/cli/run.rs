@@ -2,7 +2,14 @@
 
 use std::process::ExitCode;
 
+use anyhow::Context as _;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
 use super::Context;
+use crate::app::App;
+use crate::config::Config;
 
 /// Arguments of `run`.
 #[derive(Debug, clap::Args)]
@@ -15,7 +22,52 @@ pub struct Args {
 /// Runs the command.
 ///
 /// # Errors
-/// What kept it from being done.
-pub async fn run(_args: Args, _context: &Context) -> anyhow::Result<ExitCode> {
-    super::unavailable("run").await
+/// What kept the worker from running.
+pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
+    let config = context.config.clone();
+    let stop = CancellationToken::new();
+    stop_on_signal(&stop).context("signals cannot be listened to")?;
+    if args.migrate {
+        anyhow::bail!("--migrate: use the command migrate");
+    }
+    warn_of_mistrust(&config);
+    let app = App::build(config).await?;
+    if let Some(address) = app.operations_address() {
+        info!(%address, "operations server listens: /livez, /readyz, /metrics");
+    }
+    app.run(stop).await?;
+    info!("stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The defaults trust nobody; a worker that can only refuse is worth a word.
+fn warn_of_mistrust(config: &Config) {
+    if config.auth.jwks.is_empty() && config.auth.producers.is_empty() {
+        warn!(
+            "every request will be refused: set auth.jwks to accept session tokens, or list trusted producers in \
+             [[auth.producers]]"
+        );
+    }
+}
+
+/// The first signal drains, the second leaves at once.
+fn stop_on_signal(stop: &CancellationToken) -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let stop = stop.clone();
+    tokio::spawn(async move {
+        any_of(&mut terminate, &mut interrupt).await;
+        stop.cancel();
+        any_of(&mut terminate, &mut interrupt).await;
+        warn!("second signal: leaving at once; what is cut comes again, and counts once");
+        std::process::exit(1);
+    });
+    Ok(())
+}
+
+async fn any_of(terminate: &mut Signal, interrupt: &mut Signal) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
 }

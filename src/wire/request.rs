@@ -6,7 +6,6 @@ mod body;
 mod properties;
 mod trace;
 
-
 use crate::domain::{Caller, MemberId, RequestId, SiteId};
 
 use super::pen::Object;

@@ -1,0 +1,96 @@
+//! The cache side: entries and tombstones, written if newer. Its breaker keeps an outage of Redis from costing anything.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tracing::debug;
+
+use super::announcer::Forgotten;
+use super::handover::Debt;
+use crate::cache::{Entry, Profiles};
+use crate::domain::Member;
+use crate::operations::{Dependency, Health, Meters};
+use crate::postgres::Side;
+use crate::retry::Pauses;
+use crate::telemetry::chain;
+use crate::wire::profile;
+
+/// What the cache side works with.
+pub(super) struct CacheSide {
+    pub(super) profiles: Profiles,
+    pub(super) health: Health,
+    pub(super) meters: Meters,
+    pub(super) batch_max: usize,
+    pub(super) longest_pause: Duration,
+}
+
+impl CacheSide {
+    /// Writes what is ready, batch by batch, until nobody hands over any more. While Redis does not serve it only asks,
+    /// with growing pauses, whether it does again; what comes meanwhile stays in the outbox.
+    pub(super) async fn run(mut self, mut queue: mpsc::Receiver<Arc<Debt>>, forgotten: Forgotten) {
+        let mut ready = Vec::with_capacity(self.batch_max);
+        let mut pauses = Pauses::up_to(self.longest_pause);
+        let mut next_probe = tokio::time::Instant::now();
+        loop {
+            let open = !self.health.is_up(Dependency::Cache);
+            tokio::select! {
+                taken = queue.recv_many(&mut ready, self.batch_max) => {
+                    if taken == 0 {
+                        return;
+                    }
+                    let paid = if open { vec![false; taken] } else { self.write(&ready).await };
+                    for (debt, paid) in ready.drain(..).zip(paid) {
+                        forgotten.done(&debt, Side::Cache, paid);
+                    }
+                }
+                () = tokio::time::sleep_until(next_probe), if open => {
+                    match self.profiles.probe().await {
+                        Ok(()) => { pauses.reset(); self.health.up(Dependency::Cache); }
+                        Err(error) => self.health.down(Dependency::Cache, chain(&error)),
+                    }
+                    next_probe = tokio::time::Instant::now() + pauses.next_pause();
+                }
+            }
+        }
+    }
+
+    /// Answers for each debt whether the cache is up to date with it.
+    async fn write(&mut self, debts: &[Arc<Debt>]) -> Vec<bool> {
+        // Asked once: a debt may expire while it is being written.
+        let current: Vec<bool> = debts.iter().map(|debt| !debt.is_expired()).collect();
+        let entries: Vec<Entry> =
+            debts.iter().zip(&current).filter(|(_, current)| **current).map(|(debt, _)| entry(debt)).collect();
+        let written = match self.profiles.write(&entries).await {
+            Ok(written) => {
+                if let Some(error) = written.error {
+                    debug!(error = chain(&error), "Redis refused a write");
+                    // One refused entry is its own trouble; all of them refused is Redis'.
+                    if !written.up_to_date.contains(&true) {
+                        self.health.down(Dependency::Cache, chain(&error));
+                    }
+                }
+                written.up_to_date
+            }
+            Err(error) => {
+                self.health.down(Dependency::Cache, chain(&error));
+                vec![false; entries.len()]
+            }
+        };
+        self.meters.cache_writes.increment(written.iter().filter(|written| **written).count() as u64);
+        let mut written = written.into_iter();
+        current.into_iter().map(|current| current && written.next().unwrap_or(false)).collect()
+    }
+}
+
+fn entry(debt: &Debt) -> Entry {
+    let change = &debt.change;
+    let member = change.member.as_ref().filter(|member| member.is_public()).map(json);
+    Entry { site: change.site, member_id: change.member_id, event_sequence: change.event_sequence, member }
+}
+
+fn json(member: &Member) -> Vec<u8> {
+    let mut body = Vec::with_capacity(512);
+    profile::write(member, &mut body);
+    body
+}

@@ -1,0 +1,91 @@
+//! The way from a committed change to the two sides. A change that finds no room is no loss: the outbox has it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::domain::Change;
+use crate::operations::Meters;
+use crate::postgres::{Paid, Side};
+
+/// A change on its way through both sides.
+pub(super) struct Debt {
+    pub(super) change: Change,
+    /// After this the lease is too near its end: the debt is dropped, and whoever sweeps next has it alone.
+    expires: Instant,
+    progress: AtomicU8,
+}
+
+const EVENT_DONE: u8 = 1;
+const EVENT_PAID: u8 = 2;
+const CACHE_DONE: u8 = 4;
+const CACHE_PAID: u8 = 8;
+
+impl Debt {
+    pub(super) fn new(change: Change, expires: Instant) -> Self {
+        // A side that owes nothing is done, but has not paid: the row may owe there what this change does not know of.
+        let event = if change.event_due { 0 } else { EVENT_DONE };
+        let cache = if change.cache_due { 0 } else { CACHE_DONE };
+        Self { change, expires, progress: AtomicU8::new(event | cache) }
+    }
+
+    pub(super) fn is_expired(&self) -> bool {
+        Instant::now() >= self.expires
+    }
+
+    /// Notes that a side is done, paid or not. The side that is done last learns what came of both.
+    pub(super) fn done(&self, side: Side, paid: bool) -> Option<Paid> {
+        let bits = match (side, paid) {
+            (Side::Event, true) => EVENT_DONE | EVENT_PAID,
+            (Side::Event, false) => EVENT_DONE,
+            (Side::Cache, true) => CACHE_DONE | CACHE_PAID,
+            (Side::Cache, false) => CACHE_DONE,
+        };
+        let progress = self.progress.fetch_or(bits, Ordering::AcqRel) | bits;
+        let both = progress & EVENT_DONE != 0 && progress & CACHE_DONE != 0;
+        both.then(|| {
+            let Change { site, member_id, event_sequence, .. } = self.change;
+            let (event, cache) = (progress & EVENT_PAID != 0, progress & CACHE_PAID != 0);
+            Paid { site, member_id, event_sequence, event, cache }
+        })
+    }
+}
+
+/// Where committed changes are handed over. Cheap to share; the announcer drains once the last one is dropped.
+#[derive(Clone)]
+pub struct HandOver {
+    pub(super) events: mpsc::Sender<Arc<Debt>>,
+    pub(super) cache: mpsc::Sender<Arc<Debt>>,
+    meters: Meters,
+}
+
+/// What the two sides take from.
+pub(super) struct Queues {
+    pub(super) events: mpsc::Receiver<Arc<Debt>>,
+    pub(super) cache: mpsc::Receiver<Arc<Debt>>,
+}
+
+impl HandOver {
+    pub(super) fn new(room: usize, meters: Meters) -> (Self, Queues) {
+        let (events, event_queue) = mpsc::channel(room);
+        let (cache, cache_queue) = mpsc::channel(room);
+        (Self { events, cache, meters }, Queues { events: event_queue, cache: cache_queue })
+    }
+
+    /// Offers a change whose outbox row is leased for `lease` from `committing` on.
+    pub fn offer(&self, change: Change, committing: Instant, lease: Duration) {
+        let debt = Arc::new(Debt::new(change, committing + lease / 2));
+        self.push(&debt);
+    }
+
+    pub(super) fn push(&self, debt: &Arc<Debt>) {
+        for (queue, due) in [(&self.events, debt.change.event_due), (&self.cache, debt.change.cache_due)] {
+            if due && queue.try_send(Arc::clone(debt)).is_err() {
+                self.meters.hints_dropped.increment(1);
+            }
+        }
+    }
+}

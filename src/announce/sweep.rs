@@ -1,0 +1,64 @@
+//! The sweep: finds in the outbox what memory does not hold, after a crash, an outage, or a change by somebody else.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::debug;
+
+use super::handover::{Debt, HandOver};
+use crate::operations::{Dependency, Health};
+use crate::postgres::{Session, Side, StoreError};
+use crate::telemetry::chain;
+
+/// What the sweep works with.
+pub(super) struct Sweep {
+    pub(super) store: Session,
+    pub(super) hand_over: HandOver,
+    pub(super) health: Health,
+    pub(super) interval: Duration,
+    pub(super) lease: Duration,
+    pub(super) batch_max: usize,
+}
+
+impl Sweep {
+    /// Sweeps until `stop`.
+    pub(super) async fn run(mut self, stop: CancellationToken) {
+        let mut ticks = tokio::time::interval(self.interval);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+            for (side, dependency) in [(Side::Event, Dependency::Publishing), (Side::Cache, Dependency::Cache)] {
+                // Only sides that are up are asked for: an outage must not use up anybody's leases.
+                if self.health.is_up(dependency)
+                    && let Err(error) = self.sweep(side, &stop).await
+                {
+                    debug!(error = chain(&error), "sweep failed, the next one tries again");
+                }
+            }
+        }
+    }
+
+    /// Hands over everything one side owes, batch by batch, no faster than there is room for.
+    async fn sweep(&mut self, side: Side, stop: &CancellationToken) -> Result<(), StoreError> {
+        loop {
+            let claiming = Instant::now();
+            let claims = self.store.claim(side, self.batch_max, self.lease).await?;
+            let claimed = claims.len();
+            for change in claims {
+                // A change committed between the claim and the look at its member: the next sweep has the newer row.
+                if change.member.as_ref().is_some_and(|member| member.event_sequence != change.event_sequence) {
+                    continue;
+                }
+                self.hand_over.push(&Arc::new(Debt::new(change, claiming + self.lease / 2)));
+            }
+            if claimed < self.batch_max || stop.is_cancelled() || !self.has_room() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        self.hand_over.events.capacity() > self.batch_max && self.hand_over.cache.capacity() > self.batch_max
+    }
+}

@@ -1,0 +1,111 @@
+//! The consuming connection: topology first, then the lanes, side by side, until one of them fails or all stop.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lapin::Connection;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::{App, StartError};
+use crate::config::Config;
+use crate::join::Desk;
+use crate::join::lane::{Gone, Lane};
+use crate::operations::{Dependency, Health};
+use crate::postgres::{Role, Session, StoreError};
+use crate::rabbitmq::clock_proof;
+use crate::rabbitmq::supervisor::{Sessions, Supervised};
+use crate::rabbitmq::topology::{self, Declared, Names, TopologyError};
+
+/// What the consuming side needs.
+pub(super) struct Consuming {
+    config: Config,
+    health: Health,
+    names: Names,
+    desk: Arc<Desk>,
+    stop: CancellationToken,
+    timestamps_forgeable: bool,
+}
+
+/// Why a consuming session ended.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ConsumingEnd {
+    #[error("the topology is not as it must be")]
+    Topology(#[from] TopologyError),
+    #[error("the broker's clock could not be proven")]
+    Clock(#[source] lapin::Error),
+    #[error("a lane lost its channel")]
+    Lane(#[from] Gone),
+    #[error("a lane has no database session")]
+    Store(#[from] StoreError),
+    #[error("a lane broke down")]
+    Panic(#[source] tokio::task::JoinError),
+}
+
+/// A quorum queue whose broker is killed right after its declaration can be lost for good, confirmed messages included.
+const SETTLING_OF_NEW_QUEUES: Duration = Duration::from_secs(2);
+
+impl Consuming {
+    pub(super) fn new(app: &App, stop: CancellationToken) -> Self {
+        let (config, health) = (app.config.clone(), app.health.clone());
+        Self { config, health, names: app.names.clone(), desk: app.desk(), stop, timestamps_forgeable: false }
+    }
+
+    /// Consumes until `stop`, over as many connections as that takes.
+    pub(super) async fn run(self) -> Result<(), StartError> {
+        let (config, health, stop) = (self.config.clone(), self.health.clone(), self.stop.clone());
+        let supervised = Supervised {
+            url: &config.broker.url,
+            name: "join-community consuming",
+            broker: &config.broker,
+            longest_pause: config.outage.max_pause,
+            dependency: Dependency::Consuming,
+            health: &health,
+        };
+        let mut sessions = self;
+        supervised.run(&stop, &mut sessions).await;
+        if sessions.timestamps_forgeable { Err(StartError::TimestampsForgeable) } else { Ok(()) }
+    }
+
+    /// Runs the lanes. The first that fails stops the others: the connection is started over as a whole.
+    async fn lanes(&self, connection: Arc<Connection>) -> Result<(), ConsumingEnd> {
+        let stop = self.stop.child_token();
+        let mut running = JoinSet::new();
+        for _ in 0..self.config.join.lanes {
+            let mut lane = Lane::new(Arc::clone(&self.desk), Session::new(&self.config.database, Role::Lane)?);
+            let (connection, stop) = (Arc::clone(&connection), stop.clone());
+            running.spawn(async move { lane.run(&connection, &stop).await });
+        }
+        let mut end = Ok(());
+        while let Some(ended) = running.join_next().await {
+            if let Err(error) = ended.map_err(ConsumingEnd::Panic).and_then(|ended| Ok(ended?)) {
+                stop.cancel();
+                end = Err(error);
+            }
+        }
+        end
+    }
+}
+
+impl Sessions for Consuming {
+    type End = ConsumingEnd;
+
+    async fn session(&mut self, connection: Arc<Connection>) -> Result<(), ConsumingEnd> {
+        if self.config.broker.declare {
+            let Declared { created_queues } = topology::declare(&connection, &self.names).await?;
+            if created_queues {
+                self.stop.run_until_cancelled(tokio::time::sleep(SETTLING_OF_NEW_QUEUES)).await;
+            }
+        }
+        // Proven with every connection: a broker may come back with another configuration.
+        if self.config.auth.trust_broker_timestamps {
+            let limit = self.config.broker.timeout;
+            let proven = clock_proof::overwrites_timestamps(&connection, limit).await.map_err(ConsumingEnd::Clock)?;
+            self.timestamps_forgeable = !proven;
+            if self.timestamps_forgeable {
+                return Ok(());
+            }
+        }
+        self.lanes(connection).await
+    }
+}

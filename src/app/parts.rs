@@ -1,0 +1,156 @@
+//! What the worker is made of, and what can be wrong before anything runs.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::announce::{Announcer, Parts};
+use crate::auth::{AuthSetupError, Authenticator};
+use crate::cache::{CacheError, Profiles};
+use crate::config::Config;
+use crate::join::{Desk, DeskParts};
+use crate::operations::{self, Dependency, Health, Meters};
+use crate::postgres::{Role, Session, StoreError};
+use crate::rabbitmq::address::{Address, UrlError};
+use crate::rabbitmq::publisher::{Publisher, Publishing};
+use crate::rabbitmq::topology::Names;
+
+/// Why the worker cannot start: a fault that waiting does not mend. Services that are out are no such fault.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// `broker.url` cannot be used.
+    #[error("broker.url cannot be used")]
+    Broker(#[from] UrlError),
+    /// `database.url` cannot be used.
+    #[error("database.url cannot be used")]
+    Database(#[from] StoreError),
+    /// `cache.url` cannot be used.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+    /// `[auth]` cannot be used.
+    #[error(transparent)]
+    Auth(#[from] AuthSetupError),
+    /// `http.listen` cannot be bound.
+    #[error("http.listen: {address} cannot be bound")]
+    Listen {
+        /// The address.
+        address: String,
+        /// What the operating system says.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The metrics cannot be registered.
+    #[error("the metrics cannot be registered")]
+    Metrics(#[from] metrics_exporter_prometheus::BuildError),
+    /// `auth.trust_broker_timestamps` is on, and the broker does not overwrite timestamps.
+    #[error(
+        "auth.trust_broker_timestamps is on, but the broker left a publisher's timestamp as it was: switch it off, or set \
+         message_interceptors.incoming.set_header_timestamp.overwrite = true (RabbitMQ 3.12 or newer)"
+    )]
+    TimestampsForgeable,
+}
+
+/// The worker, ready to run.
+pub struct App {
+    pub(super) config: Config,
+    pub(super) health: Health,
+    pub(super) meters: Meters,
+    pub(super) names: Names,
+    pub(super) authenticator: Arc<Authenticator>,
+    pub(super) publisher: Publisher,
+    pub(super) publishing: Publishing,
+    pub(super) announcer: Announcer,
+    pub(super) worker_user: Box<str>,
+    pub(super) dead_letters: Arc<AtomicU32>,
+    pub(super) listener: Option<TcpListener>,
+    /// Ends what only serves the rest.
+    pub(super) background: CancellationToken,
+}
+
+impl App {
+    /// Puts the worker together. Connects to nothing: what is out may come later.
+    ///
+    /// # Errors
+    /// If the configuration cannot be used.
+    pub async fn build(config: Config) -> Result<Self, StartError> {
+        let health = Health::default();
+        let meters = Meters::register()?;
+        let names = Names::new(&config.broker.prefix);
+        let worker_user: Box<str> = Address::parse(&config.broker.url)?.user().into();
+        let background = CancellationToken::new();
+        let listener = listen(&config.http.listen).await?;
+        let authenticator = Authenticator::start(&config.auth, &worker_user, background.clone()).await?;
+        let (publisher, publishing) = Publisher::new(config.broker.confirm_timeout);
+        let announcer = Announcer::start(Parts {
+            publisher: publisher.clone(),
+            exchange: names.events(),
+            profiles: Profiles::new(&config.cache)?,
+            sweeper: Session::new(&config.database, Role::Announcer)?,
+            forgetter: Session::new(&config.database, Role::Announcer)?,
+            health: health.clone(),
+            meters: meters.clone(),
+            announce: config.announce.clone(),
+            longest_pause: config.outage.max_pause,
+        });
+        if authenticator.keys_missing().is_none() {
+            health.up(Dependency::Keys);
+        }
+        Ok(Self {
+            config,
+            health,
+            meters,
+            names,
+            authenticator: Arc::new(authenticator),
+            publisher,
+            publishing,
+            announcer,
+            worker_user,
+            dead_letters: Arc::default(),
+            listener,
+            background,
+        })
+    }
+
+    /// Where the operations server listens, if it does.
+    #[must_use]
+    pub fn operations_address(&self) -> Option<SocketAddr> {
+        self.listener.as_ref().and_then(|listener| listener.local_addr().ok())
+    }
+
+    /// The state of the worker's dependencies.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.health.clone()
+    }
+
+    /// The worker's metrics.
+    #[must_use]
+    pub fn meters(&self) -> Meters {
+        self.meters.clone()
+    }
+
+    pub(super) fn desk(&self) -> Arc<Desk> {
+        let parts = DeskParts {
+            authenticator: Arc::clone(&self.authenticator),
+            publisher: self.publisher.clone(),
+            hand_over: self.announcer.hand_over(),
+            health: self.health.clone(),
+            meters: self.meters.clone(),
+            names: self.names.clone(),
+            worker_user: self.worker_user.clone(),
+            dead_letters: Arc::clone(&self.dead_letters),
+        };
+        Arc::new(Desk::new(parts, &self.config))
+    }
+}
+
+async fn listen(address: &str) -> Result<Option<TcpListener>, StartError> {
+    if address.is_empty() {
+        return Ok(None);
+    }
+    let listener = operations::bind(address).await;
+    listener.map(Some).map_err(|source| StartError::Listen { address: address.into(), source })
+}

@@ -1,0 +1,138 @@
+//! Running and stopping, in the order that loses nothing.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::time::Duration;
+
+use lapin::Connection;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use super::consuming::Consuming;
+use super::{App, StartError};
+use crate::operations::{self, Dependency, Health};
+use crate::rabbitmq::depth;
+use crate::rabbitmq::publisher::{Publishing, PublishingEnd};
+use crate::rabbitmq::supervisor::{Sessions, Supervised};
+use crate::telemetry::chain;
+
+/// How the worker stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stopped {
+    /// Everything in flight was finished.
+    Drained,
+    /// The grace period ended first; what was cut comes again, and counts once.
+    Cut,
+}
+
+impl App {
+    /// Runs until `stop`, then drains within the grace period.
+    ///
+    /// # Errors
+    /// If the broker proves that the configuration cannot be used.
+    pub async fn run(mut self, stop: CancellationToken) -> Result<Stopped, StartError> {
+        let grace = self.config.shutdown.grace;
+        let health = self.health.clone();
+        let background = self.background.clone();
+        let publishing_stop = CancellationToken::new();
+        self.serve_operations();
+        self.keep_house();
+        let mut consuming = Box::pin(Consuming::new(&self, stop.clone()).run());
+        let publishing = self.publish(publishing_stop.clone());
+        let App { announcer, publisher, .. } = self;
+        // What is left of this handle would keep the publishing connection waiting for more.
+        drop(publisher);
+        info!("worker started");
+
+        let ended = tokio::select! {
+            ended = &mut consuming => Some(ended),
+            () = stop.cancelled() => None,
+        };
+        let deadline = Instant::now() + grace;
+        health.draining();
+        info!("stopping: no more requests are taken");
+        // Requests first, for they make announcements; then announcements, for they need the publisher; then that.
+        let drained = timeout_at(deadline, async {
+            let ended = match ended {
+                Some(ended) => ended,
+                None => consuming.as_mut().await,
+            };
+            drop(consuming);
+            announcer.drain().await;
+            publishing_stop.cancel();
+            if let Err(error) = publishing.await {
+                error!(error = chain(&error), "publishing ended badly");
+            }
+            ended
+        })
+        .await;
+        background.cancel();
+        match drained {
+            Ok(ended) => ended.map(|()| Stopped::Drained),
+            Err(_) => {
+                warn!(grace = ?grace, "the grace period ended before everything was finished; the rest comes again");
+                Ok(Stopped::Cut)
+            }
+        }
+    }
+
+    fn serve_operations(&mut self) {
+        let Some(listener) = self.listener.take() else { return };
+        let (health, meters, stop) = (self.health.clone(), self.meters.clone(), self.background.clone());
+        tokio::spawn(async move {
+            if let Err(error) = operations::serve(listener, health, meters, stop).await {
+                error!(error = chain(&error), "the operations server ended");
+            }
+        });
+    }
+
+    /// Small work in the background: histogram samples move on.
+    fn keep_house(&self) {
+        let (meters, stop) = (self.meters.clone(), self.background.clone());
+        tokio::spawn(async move {
+            let mut ticks = tokio::time::interval(Duration::from_secs(5));
+            while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+                meters.upkeep();
+            }
+        });
+    }
+
+    fn publish(&mut self, stop: CancellationToken) -> JoinHandle<()> {
+        let publishing = std::mem::replace(&mut self.publishing, Publishing::idle());
+        let (config, health) = (self.config.clone(), self.health.clone());
+        let (queue, depth) = (self.names.dead_letters(), Arc::clone(&self.dead_letters));
+        tokio::spawn(async move {
+            let mut sessions = PublishingSessions { publishing, health: health.clone(), queue, depth };
+            let supervised = Supervised {
+                url: &config.broker.url,
+                name: "join-community publishing",
+                broker: &config.broker,
+                longest_pause: config.outage.max_pause,
+                dependency: Dependency::Publishing,
+                health: &health,
+            };
+            supervised.run(&stop, &mut sessions).await;
+        })
+    }
+}
+
+/// The publishing connection: what is handed over goes out, and the dead letters are counted.
+struct PublishingSessions {
+    publishing: Publishing,
+    health: Health,
+    queue: String,
+    depth: Arc<AtomicU32>,
+}
+
+impl Sessions for PublishingSessions {
+    type End = PublishingEnd;
+
+    async fn session(&mut self, connection: Arc<Connection>) -> Result<(), PublishingEnd> {
+        tokio::select! {
+            end = self.publishing.run(&connection, &self.health) => end,
+            never = depth::watch(&connection, &self.queue, &self.depth) => match never {},
+        }
+    }
+}

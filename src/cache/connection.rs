@@ -1,0 +1,83 @@
+//! A connection to one Redis or to a cluster of them.
+
+use redis::aio::{ConnectionLike, MultiplexedConnection};
+use redis::cluster::ClusterClient;
+use redis::cluster_async::ClusterConnection;
+use redis::io::tcp::TcpSettings;
+use redis::{AsyncConnectionConfig, Client, Cmd, FromRedisValue, IntoConnectionInfo, Pipeline, RedisResult};
+use secrecy::ExposeSecret;
+
+use crate::config;
+
+/// Where the cache is: one URL is a single server, several separated by commas are nodes of a cluster.
+pub(super) enum Server {
+    Single(Client, AsyncConnectionConfig),
+    Cluster(ClusterClient),
+}
+
+/// A connection to it.
+pub(super) enum Connection {
+    Single(MultiplexedConnection),
+    Cluster(ClusterConnection),
+}
+
+impl Server {
+    pub(super) fn new(config: &config::Cache) -> RedisResult<Self> {
+        // `redis` leaves Nagle's algorithm on, which holds back the last segment of every pipeline.
+        let tcp = TcpSettings::default().set_nodelay(true);
+        let nodes: Vec<&str> = config.url.expose_secret().split(',').map(str::trim).collect();
+        match nodes.as_slice() {
+            [single] => {
+                let info = single.into_connection_info()?.set_tcp_settings(tcp);
+                let limits = AsyncConnectionConfig::new()
+                    .set_connection_timeout(Some(config.timeout))
+                    .set_response_timeout(Some(config.timeout));
+                Ok(Self::Single(Client::open(info)?, limits))
+            }
+            nodes => {
+                let client = ClusterClient::builder(nodes.to_vec())
+                    .tcp_settings(tcp)
+                    .connection_timeout(config.timeout)
+                    .response_timeout(config.timeout)
+                    .build()?;
+                Ok(Self::Cluster(client))
+            }
+        }
+    }
+
+    pub(super) async fn connect(&self) -> RedisResult<Connection> {
+        match self {
+            Self::Single(client, limits) => {
+                Ok(Connection::Single(client.get_multiplexed_async_connection_with_config(limits).await?))
+            }
+            Self::Cluster(client) => Ok(Connection::Cluster(client.get_async_connection().await?)),
+        }
+    }
+}
+
+impl Connection {
+    pub(super) async fn query<T: FromRedisValue>(&mut self, command: &Cmd) -> RedisResult<T> {
+        match self {
+            Self::Single(connection) => command.query_async(connection).await,
+            Self::Cluster(connection) => command.query_async(connection).await,
+        }
+    }
+
+    /// Runs all commands and answers each by itself.
+    pub(super) async fn query_all<T: FromRedisValue>(
+        &mut self,
+        pipeline: &Pipeline,
+    ) -> RedisResult<Vec<RedisResult<T>>> {
+        match self {
+            Self::Single(connection) => run(pipeline, connection).await,
+            Self::Cluster(connection) => run(pipeline, connection).await,
+        }
+    }
+}
+
+async fn run<T: FromRedisValue>(
+    pipeline: &Pipeline,
+    connection: &mut impl ConnectionLike,
+) -> RedisResult<Vec<RedisResult<T>>> {
+    pipeline.query_async(connection).await
+}

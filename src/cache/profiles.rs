@@ -1,0 +1,173 @@
+//! Entries and tombstones, written only if newer: decided on the server, each key by itself.
+
+use std::time::Duration;
+
+use redis::{RedisError, RedisResult};
+
+use super::connection::{Connection, Server};
+use crate::config;
+use crate::domain::{MemberId, SiteId};
+
+/// Why entries were not written.
+#[derive(Debug, thiserror::Error)]
+pub enum CacheError {
+    /// The URL cannot be used.
+    #[error("cache.url cannot be used")]
+    Url(#[source] RedisError),
+    /// Redis refused, or the connection failed.
+    #[error("Redis does not serve")]
+    Redis(#[from] RedisError),
+    /// Redis did not answer.
+    #[error("Redis did not answer within {0:?}")]
+    Silent(Duration),
+}
+
+/// What a key shall hold.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The member's site.
+    pub site: SiteId,
+    /// The member.
+    pub member_id: MemberId,
+    /// The record's sequence.
+    pub event_sequence: i64,
+    /// The public profile as JSON; `None` writes a tombstone.
+    pub member: Option<Vec<u8>>,
+}
+
+/// What became of a batch of entries.
+#[derive(Debug)]
+pub struct Written {
+    /// For each entry, whether the cache is up to date with it: it was written, or what is there is newer.
+    pub up_to_date: Vec<bool>,
+    /// The first error, where there was one.
+    pub error: Option<RedisError>,
+}
+
+/// The cache. A connection on which anything failed is thrown away: a server that hangs, or was demoted, would otherwise
+/// stay in use.
+pub struct Profiles {
+    server: Server,
+    connection: Option<(Connection, Box<str>)>,
+    prefix: String,
+    ttl: Duration,
+    limit: Duration,
+}
+
+const SET_IF_NEWER: &str = include_str!("lua/set_if_newer.lua");
+
+impl Profiles {
+    /// Prepares the cache; connects with its first use.
+    ///
+    /// # Errors
+    /// If the URL cannot be used.
+    pub fn new(config: &config::Cache) -> Result<Self, CacheError> {
+        Ok(Self {
+            server: Server::new(config).map_err(CacheError::Url)?,
+            connection: None,
+            prefix: config.prefix.clone(),
+            ttl: config.ttl,
+            limit: config.timeout,
+        })
+    }
+
+    /// The key of a member's entry.
+    #[must_use]
+    pub fn key(&self, site: SiteId, member: MemberId) -> String {
+        format!("{}:{site}:{member}", self.prefix)
+    }
+
+    /// Writes what is newer than what is there.
+    ///
+    /// # Errors
+    /// If the cache does not serve at all; whatever was written then is written again later.
+    pub async fn write(&mut self, entries: &[Entry]) -> Result<Written, CacheError> {
+        let ttls: Vec<u64> = entries.iter().map(|entry| self.ttl_millis(entry)).collect();
+        self.within_limit(async |profiles| {
+            let mut answers = profiles.invoke(entries, &ttls).await?;
+            if answers.iter().any(|answer| answer.as_ref().is_err_and(|error| error.code() == Some("NOSCRIPT"))) {
+                // The server forgot its scripts: it was restarted, failed over, or flushed. A new connection loads them.
+                profiles.connection = None;
+                answers = profiles.invoke(entries, &ttls).await?;
+            }
+            let up_to_date = answers.iter().map(Result::is_ok).collect();
+            let error = answers.into_iter().find_map(Result::err);
+            if error.is_some() {
+                profiles.connection = None;
+            }
+            Ok(Written { up_to_date, error })
+        })
+        .await
+    }
+
+    /// Asks whether Redis serves.
+    ///
+    /// # Errors
+    /// If it does not.
+    pub async fn probe(&mut self) -> Result<(), CacheError> {
+        self.within_limit(async |profiles| {
+            let (connection, _) = profiles.connected().await?;
+            connection.query::<()>(&redis::cmd("PING")).await
+        })
+        .await
+    }
+
+    /// Reads an entry: its sequence, and the member unless it is a tombstone.
+    ///
+    /// # Errors
+    /// If the cache does not serve.
+    pub async fn read(&mut self, site: SiteId, member: MemberId) -> Result<Option<(i64, Option<String>)>, CacheError> {
+        let mut read = redis::cmd("HMGET");
+        read.arg(self.key(site, member)).arg("sequence").arg("member");
+        let (sequence, member): (Option<i64>, Option<String>) = self
+            .within_limit(async |profiles| {
+                let (connection, _) = profiles.connected().await?;
+                connection.query(&read).await
+            })
+            .await?;
+        Ok(sequence.map(|sequence| (sequence, member)))
+    }
+
+    async fn invoke(&mut self, entries: &[Entry], ttls: &[u64]) -> RedisResult<Vec<RedisResult<i64>>> {
+        let keys: Vec<String> = entries.iter().map(|entry| self.key(entry.site, entry.member_id)).collect();
+        let (connection, script) = self.connected().await?;
+        let mut pipeline = redis::Pipeline::with_capacity(entries.len());
+        pipeline.ignore_errors();
+        for ((entry, key), ttl) in entries.iter().zip(&keys).zip(ttls) {
+            let command = pipeline.cmd("EVALSHA").arg(&**script).arg(1).arg(key).arg(entry.event_sequence).arg(ttl);
+            if let Some(member) = &entry.member {
+                command.arg(member.as_slice());
+            }
+        }
+        connection.query_all(&pipeline).await
+    }
+
+    async fn connected(&mut self) -> RedisResult<&mut (Connection, Box<str>)> {
+        if self.connection.is_none() {
+            let mut connection = self.server.connect().await?;
+            let script: String = connection.query(redis::cmd("SCRIPT").arg("LOAD").arg(SET_IF_NEWER)).await?;
+            self.connection = Some((connection, script.into()));
+        }
+        self.connection.as_mut().ok_or_else(|| (redis::ErrorKind::Client, "not connected").into())
+    }
+
+    async fn within_limit<T>(&mut self, work: impl AsyncFnOnce(&mut Self) -> RedisResult<T>) -> Result<T, CacheError> {
+        let limit = self.limit;
+        let done = match tokio::time::timeout(limit, work(self)).await {
+            Ok(done) => done.map_err(CacheError::Redis),
+            Err(_) => Err(CacheError::Silent(limit)),
+        };
+        if done.is_err() {
+            self.connection = None;
+        }
+        done
+    }
+
+    /// The time to live, spread by a tenth either way so that entries written together do not expire together. The
+    /// spread follows from the member's id: no source of randomness is needed.
+    fn ttl_millis(&self, entry: &Entry) -> u64 {
+        let spread = u64::from(entry.member_id.0.as_bytes()[15]);
+        let ttl = u64::try_from(self.ttl.as_millis()).unwrap_or(u64::MAX / 2);
+        ttl / 10 * 9 + ttl / 5 * spread / 255
+    }
+}

@@ -1,0 +1,168 @@
+//! What is done with each delivery, one clause for each thing that it can come to.
+
+use time::OffsetDateTime;
+use tokio::time::Instant;
+use tracing::{debug, warn};
+
+use super::Desk;
+use super::arrival::{Arrival, Item, examine};
+use super::rounds::Outcome;
+use super::settle::Settle;
+use crate::domain::{Change, Member, Origin, Request, Verdict, to_millis};
+use crate::postgres::StoreError;
+use crate::rabbitmq::consumer::Tag;
+use crate::rabbitmq::topology::rung_for;
+use crate::telemetry::chain;
+use crate::wire::Incoming;
+use crate::wire::copy::{self, DeadLetter, DeadReason, History};
+use crate::wire::reply::{self, Reply};
+use crate::wire::request::{Malformed, target_missing};
+
+impl Desk {
+    /// Takes a delivery in. Answers the item to be joined; everything else is dealt with here.
+    pub(super) fn take_in(&self, tag: Tag, incoming: Incoming, settle: &mut Settle) -> Option<Item> {
+        settle.taken(tag);
+        let now = incoming.taken_at.unwrap_or_else(|| to_millis(OffsetDateTime::now_utc()));
+        match examine(&incoming, &self.authenticator, now) {
+            Arrival::Proven(request) => return Some(Item { tag, incoming, request: *request }),
+            Arrival::Malformed(malformed) => self.refuse_malformed(tag, &incoming, &malformed, None, settle),
+            Arrival::Refused(reason) => {
+                debug!(reason, "a request proves nothing");
+                self.meters.refused.increment(1);
+                self.reply(&incoming, reply::unauthenticated(reason), None);
+                settle.done(tag);
+            }
+            Arrival::NoKeys => self.try_later(tag, &incoming, None, settle),
+        }
+        None
+    }
+
+    /// Concludes a request with its outcome.
+    pub(super) fn conclude(&self, item: Item, outcome: Outcome, committing: Instant, settle: &mut Settle) {
+        let Item { tag, incoming, request } = item;
+        match outcome {
+            Outcome::Verdict { verdict, member, fresh } => {
+                debug!(request.id = %request.id, site.id = %request.site, verdict = verdict.as_str(), fresh, "settled");
+                self.meters.verdict(verdict);
+                self.reply(&incoming, reply::verdict(verdict, member.as_deref()), Some(&request));
+                if let Some(change) = change(&request, verdict, member, fresh) {
+                    self.hand_over.offer(change, committing, self.lease);
+                }
+                settle.done(tag);
+            }
+            Outcome::Conflict => {
+                self.reply(&incoming, reply::conflict(), Some(&request));
+                let why = DeadLetter {
+                    reason: DeadReason::Conflict,
+                    pointer: None,
+                    error: "the request id was used for another request before",
+                };
+                self.dead_letter(tag, &incoming, Some(&request), &why, settle);
+            }
+            Outcome::Later => self.try_later(tag, &incoming, Some(&request), settle),
+            Outcome::TargetMissing => {
+                self.refuse_malformed(tag, &incoming, &target_missing(), Some(&request), settle);
+            }
+        }
+    }
+
+    /// Gives up on a request that fails alone: busy ones may be free later, the others can never be stored.
+    pub(super) fn give_up(&self, item: Item, error: &StoreError, settle: &mut Settle) {
+        let Item { tag, incoming, request } = item;
+        let told = chain(error);
+        let reason = match error {
+            StoreError::Contention(_) if request.attempts < self.join.busy_retries => {
+                return self.try_later(tag, &incoming, Some(&request), settle);
+            }
+            StoreError::Contention(_) => DeadReason::Busy,
+            StoreError::Permanent(_) | StoreError::Outage(_) | StoreError::Silent(_) => {
+                self.note_permanent_failure();
+                DeadReason::Permanent
+            }
+        };
+        warn!(request.id = %request.id, error = told, "a request cannot be stored");
+        self.dead_letter(tag, &incoming, Some(&request), &DeadLetter { reason, pointer: None, error: &told }, settle);
+    }
+
+    fn refuse_malformed(
+        &self,
+        tag: Tag,
+        incoming: &Incoming,
+        malformed: &Malformed,
+        request: Option<&Request>,
+        settle: &mut Settle,
+    ) {
+        self.reply(incoming, reply::malformed(malformed), request);
+        if self.dead_letters_are_full() {
+            let sha256 = copy::body_digest(&incoming.body);
+            warn!(body.sha256 = sha256, rule = malformed.rule, "dead letters are full, a malformed message is dropped");
+            self.meters.dropped.increment(1);
+            return settle.done(tag);
+        }
+        let error = malformed.to_string();
+        let why = DeadLetter { reason: DeadReason::Malformed, pointer: malformed.pointer.as_deref(), error: &error };
+        self.dead_letter(tag, incoming, request, &why, settle);
+    }
+
+    fn try_later(&self, tag: Tag, incoming: &Incoming, request: Option<&Request>, settle: &mut Settle) {
+        let history = self.history(incoming, request);
+        let key = self.names.retry_key(rung_for(history.attempts + 1));
+        debug!(attempts = history.attempts, key, "tried again later");
+        self.meters.retries.increment(1);
+        settle.move_on(tag, copy::retry(incoming, &history, &self.names.internal(), key, &self.worker_user));
+    }
+
+    fn dead_letter(
+        &self,
+        tag: Tag,
+        incoming: &Incoming,
+        request: Option<&Request>,
+        why: &DeadLetter<'_>,
+        settle: &mut Settle,
+    ) {
+        debug!(reason = why.reason.as_str(), pointer = why.pointer, "dead letter");
+        self.meters.dead_letters.increment(1);
+        let history = self.history(incoming, request);
+        settle.move_on(tag, copy::dead_letter(incoming, &history, why, &self.names.internal(), &self.worker_user));
+    }
+
+    fn history<'a>(&self, incoming: &Incoming, request: Option<&'a Request>) -> History<'a> {
+        let now = incoming.taken_at.unwrap_or_else(|| to_millis(OffsetDateTime::now_utc()));
+        let (attempts, arrived) = self.authenticator.history(incoming, now);
+        History { attempts, arrived, proven: request }
+    }
+
+    /// Offers a reply to the queue that the request names, if replies may go there. Nobody waits for it.
+    fn reply(&self, incoming: &Incoming, reply: Reply, request: Option<&Request>) {
+        let Some(queue) = incoming.reply_to.as_deref() else { return };
+        let trace = request.and_then(|request| request.traceparent.as_deref());
+        let correlation = incoming.correlation_id.as_deref().or(incoming.message_id.as_deref());
+        let sent =
+            self.may_reply_to(queue) && self.publisher.offer_reply(reply::outgoing(reply, queue, correlation, trace));
+        if !sent {
+            debug!("a reply may not go where it is asked to, or finds no room");
+            self.meters.replies_dropped.increment(1);
+        }
+    }
+}
+
+/// What the world is to learn of a verdict.
+fn change(request: &Request, verdict: Verdict, member: Option<Box<Member>>, fresh: bool) -> Option<Change> {
+    let joined = fresh && verdict == Verdict::Joined;
+    let buried = fresh && verdict.owes_tombstone();
+    // A profile that is public already may be missing from the cache: it is warmed, where that finds room.
+    let warmed = verdict == Verdict::AlreadyJoined;
+    let member_id = request.target.filter(|_| joined || buried || warmed)?;
+    Some(Change {
+        site: request.site,
+        member_id,
+        event_sequence: member.as_ref().map_or(0, |member| member.event_sequence),
+        member: member.map(|member| *member),
+        event_due: joined,
+        cache_due: true,
+        origin: Origin::JoinCommunity,
+        caller: Some(request.caller),
+        request_id: Some(request.id.clone()),
+        traceparent: request.traceparent.clone(),
+    })
+}

@@ -1,0 +1,105 @@
+//! What happens to a batch when the database fails it: tried again from load, halved, held, given up.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::debug;
+
+use super::arrival::Item;
+use super::lane::{Lane, Pause};
+use super::rounds::{Outcome, bring_to_outcome};
+use super::settle::{Gone, Settle};
+use crate::domain::Request;
+use crate::operations::Dependency;
+use crate::postgres::StoreError;
+use crate::retry::Pauses;
+use crate::telemetry::chain;
+
+/// Requests that are tried together, and how often they failed together.
+struct Part {
+    items: Vec<Item>,
+    failures: u32,
+}
+
+impl Lane {
+    /// Brings a batch to its outcome and settles it. After any failure it starts again from load: nothing decided before
+    /// a failure is used after it.
+    pub(super) async fn join(
+        &mut self,
+        items: Vec<Item>,
+        settle: &mut Settle,
+        stop: &CancellationToken,
+    ) -> Result<Option<Pause>, Gone> {
+        let mut parts = vec![Part { items, failures: 0 }];
+        let mut outage: Option<(Instant, Pauses)> = None;
+        while let Some(part) = parts.pop() {
+            if part.items.is_empty() {
+                continue;
+            }
+            let started = Instant::now();
+            let requests: Vec<&Request> = part.items.iter().map(|item| &item.request).collect();
+            match bring_to_outcome(&mut self.store, &requests, self.desk.policy()).await {
+                Ok(outcomes) => {
+                    self.desk.health.up(Dependency::Database);
+                    outage = None;
+                    self.conclude(part.items, outcomes, started, settle);
+                }
+                Err(error) if error.is_outage() || self.desk.too_many_permanent_failures() => {
+                    self.desk.health.down(Dependency::Database, chain(&error));
+                    let (since, pauses) =
+                        outage.get_or_insert_with(|| (started, Pauses::up_to(self.desk.outage.max_pause)));
+                    if let Some(pause) = hold(*since, self.desk.outage.hold, pauses.next_pause(), stop).await {
+                        return Ok(Some(pause));
+                    }
+                    // Without the channel the batch is the broker's again: it will come back, here or elsewhere.
+                    if !settle.is_possible() {
+                        return Err(Gone::Ended);
+                    }
+                    parts.push(part);
+                }
+                Err(error) => self.narrow_down(part, &error, &mut parts, settle),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Finds the request that a failure is about: once more as it is, then in halves, then alone, twice.
+    fn narrow_down(&self, mut part: Part, error: &StoreError, parts: &mut Vec<Part>, settle: &mut Settle) {
+        debug!(error = chain(error), requests = part.items.len(), "a batch failed, looking for the request at fault");
+        part.failures += 1;
+        if part.failures < 2 {
+            parts.push(part);
+        } else if part.items.len() > 1 {
+            let second = part.items.split_off(part.items.len() / 2);
+            parts.push(Part { items: second, failures: 1 });
+            parts.push(Part { items: part.items, failures: 1 });
+        } else {
+            for item in part.items {
+                self.desk.give_up(item, error, settle);
+            }
+        }
+    }
+
+    fn conclude(&self, items: Vec<Item>, outcomes: Vec<Outcome>, started: Instant, settle: &mut Settle) {
+        let requests = items.len();
+        for (item, outcome) in items.into_iter().zip(outcomes) {
+            self.desk.conclude(item, outcome, started, settle);
+        }
+        let seconds = started.elapsed().as_secs_f64();
+        self.desk.meters.batch_size.record(f64::from(u32::try_from(requests).unwrap_or(u32::MAX)));
+        self.desk.meters.batch_seconds.record(seconds);
+        debug!(requests, seconds, "batch");
+    }
+}
+
+/// Waits for the next try, unless deliveries were held long enough: the broker closes a channel that holds them for ever.
+async fn hold(since: Instant, limit: Duration, pause: Duration, stop: &CancellationToken) -> Option<Pause> {
+    if since.elapsed() + pause > limit {
+        return Some(Pause::Outage);
+    }
+    tokio::select! {
+        () = stop.cancelled() => Some(Pause::Stop),
+        () = tokio::time::sleep(pause) => None,
+    }
+}

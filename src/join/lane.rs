@@ -1,0 +1,113 @@
+//! The lane: a channel, a consumer with its own prefetch, a database session, and this loop. Lanes run side by side and
+//! share nothing on the join path.
+
+use std::sync::Arc;
+
+use lapin::Connection;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info};
+
+use super::Desk;
+use super::arrival::Item;
+pub use super::settle::Gone;
+use super::settle::Settle;
+use crate::operations::Dependency;
+use crate::postgres::Session;
+use crate::rabbitmq::consumer::Deliveries;
+use crate::retry::Pauses;
+use crate::telemetry::chain;
+
+/// One lane.
+pub struct Lane {
+    pub(super) desk: Arc<Desk>,
+    pub(super) store: Session,
+}
+
+/// Why a lane stopped serving a channel that still lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pause {
+    /// The worker stops.
+    Stop,
+    /// `PostgreSQL` is out for longer than deliveries may be held.
+    Outage,
+}
+
+impl Lane {
+    /// Makes a lane with a session of its own.
+    #[must_use]
+    pub fn new(desk: Arc<Desk>, store: Session) -> Self {
+        Self { desk, store }
+    }
+
+    /// Serves until `stop`. An outage of `PostgreSQL` closes the channel, which returns its deliveries, and opens another
+    /// once `PostgreSQL` answers.
+    ///
+    /// # Errors
+    /// If the channel is gone: the connection is to be started over.
+    pub async fn run(&mut self, connection: &Connection, stop: &CancellationToken) -> Result<(), Gone> {
+        // Nothing is consumed that could not be served: a delivery that comes and goes uses up its delivery limit.
+        while stop.run_until_cancelled(self.until_ready()).await.is_some() {
+            let desk = Arc::clone(&self.desk);
+            let deliveries = Deliveries::open(connection, &desk.requests_queue(), desk.join.prefetch).await?;
+            desk.health.up(Dependency::Consuming);
+            if self.serve(deliveries, stop).await? == Pause::Stop {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes what is ready, brings it to its outcome, settles it; again and again.
+    async fn serve(&mut self, mut deliveries: Deliveries, stop: &CancellationToken) -> Result<Pause, Gone> {
+        let desk = Arc::clone(&self.desk);
+        let mut settle = desk.settle(deliveries.settlements());
+        let pause = loop {
+            let batch = tokio::select! {
+                biased;
+                () = stop.cancelled() => break Pause::Stop,
+                (tag, confirmed) = settle.next_copy() => {
+                    settle.copied(tag, confirmed).await?;
+                    continue;
+                }
+                batch = deliveries.next_batch(desk.join.batch_max) => batch.ok_or(Gone::Ended)?,
+            };
+            let items: Vec<Item> =
+                batch.into_iter().filter_map(|(tag, incoming)| desk.take_in(tag, incoming, &mut settle)).collect();
+            if let Some(pause) = self.join(items, &mut settle, stop).await? {
+                break pause;
+            }
+            settle.acknowledge().await?;
+        };
+        self.leave(deliveries, settle, pause).await?;
+        Ok(pause)
+    }
+
+    /// Settles what can be settled; the rest goes back with the channel.
+    async fn leave(&self, deliveries: Deliveries, mut settle: Settle, pause: Pause) -> Result<(), Gone> {
+        settle.acknowledge().await?;
+        // A copy under way is confirmed in milliseconds, or not at all: then its delivery goes back, too.
+        let limit = self.desk.confirm_timeout;
+        if let Ok(settled) = tokio::time::timeout(limit, settle.all_copies()).await {
+            settled?;
+        }
+        deliveries.close().await?;
+        debug!(?pause, "lane closed its channel");
+        Ok(())
+    }
+
+    /// Waits until `PostgreSQL` answers and the keys, if any are configured, were read once.
+    async fn until_ready(&mut self) {
+        let mut pauses = Pauses::up_to(self.desk.outage.max_pause);
+        while let Err(error) = self.store.probe().await {
+            self.desk.health.down(Dependency::Database, chain(&error));
+            tokio::time::sleep(pauses.next_pause()).await;
+        }
+        self.desk.health.up(Dependency::Database);
+        if let Some(reason) = self.desk.authenticator.keys_missing() {
+            self.desk.health.down(Dependency::Keys, reason);
+            info!("waiting for the keys that session tokens are checked with");
+            self.desk.authenticator.wait_for_keys().await;
+        }
+        self.desk.health.up(Dependency::Keys);
+    }
+}

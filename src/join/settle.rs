@@ -1,0 +1,128 @@
+//! Settling: every delivery is acknowledged once its verdict is recorded or its copy confirmed, or given back; exactly once.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use tracing::warn;
+
+use crate::operations::Meters;
+use crate::rabbitmq::consumer::{Settlements, Tag};
+use crate::rabbitmq::publisher::Publisher;
+use crate::rabbitmq::window::Fate;
+use crate::wire::Outgoing;
+
+/// The channel is gone: its deliveries are the broker's again, and nothing here counts any more.
+#[derive(Debug, thiserror::Error)]
+pub enum Gone {
+    /// A call on it failed.
+    #[error("the channel failed")]
+    Failed(#[from] lapin::Error),
+    /// The broker ended it, or cancelled its consumer.
+    #[error("the broker ended the channel or its consumer")]
+    Ended,
+}
+
+/// The deliveries of one channel that are not settled yet.
+pub(super) struct Settle {
+    channel: Settlements,
+    publisher: Publisher,
+    limit: Duration,
+    meters: Meters,
+    /// Taken from the channel and not settled.
+    open: BTreeSet<Tag>,
+    /// May be acknowledged.
+    done: BTreeSet<Tag>,
+    /// On their way to another queue. Bounded by the channel's prefetch, as every copy is of an open delivery.
+    copies: FuturesUnordered<BoxFuture<'static, (Tag, bool)>>,
+}
+
+impl Settle {
+    pub(super) fn new(channel: Settlements, publisher: Publisher, limit: Duration, meters: Meters) -> Self {
+        let (open, done, copies) = (BTreeSet::new(), BTreeSet::new(), FuturesUnordered::new());
+        Self { channel, publisher, limit, meters, open, done, copies }
+    }
+
+    /// Notes that a delivery was taken.
+    pub(super) fn taken(&mut self, tag: Tag) {
+        self.open.insert(tag);
+    }
+
+    /// Notes that a delivery's outcome is durable.
+    pub(super) fn done(&mut self, tag: Tag) {
+        self.done.insert(tag);
+    }
+
+    /// Sends a copy to another queue; the delivery is done once that is confirmed.
+    pub(super) fn move_on(&mut self, tag: Tag, copy: Outgoing) {
+        let (publisher, limit) = (self.publisher.clone(), self.limit);
+        self.copies.push(Box::pin(async move {
+            let confirmed = tokio::time::timeout(limit, confirmed(&publisher, copy)).await;
+            (tag, confirmed.unwrap_or(false))
+        }));
+    }
+
+    /// Waits until the next copy is confirmed or out of time; safe to be dropped. Never ends while there is none.
+    pub(super) async fn next_copy(&mut self) -> (Tag, bool) {
+        match self.copies.next().await {
+            Some(copied) => copied,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Settles the delivery of a copy.
+    pub(super) async fn copied(&mut self, tag: Tag, confirmed: bool) -> Result<(), Gone> {
+        if confirmed {
+            self.done(tag);
+            return self.acknowledge().await;
+        }
+        warn!("a copy was not confirmed in time, its delivery goes back to the queue");
+        self.meters.returned.increment(1);
+        self.open.remove(&tag);
+        Ok(self.channel.give_back(tag).await?)
+    }
+
+    /// Waits for all copies on their way.
+    pub(super) async fn all_copies(&mut self) -> Result<(), Gone> {
+        while let Some((tag, confirmed)) = self.copies.next().await {
+            self.copied(tag, confirmed).await?;
+        }
+        Ok(())
+    }
+
+    /// Acknowledges what is done: all at once up to the first delivery that is not, one by one above it.
+    pub(super) async fn acknowledge(&mut self) -> Result<(), Gone> {
+        let first_open = self.open.difference(&self.done).next().copied().unwrap_or(Tag::MAX);
+        let above = self.done.split_off(&first_open);
+        if let Some(highest) = self.done.last() {
+            self.channel.ack(*highest, true).await?;
+        }
+        for tag in &above {
+            self.channel.ack(*tag, false).await?;
+        }
+        self.open = self.open.split_off(&first_open);
+        self.open.retain(|tag| !above.contains(tag));
+        self.done.clear();
+        Ok(())
+    }
+
+    /// Whether the channel still lives.
+    pub(super) fn is_possible(&self) -> bool {
+        self.channel.are_possible()
+    }
+}
+
+/// Sends until it is confirmed; the caller limits how long. A copy may so arrive twice, and counts once.
+async fn confirmed(publisher: &Publisher, copy: Outgoing) -> bool {
+    let mut pauses = crate::retry::Pauses::up_to(Duration::from_secs(1));
+    loop {
+        match publisher.copy(copy.clone()).await {
+            Ok(Fate::Confirmed) => return true,
+            // No try of ours will make it smaller.
+            Ok(Fate::TooLarge) => return false,
+            Ok(Fate::Refused) | Err(_) => tokio::time::sleep(pauses.next_pause()).await,
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Whether each dependency serves, why not, and since when.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::Serialize;
+use time::OffsetDateTime;
+use tracing::{info, warn};
+
+/// What the worker depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dependency {
+    /// The connection that requests come in by.
+    Consuming,
+    /// The connection that events, copies and replies go out by.
+    Publishing,
+    /// `PostgreSQL`.
+    Database,
+    /// Redis. Its outage delays nothing but cache entries, so it leaves the worker ready.
+    Cache,
+    /// The keys that session tokens are checked with.
+    Keys,
+}
+
+impl Dependency {
+    const ALL: [Self; 5] = [Self::Consuming, Self::Publishing, Self::Database, Self::Cache, Self::Keys];
+
+    /// The name in probes, metrics and logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Consuming => "broker_consuming",
+            Self::Publishing => "broker_publishing",
+            Self::Database => "database",
+            Self::Cache => "cache",
+            Self::Keys => "keys",
+        }
+    }
+
+    const fn is_needed_to_join(self) -> bool {
+        match self {
+            Self::Consuming | Self::Publishing | Self::Database | Self::Keys => true,
+            Self::Cache => false,
+        }
+    }
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct State {
+    up: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(with = "time::serde::rfc3339")]
+    since: OffsetDateTime,
+}
+
+/// The state of every dependency. Cheap to share.
+#[derive(Clone)]
+pub struct Health(Arc<Mutex<Inner>>);
+
+struct Inner {
+    states: [State; 5],
+    draining: bool,
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        let starting = State { up: false, reason: Some("starting".into()), since: OffsetDateTime::now_utc() };
+        Self(Arc::new(Mutex::new(Inner { states: std::array::from_fn(|_| starting.clone()), draining: false })))
+    }
+}
+
+impl Health {
+    /// Notes that a dependency serves.
+    pub fn up(&self, dependency: Dependency) {
+        if self.change(dependency, None) {
+            info!(dependency = dependency.as_str(), "serves");
+        }
+    }
+
+    /// Notes that a dependency does not serve, and why; `reason` holds no secret and no personal data.
+    pub fn down(&self, dependency: Dependency, reason: impl Into<String>) {
+        let reason = reason.into();
+        if self.change(dependency, Some(reason.clone())) {
+            warn!(dependency = dependency.as_str(), reason, "does not serve");
+        }
+    }
+
+    /// Notes that the worker stops.
+    pub fn draining(&self) {
+        self.inner().draining = true;
+    }
+
+    /// Whether a dependency serves.
+    #[must_use]
+    pub fn is_up(&self, dependency: Dependency) -> bool {
+        self.inner().states[dependency as usize].up
+    }
+
+    /// Whether the worker takes requests, and the whole picture as JSON.
+    #[must_use]
+    pub fn report(&self) -> (bool, serde_json::Value) {
+        let inner = self.inner();
+        let ready = !inner.draining
+            && Dependency::ALL
+                .iter()
+                .all(|dependency| inner.states[*dependency as usize].up || !dependency.is_needed_to_join());
+        let dependencies: serde_json::Map<_, _> = Dependency::ALL
+            .iter()
+            .map(|dependency| (dependency.as_str().to_owned(), serde_json::json!(inner.states[*dependency as usize])))
+            .collect();
+        (ready, serde_json::json!({ "ready": ready, "draining": inner.draining, "dependencies": dependencies }))
+    }
+
+    /// Changes a state and answers whether that turned it; a new reason for the same state is no turn.
+    fn change(&self, dependency: Dependency, reason: Option<String>) -> bool {
+        let mut inner = self.inner();
+        let state = &mut inner.states[dependency as usize];
+        let first = state.reason.as_deref() == Some("starting");
+        let turned = state.up != reason.is_none() || (first && reason.is_some());
+        if turned {
+            state.since = OffsetDateTime::now_utc();
+        }
+        state.up = reason.is_none();
+        state.reason = reason;
+        turned
+    }
+
+    fn inner(&self) -> std::sync::MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Dependency, Health};
+
+    #[test]
+    fn the_worker_is_ready_without_a_cache_but_not_without_a_database() {
+        let health = Health::default();
+        assert!(!health.report().0);
+        for dependency in [Dependency::Consuming, Dependency::Publishing, Dependency::Database, Dependency::Keys] {
+            health.up(dependency);
+        }
+        assert!(health.report().0);
+        health.down(Dependency::Database, "refused");
+        let (ready, report) = health.report();
+        assert!(!ready);
+        assert_eq!(report["dependencies"]["database"]["reason"], "refused");
+    }
+}

@@ -1,0 +1,205 @@
+//! The publishing connection: copies, events and replies, each on a channel and in a queue of its own, so that none of
+//! them waits for another. Never the connection that consumes: on a blocked connection `lapin` writes nothing, acks
+//! included.
+
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use lapin::{Channel, Connection};
+use tokio::sync::{mpsc, oneshot};
+
+use super::window::{Fate, Window, WindowError, publish_and_forget};
+use crate::operations::{Dependency, Health};
+use crate::wire::Outgoing;
+
+/// Why a publish proves nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unproven {
+    /// There is no publishing connection now, or its queue is full.
+    #[error("the broker does not take publishes")]
+    Unavailable,
+    /// The connection failed on the way, or no confirm came in time.
+    #[error("the broker did not confirm")]
+    Unknown,
+}
+
+struct Order {
+    messages: Vec<Outgoing>,
+    answer: oneshot::Sender<Vec<Fate>>,
+}
+
+/// Where the rest of the worker hands messages over. Cheap to share.
+#[derive(Clone)]
+pub struct Publisher {
+    copies: mpsc::Sender<Order>,
+    events: mpsc::Sender<Order>,
+    replies: mpsc::Sender<Outgoing>,
+    confirm_limit: Duration,
+}
+
+impl Publisher {
+    /// The handle, and the work behind it that is to be run on a publishing connection.
+    #[must_use]
+    pub fn new(confirm_limit: Duration) -> (Self, Publishing) {
+        let (copies, copy_orders) = mpsc::channel(1024);
+        let (events, event_orders) = mpsc::channel(4);
+        let (replies, reply_queue) = mpsc::channel(4096);
+        let handle = Self { copies, events, replies, confirm_limit };
+        let work = Publishing { copies: copy_orders, events: event_orders, replies: reply_queue, confirm_limit };
+        (handle, work)
+    }
+
+    /// Publishes one copy. Waits for a connection, if need be; the caller limits how long.
+    ///
+    /// # Errors
+    /// If the publish is unproven; it may have happened.
+    pub async fn copy(&self, message: Outgoing) -> Result<Fate, Unproven> {
+        let (answer, fate) = oneshot::channel();
+        let order = Order { messages: vec![message], answer };
+        self.copies.send(order).await.map_err(|_| Unproven::Unavailable)?;
+        fate.await.ok().and_then(|fates| fates.first().copied()).ok_or(Unproven::Unknown)
+    }
+
+    /// Publishes a batch of events. Never waits longer than the limit for confirms.
+    ///
+    /// # Errors
+    /// If the batch is unproven; any of it may have happened.
+    pub async fn events(&self, messages: Vec<Outgoing>) -> Result<Vec<Fate>, Unproven> {
+        let (answer, fates) = oneshot::channel();
+        self.events.try_send(Order { messages, answer }).map_err(|_| Unproven::Unavailable)?;
+        match tokio::time::timeout(self.confirm_limit, fates).await {
+            Ok(Ok(fates)) => Ok(fates),
+            Ok(Err(_)) | Err(_) => Err(Unproven::Unknown),
+        }
+    }
+
+    /// Offers a reply; drops it where there is no room, and says so. Nobody waits for a reply to be sent.
+    #[must_use]
+    pub fn offer_reply(&self, reply: Outgoing) -> bool {
+        self.replies.try_send(reply).is_ok()
+    }
+}
+
+/// The work behind a [`Publisher`].
+pub struct Publishing {
+    copies: mpsc::Receiver<Order>,
+    events: mpsc::Receiver<Order>,
+    replies: mpsc::Receiver<Outgoing>,
+    confirm_limit: Duration,
+}
+
+/// Why a publishing session ended.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishingEnd {
+    /// A channel or its confirms failed.
+    #[error("publishing failed")]
+    Window(#[from] WindowError),
+    /// The connection ended.
+    #[error("the publishing connection ended")]
+    Connection,
+}
+
+impl From<lapin::Error> for PublishingEnd {
+    fn from(error: lapin::Error) -> Self {
+        Self::Window(error.into())
+    }
+}
+
+impl Publishing {
+    /// No work at all.
+    #[must_use]
+    pub fn idle() -> Self {
+        Publisher::new(Duration::ZERO).1
+    }
+
+    /// Publishes on this connection until it fails, or until everything handed over is done and nobody is left to hand
+    /// over more.
+    ///
+    /// # Errors
+    /// Whatever ended the session; the connection is to be dropped.
+    pub async fn run(&mut self, connection: &Connection, health: &Health) -> Result<(), PublishingEnd> {
+        // One listener for each connection: several would split the events among them.
+        let watch = watch(connection, health);
+        let copies = Window::open(connection).await?;
+        let events = Window::open(connection).await?;
+        let replies = connection.create_channel().await?;
+        health.up(Dependency::Publishing);
+        let limit = self.confirm_limit;
+        let work = async {
+            tokio::try_join!(
+                windows(&copies, &mut self.copies, limit, connection),
+                windows(&events, &mut self.events, limit, connection),
+                forgettable(&replies, &mut self.replies),
+            )
+        };
+        tokio::select! {
+            done = work => done.map(|_| ()),
+            () = watch => Err(PublishingEnd::Connection),
+        }
+    }
+}
+
+/// Publishes what is ready, window by window.
+async fn windows(
+    window: &Window,
+    orders: &mut mpsc::Receiver<Order>,
+    limit: Duration,
+    connection: &Connection,
+) -> Result<(), PublishingEnd> {
+    const MOST: usize = 64;
+    let mut ready = Vec::with_capacity(MOST);
+    while orders.recv_many(&mut ready, MOST).await > 0 {
+        // Whoever stopped waiting will ask again by itself.
+        ready.retain(|order| !order.answer.is_closed());
+        let sizes: Vec<usize> = ready.iter().map(|order| order.messages.len()).collect();
+        let messages: Vec<Outgoing> = ready.iter_mut().flat_map(|order| std::mem::take(&mut order.messages)).collect();
+        let mut fates = within(limit, connection, window.publish(&messages)).await?.into_iter();
+        for (order, size) in ready.drain(..).zip(sizes) {
+            // Nobody may be waiting any more; then nobody is told.
+            drop(order.answer.send(fates.by_ref().take(size).collect()));
+        }
+    }
+    Ok(())
+}
+
+/// Waits for confirms within the limit. While the broker blocks publishers the clock stands still: a blocked connection
+/// is no broken one, and a new one would be blocked just the same.
+async fn within<T>(
+    limit: Duration,
+    connection: &Connection,
+    publish: impl Future<Output = Result<T, WindowError>>,
+) -> Result<T, WindowError> {
+    tokio::pin!(publish);
+    loop {
+        match tokio::time::timeout(limit, &mut publish).await {
+            Ok(done) => return done,
+            Err(_) if connection.status().blocked() => {}
+            Err(_) => return Err(WindowError::Silent(limit)),
+        }
+    }
+}
+
+async fn forgettable(channel: &Channel, replies: &mut mpsc::Receiver<Outgoing>) -> Result<(), PublishingEnd> {
+    const MOST: usize = 256;
+    let mut ready = Vec::with_capacity(MOST);
+    while replies.recv_many(&mut ready, MOST).await > 0 {
+        publish_and_forget(channel, &ready).await?;
+        ready.clear();
+    }
+    Ok(())
+}
+
+/// Ends when the connection does; keeps the health in step with a broker that blocks publishers.
+async fn watch(connection: &Connection, health: &Health) {
+    let mut events = connection.events_listener();
+    while let Some(event) = events.next().await {
+        match event {
+            lapin::Event::ConnectionBlocked(reason) => {
+                health.down(Dependency::Publishing, format!("the broker blocks publishers: {reason}"));
+            }
+            lapin::Event::ConnectionUnblocked => health.up(Dependency::Publishing),
+            lapin::Event::Error(_) => return,
+            _ => {}
+        }
+    }
+}

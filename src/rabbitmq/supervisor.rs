@@ -1,0 +1,84 @@
+//! Keeps a connection alive: dial, run until anything fails, drop the whole connection, start over after a pause.
+//! One path for every fault; the built-in recovery of `lapin` stays off, since it leaves silent consumers behind.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lapin::Connection;
+use secrecy::SecretString;
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use super::connect::connect;
+use crate::config;
+use crate::operations::{Dependency, Health};
+use crate::retry::Pauses;
+use crate::telemetry::chain;
+
+/// What a supervisor needs to know of its connection.
+pub struct Supervised<'a> {
+    /// Where to connect, with the worker's own user.
+    pub url: &'a SecretString,
+    /// The name that the broker's dashboard shows.
+    pub name: &'static str,
+    /// Limits.
+    pub broker: &'a config::Broker,
+    /// Longest pause between two tries.
+    pub longest_pause: Duration,
+    /// Which dependency this is.
+    pub dependency: Dependency,
+    /// Where its state is told.
+    pub health: &'a Health,
+}
+
+/// What is done with a connection while it lives.
+pub trait Sessions: Send {
+    /// Why a session failed.
+    type End: std::error::Error + Send + 'static;
+
+    /// Works with one connection until it, or anything on it, fails; or until there is nothing left to do.
+    fn session(&mut self, connection: Arc<Connection>) -> impl Future<Output = Result<(), Self::End>> + Send;
+}
+
+impl Supervised<'_> {
+    /// Runs sessions until one ends well or `stop` fires between two of them.
+    pub async fn run(&self, stop: &CancellationToken, sessions: &mut impl Sessions) {
+        let mut pauses = Pauses::up_to(self.longest_pause);
+        loop {
+            match connect(self.url, self.name, self.broker).await {
+                Ok(connection) => {
+                    let connection = Arc::new(connection);
+                    let started = tokio::time::Instant::now();
+                    let end = sessions.session(Arc::clone(&connection)).await;
+                    close(&connection, self.broker.timeout).await;
+                    let Err(error) = end else { return };
+                    self.tell(&error);
+                    if started.elapsed() > self.longest_pause {
+                        pauses.reset();
+                    }
+                }
+                Err(error) => self.tell(&error),
+            }
+            tokio::select! {
+                () = tokio::time::sleep(pauses.next_pause()) => {}
+                () = stop.cancelled() => return,
+            }
+        }
+    }
+
+    fn tell(&self, error: &dyn std::error::Error) {
+        let reason = chain(error);
+        warn!(connection = self.name, reason, "connection lost, starting over");
+        self.health.down(self.dependency, reason);
+    }
+}
+
+/// Closes what may be broken already: within a limit, and whatever comes of it.
+async fn close(connection: &Connection, limit: Duration) {
+    if connection.status().connected() && !connection.status().blocked() {
+        let closed = tokio::time::timeout(limit, connection.close(200, "done".into())).await;
+        if !matches!(closed, Ok(Ok(()))) {
+            warn!("a connection could not be closed in order");
+        }
+    }
+}

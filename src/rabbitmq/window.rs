@@ -1,0 +1,186 @@
+//! Publishing that proves what it claims: confirmed *and* routed, message by message.
+
+use std::time::Duration;
+
+use futures_util::future::{join_all, try_join_all};
+use lapin::Confirmation;
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
+use lapin::{BasicProperties, Channel, Connection};
+
+use crate::wire::{HeaderValue, Outgoing};
+
+/// What became of a message that must not be lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// Every queue it was routed to has it.
+    Confirmed,
+    /// No queue is bound for it, or a queue refused it: nothing has it.
+    Refused,
+    /// We refuse it ourselves: it would close the connection for all.
+    TooLarge,
+}
+
+/// The channel failed, or the broker did not confirm in time: what was published is unknown.
+#[derive(Debug, thiserror::Error)]
+pub enum WindowError {
+    /// The channel or connection failed.
+    #[error("the broker ended the publishing channel")]
+    Channel(#[from] lapin::Error),
+    /// No confirm came.
+    #[error("the broker did not confirm within {0:?}")]
+    Silent(Duration),
+    /// Confirms are off on this channel: a fault of ours.
+    #[error("the channel does not confirm")]
+    NotRequested,
+}
+
+/// Most bytes of one message's headers: a header frame cannot be split, and a larger one closes the connection.
+const MAX_HEADERS: usize = 16 * 1024;
+/// Most bytes of one message's body; `config/rabbitmq` sets the broker's limit to the same.
+const MAX_BODY: usize = 1024 * 1024;
+
+/// A channel with confirms on.
+pub struct Window {
+    channel: Channel,
+}
+
+impl Window {
+    /// Opens a channel and switches confirms on.
+    ///
+    /// # Errors
+    /// If the broker refuses either.
+    pub async fn open(connection: &Connection) -> Result<Self, lapin::Error> {
+        let channel = connection.create_channel().await?;
+        channel.confirm_select(ConfirmSelectOptions::default()).await?;
+        Ok(Self { channel })
+    }
+
+    /// Publishes all and waits for all confirms.
+    ///
+    /// `lapin` pairs a returned message with whichever confirm resolves first, so a return says that *some* message of
+    /// the window was not routed. The window then proves nothing, and goes out again one message at a time, where the
+    /// pairing is exact. Repeats are allowed everywhere; a wrong proof would be a loss.
+    ///
+    /// # Errors
+    /// If the channel fails; the whole window is then unproven.
+    pub async fn publish(&self, messages: &[Outgoing]) -> Result<Vec<Fate>, WindowError> {
+        let fitting: Vec<&Outgoing> = messages.iter().filter(|message| fits(message)).collect();
+        let mut fates = self.flight(&fitting).await?;
+        if fitting.len() > 1 && fates.contains(&Fate::Refused) {
+            fates.clear();
+            for message in &fitting {
+                fates.extend(self.flight(&[*message]).await?);
+            }
+        }
+        let mut fates = fates.into_iter();
+        Ok(messages
+            .iter()
+            .map(|message| if fits(message) { fates.next().unwrap_or(Fate::Refused) } else { Fate::TooLarge })
+            .collect())
+    }
+
+    async fn flight(&self, messages: &[&Outgoing]) -> Result<Vec<Fate>, WindowError> {
+        let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+        // Polled together, so that the frames of the whole window go out in one write.
+        let published = try_join_all(messages.iter().map(|message| publish(&self.channel, message, options))).await?;
+        join_all(published).await.into_iter().map(|confirmation| fate(&confirmation?)).collect()
+    }
+}
+
+fn fate(confirmation: &Confirmation) -> Result<Fate, WindowError> {
+    match confirmation {
+        Confirmation::Ack(None) => Ok(Fate::Confirmed),
+        Confirmation::Ack(Some(_)) | Confirmation::Nack(_) => Ok(Fate::Refused),
+        Confirmation::NotRequested => Err(WindowError::NotRequested),
+    }
+}
+
+/// Publishes a message whose loss loses nothing: no confirm, not mandatory.
+///
+/// # Errors
+/// If the channel fails.
+pub async fn publish_and_forget(channel: &Channel, messages: &[Outgoing]) -> Result<(), lapin::Error> {
+    let options = BasicPublishOptions::default();
+    let fitting = messages.iter().filter(|message| fits(message));
+    try_join_all(fitting.map(|message| publish(channel, message, options))).await?;
+    Ok(())
+}
+
+async fn publish(
+    channel: &Channel,
+    message: &Outgoing,
+    options: BasicPublishOptions,
+) -> Result<lapin::PublisherConfirm, lapin::Error> {
+    let (exchange, key) = (short(&message.exchange), short(&message.routing_key));
+    channel.basic_publish(exchange, key, options, &message.body, properties(message)).await
+}
+
+fn fits(message: &Outgoing) -> bool {
+    let headers: usize = message
+        .headers
+        .iter()
+        .map(|(name, value)| {
+            name.len()
+                + 8
+                + match value {
+                    HeaderValue::Text(text) => text.len(),
+                    HeaderValue::Number(_) | HeaderValue::Flag(_) => 8,
+                }
+        })
+        .sum();
+    let names = [&message.exchange, &message.routing_key];
+    headers <= MAX_HEADERS && message.body.len() <= MAX_BODY && names.iter().all(|name| name.len() <= 255)
+}
+
+/// Builds the properties from nothing, so that nothing of a request is in them by accident.
+pub(super) fn properties(message: &Outgoing) -> BasicProperties {
+    let mut properties = BasicProperties::default().with_delivery_mode(if message.persistent { 2 } else { 1 });
+    if let Some(id) = &message.message_id {
+        properties = properties.with_message_id(short(id));
+    }
+    if let Some(kind) = &message.kind {
+        properties = properties.with_type(short(kind));
+    }
+    if let Some(content_type) = &message.content_type {
+        properties = properties.with_content_type(short(content_type));
+    }
+    if let Some(encoding) = &message.content_encoding {
+        properties = properties.with_content_encoding(short(encoding));
+    }
+    if let Some(id) = &message.correlation_id {
+        properties = properties.with_correlation_id(short(id));
+    }
+    if let Some(queue) = &message.reply_to {
+        properties = properties.with_reply_to(short(queue));
+    }
+    if let Some(user) = &message.user_id {
+        properties = properties.with_user_id(short(user));
+    }
+    if let Some(app) = &message.app_id {
+        properties = properties.with_app_id(short(app));
+    }
+    if let Some(timestamp) = message.timestamp {
+        properties = properties.with_timestamp(timestamp);
+    }
+    if message.headers.is_empty() {
+        return properties;
+    }
+    let mut table = FieldTable::default();
+    for (name, value) in &message.headers {
+        table.insert(
+            short(name),
+            match value {
+                HeaderValue::Text(text) => AMQPValue::LongString(LongString::from(text.as_bytes().to_vec())),
+                HeaderValue::Number(number) => AMQPValue::LongLongInt(*number),
+                HeaderValue::Flag(flag) => AMQPValue::Boolean(*flag),
+            },
+        );
+    }
+    properties.with_headers(table)
+}
+
+/// A short string, empty where the text does not fit into one; the plain conversion panics there.
+fn short(text: &str) -> ShortString {
+    ShortString::try_new(text.to_owned()).unwrap_or_default()
+}
