@@ -46,13 +46,10 @@ postgres_prepare() {
     # No postmaster of ours runs, nor a child of one. What these files say can only be about
     # one that is gone, and their pid may belong to anyone by now.
     as_service postgres rm -f "$home/data/postmaster.pid" "$home"/.s.PGSQL.*
-    local socket=$home
-    # A path longer than the kernel takes would keep it from starting at all.
-    ((${#home} <= 85)) || socket=''
     write_file postgres 600 settings.conf <<CONF
 listen_addresses = '127.0.0.1'
 port = ${PORT[POSTGRES]}
-unix_socket_directories = '$socket'
+unix_socket_directories = '$home'
 max_connections = 200
 shared_buffers = 256MB
 fsync = on
