@@ -1,6 +1,7 @@
 //! `run`: the worker, until it is told to stop.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -10,6 +11,9 @@ use tracing::{info, warn};
 use super::Context;
 use crate::app::App;
 use crate::config::Config;
+
+/// Signals this close together count as one.
+const ONE_WISH: Duration = Duration::from_millis(500);
 
 /// Arguments of `run`.
 #[derive(Debug, clap::Args)]
@@ -58,6 +62,8 @@ fn stop_on_signal(stop: &CancellationToken) -> std::io::Result<()> {
     tokio::spawn(async move {
         any_of(&mut terminate, &mut interrupt).await;
         stop.cancel();
+        // Some tools signal the process and then its group: that is one wish, told twice.
+        tokio::time::sleep(ONE_WISH).await;
         any_of(&mut terminate, &mut interrupt).await;
         warn!("second signal: leaving at once; what is cut comes again, and counts once");
         std::process::exit(1);

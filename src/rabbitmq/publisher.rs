@@ -133,9 +133,13 @@ impl Publishing {
             )
         };
         tokio::select! {
-            done = work => done.map(|_| ()),
-            () = watch => Err(PublishingEnd::Connection),
+            done = work => done.map(|_| ())?,
+            () = watch => return Err(PublishingEnd::Connection),
         }
+        // With the handshake, so that what was written last is taken before the connection goes.
+        copies.close().await?;
+        events.close().await?;
+        Ok(replies.close(200, "done".into()).await?)
     }
 }
 

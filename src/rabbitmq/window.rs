@@ -80,6 +80,14 @@ impl Window {
             .collect())
     }
 
+    /// Closes the channel.
+    ///
+    /// # Errors
+    /// If it is gone already.
+    pub async fn close(&self) -> Result<(), lapin::Error> {
+        self.channel.close(200, "done".into()).await
+    }
+
     async fn flight(&self, messages: &[&Outgoing]) -> Result<Vec<Fate>, WindowError> {
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
         // Polled together, so that the frames of the whole window go out in one write.
