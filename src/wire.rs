@@ -1,5 +1,6 @@
 //! The words on the wire: requests and replies, events, cached profiles, member records. Serialisation lives here alone.
 
+#[cfg(feature = "worker")]
 pub mod copy;
 pub mod event;
 pub mod headers;

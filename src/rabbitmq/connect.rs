@@ -123,12 +123,12 @@ fn failed(address: &Address, source: lapin::Error) -> ConnectError {
     const ACCESS_REFUSED: u16 = 403;
     const NOT_ALLOWED: u16 = 530;
     let broker = Box::new(address.clone());
-    match source.kind() {
-        ErrorKind::ProtocolError(error) if [ACCESS_REFUSED, NOT_ALLOWED].contains(&error.get_id()) => {
-            ConnectError::Refused { broker, source: error.clone() }
-        }
-        _ => ConnectError::Broken { broker, source },
+    if let ErrorKind::ProtocolError(error) = source.kind()
+        && [ACCESS_REFUSED, NOT_ALLOWED].contains(&error.get_id())
+    {
+        return ConnectError::Refused { broker, source: error.clone() };
     }
+    ConnectError::Broken { broker, source }
 }
 
 #[cfg(test)]

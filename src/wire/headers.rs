@@ -4,6 +4,10 @@
 pub const REQUEST_TYPE: &str = "join-community.v1";
 /// `type` of a reply.
 pub const REPLY_TYPE: &str = "join-community.v1.response";
+/// Routing key of a request.
+pub const REQUEST_KEY: &str = "request";
+/// Routing key of a dead letter.
+pub const DEAD_LETTER_KEY: &str = "dead-letter";
 /// `type` of an event, and its routing key.
 pub const EVENT_TYPE: &str = "wix.members.v1.member_updated";
 

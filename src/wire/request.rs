@@ -4,7 +4,7 @@
 
 mod body;
 mod properties;
-mod trace;
+pub(super) mod trace;
 
 use crate::domain::{Caller, MemberId, RequestId, SiteId};
 

@@ -10,7 +10,7 @@ const LENGTH: usize = 55;
 const MAX_ENTRIES: usize = 32;
 
 /// The validated `traceparent`. One of a later version goes on as version 00, as the standard asks.
-pub(super) fn parent(text: &str) -> Option<Box<str>> {
+pub(in crate::wire) fn parent(text: &str) -> Option<Box<str>> {
     let (known, later) = text.split_at_checked(LENGTH)?;
     let mut parts = known.split('-');
     let mut part = |length| parts.next().filter(|part| part.len() == length && part.bytes().all(is_hex));
@@ -22,7 +22,7 @@ pub(super) fn parent(text: &str) -> Option<Box<str>> {
 }
 
 /// The validated `tracestate`.
-pub(super) fn state(text: &str) -> Option<Box<str>> {
+pub(in crate::wire) fn state(text: &str) -> Option<Box<str>> {
     let mut keys = HashSet::new();
     for entry in text.split(',').map(|entry| entry.trim_matches([' ', '\t'])).filter(|entry| !entry.is_empty()) {
         let (key, value) = entry.split_once('=')?;
