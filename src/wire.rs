@@ -16,5 +16,10 @@ mod outgoing;
 mod pen;
 mod strict;
 
+#[cfg(test)]
+mod messages;
+#[cfg(test)]
+mod sample;
+
 pub use incoming::{Incoming, OwnHeaders};
 pub use outgoing::{HeaderValue, Outgoing};

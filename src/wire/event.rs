@@ -89,3 +89,74 @@ fn headers(change: &Change, member: &Member, id: &str) -> Vec<(Cow<'static, str>
 fn seconds(at: OffsetDateTime) -> u64 {
     at.unix_timestamp().try_into().unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::{APP, JOHN, SITE, TRACEPARENT, change, john};
+    use super::{Change, HeaderValue, Member, event, event_id};
+    use crate::domain::Origin;
+
+    const ID: &str = "7c13919d-f80e-516f-a217-756d2539abf5";
+
+    fn text(text: &'static str) -> HeaderValue {
+        HeaderValue::Text(text.into())
+    }
+
+    #[test]
+    fn the_id_is_that_of_site_member_and_sequence() {
+        assert_eq!(event_id(SITE, JOHN, 17).to_string(), ID);
+        assert_ne!(event_id(SITE, JOHN, 18), event_id(SITE, JOHN, 17));
+    }
+
+    #[test]
+    fn an_event_says_what_changed_who_caused_it_and_where_it_belongs() {
+        let event = event(&change(), "blue.members.events").expect("no event");
+        assert_eq!((&*event.exchange, &*event.routing_key), ("blue.members.events", "wix.members.v1.member_updated"));
+        assert_eq!(event.kind.as_deref(), Some("wix.members.v1.member_updated"));
+        assert_eq!(event.content_type.as_deref(), Some("application/json"));
+        assert_eq!((event.message_id.as_deref(), event.app_id.as_deref()), (Some(ID), Some("join-community")));
+        assert_eq!((event.timestamp, event.persistent), (Some(1_795_514_400), true));
+        let expected = [
+            ("cloudEvents:specversion", text("1.0")),
+            ("cloudEvents:id", text(ID)),
+            ("cloudEvents:source", text("/sites/6b0e7f1a-8c0d-4f3e-9a57-2d1c4b5e6f70")),
+            ("cloudEvents:type", text("wix.members.v1.member_updated")),
+            ("cloudEvents:subject", text("7d368843-6f0c-4037-8d0e-b7e36a8a0c32")),
+            ("cloudEvents:time", text("2026-11-24T10:00:00.123Z")),
+            ("siteId", text("6b0e7f1a-8c0d-4f3e-9a57-2d1c4b5e6f70")),
+            ("identity", text(r#"{"identityType":"MEMBER","memberId":"7d368843-6f0c-4037-8d0e-b7e36a8a0c32"}"#)),
+            ("requestId", text("request-1")),
+            ("traceparent", text(TRACEPARENT)),
+        ];
+        assert_eq!(event.headers, expected.map(|(name, value)| (name.into(), value)));
+    }
+
+    #[test]
+    fn a_change_that_no_request_made_names_no_request() {
+        let external =
+            Change { origin: Origin::External, caller: None, request_id: None, traceparent: None, ..change() };
+        let event = event(&external, "members.events").expect("no event");
+        assert!(event.headers.iter().all(|(name, _)| !["identity", "requestId", "traceparent"].contains(&&**name)));
+        assert!(String::from_utf8_lossy(&event.body).contains(r#""originatedFrom":"external""#));
+    }
+
+    #[test]
+    fn an_elevated_join_names_who_acted_and_not_the_member() {
+        let elevated = Change { caller: Some(APP), ..change() };
+        let identity = text(r#"{"identityType":"APP","appId":"14bcded7-0066-7c35-14d7-466cb3f09103"}"#);
+        let event = event(&elevated, "members.events").expect("no event");
+        assert!(event.headers.contains(&("identity".into(), identity)));
+    }
+
+    #[test]
+    fn the_same_change_is_announced_in_the_same_bytes() {
+        assert_eq!(event(&change(), "members.events"), event(&change(), "members.events"));
+    }
+
+    #[test]
+    fn a_member_who_is_gone_owes_no_event() {
+        assert_eq!(event(&Change { member: None, ..change() }, "members.events"), None);
+        let tombstone = Member { deleted: true, ..john() };
+        assert_eq!(event(&Change { member: Some(tombstone), ..change() }, "members.events"), None);
+    }
+}

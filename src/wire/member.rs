@@ -2,6 +2,17 @@
 //!
 //! Writing is apart from reading: what is written is our own record, what is read is anybody's file.
 
+mod import;
+mod rewrite;
+mod shape;
+
+#[cfg(test)]
+pub(super) mod tests;
+
+pub use import::{Imported, InvalidMember, parse};
+#[cfg(test)]
+pub(super) use rewrite::squeeze;
+
 use super::pen::Object;
 use crate::domain::Member;
 

@@ -82,6 +82,14 @@ impl<'a> Object<'a> {
         self.out
     }
 
+    /// A value under a key that is not ours: the key is escaped.
+    pub(super) fn foreign(&mut self, key: &str) -> &mut Vec<u8> {
+        self.separate();
+        quote(key, self.out);
+        self.out.push(b':');
+        self.out
+    }
+
     fn separate(&mut self) {
         if !self.is_empty {
             self.out.push(b',');

@@ -41,7 +41,7 @@ pub fn conflict() -> Reply {
     violation("messageId", rule::REQUEST_ID_REUSED, "was used for another request: give every request an id of its own")
 }
 
-/// The answer to a request whose caller is not proven. `reason` is a word of ours, such as `SIGNATURE`.
+/// The answer to a request whose caller is not proven. `reason` is a word of ours, such as `TOKEN_SIGNATURE`.
 #[must_use]
 pub fn unauthenticated(reason: &str) -> Reply {
     let remedy = "Send a valid session token in the header `authorization`, or publish as a trusted producer.";
@@ -127,4 +127,68 @@ fn violation(field: &str, rule: &str, description: &str) -> Reply {
 
 fn envelope(status: u16, message: &str, details: &Value) -> Reply {
     Reply { status, body: json!({ "message": message, "details": details }).to_string().into_bytes() }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::super::sample::john;
+    use super::{HeaderValue, Outgoing, Reply, conflict, outgoing, unauthenticated, verdict};
+    use crate::domain::{Member, Rejection, Verdict};
+
+    fn body(reply: &Reply) -> Value {
+        serde_json::from_slice(&reply.body).unwrap()
+    }
+
+    #[test]
+    fn every_rejection_is_told_with_status_code_reason_and_remedy_and_without_the_member() {
+        for rejected in Verdict::ALL.into_iter().filter(|verdict| matches!(verdict, Verdict::Rejected(_))) {
+            let reply = verdict(rejected, Some(&john()));
+            let told = body(&reply);
+            let error = &told["details"]["applicationError"];
+            assert_eq!(reply.status, rejected.status());
+            assert_eq!(error["code"].as_str(), rejected.code());
+            assert_eq!(error["data"]["reason"].as_str(), rejected.reason());
+            assert!(error["data"].is_object());
+            assert!(
+                [&told["message"], &error["description"]]
+                    .iter()
+                    .all(|text| text.as_str().is_some_and(|it| it.len() > 9))
+            );
+            assert!(!told.to_string().contains("john"), "{told}");
+        }
+    }
+
+    #[test]
+    fn a_success_shows_the_member_as_it_is_now_and_one_who_is_gone_is_not_found() {
+        for success in [Verdict::Joined, Verdict::AlreadyJoined] {
+            let reply = verdict(success, Some(&john()));
+            assert_eq!((reply.status, &body(&reply)["member"]["profile"]["slug"]), (200, &Value::from("johndoe")));
+            let not_found = verdict(Verdict::Rejected(Rejection::NotFound), None);
+            let tombstone = Member { deleted: true, ..john() };
+            assert_eq!((verdict(success, None), verdict(success, Some(&tombstone))), (not_found.clone(), not_found));
+        }
+    }
+
+    #[test]
+    fn a_reply_goes_straight_to_its_queue_and_is_not_kept() {
+        let trace = super::super::sample::TRACEPARENT;
+        let sent = outgoing(unauthenticated("NO_PROOF"), "amq.rabbitmq.reply-to.x", Some("c-1"), Some(trace));
+        let expected = Outgoing {
+            routing_key: "amq.rabbitmq.reply-to.x".into(),
+            kind: Some("join-community.v1.response".into()),
+            content_type: Some("application/json".into()),
+            correlation_id: Some("c-1".into()),
+            headers: vec![
+                ("status".into(), HeaderValue::Number(401)),
+                ("traceparent".into(), HeaderValue::Text(trace.into())),
+            ],
+            body: unauthenticated("NO_PROOF").body,
+            ..Outgoing::default()
+        };
+        assert_eq!(sent, expected);
+        assert!(sent.exchange.is_empty() && !sent.persistent);
+        assert_eq!(outgoing(conflict(), "q", None, None).headers, [("status".into(), HeaderValue::Number(400))]);
+    }
 }

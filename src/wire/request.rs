@@ -6,6 +6,9 @@ mod body;
 mod properties;
 pub(super) mod trace;
 
+#[cfg(test)]
+mod tests;
+
 use crate::domain::{Caller, MemberId, RequestId, SiteId};
 
 use super::pen::Object;

@@ -13,7 +13,8 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use self::keys::{Key, Keys};
+pub(super) use self::keys::Key;
+use self::keys::Keys;
 pub(super) use self::path::Path;
 use super::rule;
 

@@ -33,7 +33,7 @@ impl<'de> Keys<'de> {
 }
 
 /// Reads a key; it stays in the document unless it has escapes.
-pub(super) struct Key;
+pub(in crate::wire) struct Key;
 
 impl<'de> DeserializeSeed<'de> for Key {
     type Value = Cow<'de, str>;
