@@ -1,6 +1,7 @@
 //! The broker: connections, topology, what is published and what is consumed. `lapin` is used here and nowhere else.
 
 pub mod address;
+pub mod call;
 pub mod clock_proof;
 pub mod connect;
 pub mod consumer;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
+use tracing::warn;
 
 use super::announcer::Forgotten;
 use super::handover::Debt;
@@ -46,6 +47,11 @@ impl EventSide {
             events.iter().zip(&owed).filter(|(_, owed)| **owed).filter_map(|(event, _)| event.clone()).collect();
         let fates =
             if messages.is_empty() { Vec::new() } else { self.publisher.events(messages).await.unwrap_or_default() };
+        let too_large = fates.iter().filter(|fate| **fate == Fate::TooLarge).count();
+        if too_large > 0 {
+            warn!(events = too_large, "events are larger than the broker takes; they stay owed");
+            self.meters.events_too_large.increment(too_large as u64);
+        }
         let mut fates = fates.into_iter();
         let paid: Vec<bool> = events
             .iter()

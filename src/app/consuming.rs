@@ -13,6 +13,7 @@ use crate::join::Desk;
 use crate::join::lane::{Gone, Lane};
 use crate::operations::{Dependency, Health};
 use crate::postgres::{Role, Session, StoreError};
+use crate::rabbitmq::call::CallError;
 use crate::rabbitmq::clock_proof;
 use crate::rabbitmq::supervisor::{Sessions, Supervised};
 use crate::rabbitmq::topology::{self, Declared, Names, TopologyError};
@@ -33,7 +34,7 @@ pub(super) enum ConsumingEnd {
     #[error("the topology is not as it must be")]
     Topology(#[from] TopologyError),
     #[error("the broker's clock could not be proven")]
-    Clock(#[source] lapin::Error),
+    Clock(#[source] CallError),
     #[error("a lane lost its channel")]
     Lane(#[from] Gone),
     #[error("a lane has no database session")]

@@ -49,6 +49,7 @@ pub struct Desk {
     pub(super) worker_user: Box<str>,
     pub(super) join: config::Join,
     pub(super) outage: config::Outage,
+    pub(super) broker_timeout: Duration,
     pub(super) confirm_timeout: Duration,
     pub(super) lease: Duration,
     reply_queues: Vec<WildMatch>,
@@ -76,6 +77,7 @@ impl Desk {
             worker_user,
             join: config.join.clone(),
             outage: config.outage.clone(),
+            broker_timeout: config.broker.timeout,
             confirm_timeout: config.broker.confirm_timeout,
             lease: config.announce.lease,
             reply_queues: config.broker.reply_queues.iter().map(|pattern| WildMatch::new(pattern)).collect(),
@@ -84,10 +86,6 @@ impl Desk {
             dead_letters_max: config.dead_letters.max,
             permanent_failures: Mutex::default(),
         }
-    }
-
-    pub(super) fn requests_queue(&self) -> String {
-        self.names.requests()
     }
 
     pub(super) fn policy(&self) -> Policy {

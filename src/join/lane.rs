@@ -48,7 +48,8 @@ impl Lane {
         // Nothing is consumed that could not be served: a delivery that comes and goes uses up its delivery limit.
         while stop.run_until_cancelled(self.until_ready()).await.is_some() {
             let desk = Arc::clone(&self.desk);
-            let deliveries = Deliveries::open(connection, &desk.requests_queue(), desk.join.prefetch).await?;
+            let (queue, prefetch) = (desk.names.requests(), desk.join.prefetch);
+            let deliveries = Deliveries::open(connection, &queue, prefetch, desk.broker_timeout).await?;
             desk.health.up(Dependency::Consuming);
             if self.serve(deliveries, stop).await? == Pause::Stop {
                 break;
@@ -90,7 +91,7 @@ impl Lane {
         if let Ok(settled) = tokio::time::timeout(limit, settle.all_copies()).await {
             settled?;
         }
-        deliveries.close().await?;
+        deliveries.close(self.desk.broker_timeout).await?;
         debug!(?pause, "lane closed its channel");
         Ok(())
     }

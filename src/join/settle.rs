@@ -9,6 +9,7 @@ use futures_util::stream::FuturesUnordered;
 use tracing::warn;
 
 use crate::operations::Meters;
+use crate::rabbitmq::call::CallError;
 use crate::rabbitmq::consumer::{Settlements, Tag};
 use crate::rabbitmq::publisher::Publisher;
 use crate::rabbitmq::window::Fate;
@@ -20,6 +21,9 @@ pub enum Gone {
     /// A call on it failed.
     #[error("the channel failed")]
     Failed(#[from] lapin::Error),
+    /// It could not be opened or closed.
+    #[error("the channel cannot be used")]
+    Unusable(#[from] CallError),
     /// The broker ended it, or cancelled its consumer.
     #[error("the broker ended the channel or its consumer")]
     Ended,

@@ -32,6 +32,8 @@ pub struct Handles {
     pub batch_seconds: Histogram,
     /// Events confirmed by the broker.
     pub events: Counter,
+    /// Events larger than the broker takes: parked, tried again ever more seldom.
+    pub events_too_large: Counter,
     /// Entries and tombstones that the cache took or had already.
     pub cache_writes: Counter,
     /// Changes that found no room in memory, or waited there too long.
@@ -64,6 +66,7 @@ impl Meters {
             batch_size: histogram!("join_community_batch_size"),
             batch_seconds: histogram!("join_community_batch_seconds"),
             events: counter!("join_community_events_total"),
+            events_too_large: counter!("join_community_events_too_large_total"),
             cache_writes: counter!("join_community_cache_writes_total"),
             hints_dropped: counter!("join_community_hints_dropped_total"),
             exporter,

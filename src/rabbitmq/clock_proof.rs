@@ -4,17 +4,16 @@ use std::time::Duration;
 
 use lapin::options::{BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
-use lapin::{BasicProperties, Connection, ErrorKind};
+use lapin::{BasicProperties, Connection};
+
+use super::call::{CallError, within};
 
 /// Whether the broker overwrites the timestamp of a publisher.
 ///
 /// # Errors
 /// If the proof could not be made.
-pub async fn overwrites_timestamps(connection: &Connection, limit: Duration) -> Result<bool, lapin::Error> {
-    match tokio::time::timeout(limit, prove(connection)).await {
-        Ok(proven) => proven,
-        Err(_) => Err(ErrorKind::MissingHeartbeatError.into()),
-    }
+pub async fn overwrites_timestamps(connection: &Connection, limit: Duration) -> Result<bool, CallError> {
+    within(limit, prove(connection)).await
 }
 
 async fn prove(connection: &Connection) -> Result<bool, lapin::Error> {

@@ -1,10 +1,13 @@
 //! One lane's channel on the consuming connection: deliveries in, settlements out.
 
+use std::time::Duration;
+
 use futures_util::{FutureExt, StreamExt};
 use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions};
 use lapin::types::{FieldTable, ShortString};
 use lapin::{Channel, Connection, Consumer};
 
+use super::call::{CallError, within};
 use super::incoming::incoming;
 use crate::wire::Incoming;
 
@@ -25,8 +28,12 @@ impl Deliveries {
     /// Opens a channel and consumes.
     ///
     /// # Errors
-    /// If the broker refuses.
-    pub async fn open(connection: &Connection, queue: &str, prefetch: u16) -> Result<Self, lapin::Error> {
+    /// If the broker refuses, or does not answer.
+    pub async fn open(connection: &Connection, queue: &str, prefetch: u16, limit: Duration) -> Result<Self, CallError> {
+        within(limit, Self::consume(connection, queue, prefetch)).await
+    }
+
+    async fn consume(connection: &Connection, queue: &str, prefetch: u16) -> Result<Self, lapin::Error> {
         let channel = connection.create_channel().await?;
         // Before consuming: nothing else bounds what the broker sends and `lapin` buffers.
         channel.basic_qos(prefetch, BasicQosOptions::default()).await?;
@@ -63,11 +70,14 @@ impl Deliveries {
     /// Stops consuming and closes the channel with the handshake: acks written are taken, the rest goes back.
     ///
     /// # Errors
-    /// If the channel is gone already.
-    pub async fn close(self) -> Result<(), lapin::Error> {
-        let tag = self.consumer.tag();
-        self.channel.basic_cancel(tag, BasicCancelOptions::default()).await?;
-        self.channel.close(200, "done".into()).await
+    /// If the channel is gone already, or the broker does not answer.
+    pub async fn close(self, limit: Duration) -> Result<(), CallError> {
+        within(limit, async {
+            let tag = self.consumer.tag();
+            self.channel.basic_cancel(tag, BasicCancelOptions::default()).await?;
+            self.channel.close(200, "done".into()).await
+        })
+        .await
     }
 }
 

@@ -8,6 +8,7 @@ use futures_util::StreamExt;
 use lapin::{Channel, Connection};
 use tokio::sync::{mpsc, oneshot};
 
+use super::call::{CallError, within};
 use super::window::{Fate, Window, WindowError, publish_and_forget};
 use crate::operations::{Dependency, Health};
 use crate::wire::Outgoing;
@@ -99,8 +100,8 @@ pub enum PublishingEnd {
     Connection,
 }
 
-impl From<lapin::Error> for PublishingEnd {
-    fn from(error: lapin::Error) -> Self {
+impl From<CallError> for PublishingEnd {
+    fn from(error: CallError) -> Self {
         Self::Window(error.into())
     }
 }
@@ -120,11 +121,11 @@ impl Publishing {
     pub async fn run(&mut self, connection: &Connection, health: &Health) -> Result<(), PublishingEnd> {
         // One listener for each connection: several would split the events among them.
         let watch = watch(connection, health);
-        let copies = Window::open(connection).await?;
-        let events = Window::open(connection).await?;
-        let replies = connection.create_channel().await?;
-        health.up(Dependency::Publishing);
         let limit = self.confirm_limit;
+        let copies = Window::open(connection, limit).await?;
+        let events = Window::open(connection, limit).await?;
+        let replies = within(limit, connection.create_channel()).await?;
+        health.up(Dependency::Publishing);
         let work = async {
             tokio::try_join!(
                 windows(&copies, &mut self.copies, limit, connection),
@@ -137,9 +138,9 @@ impl Publishing {
             () = watch => return Err(PublishingEnd::Connection),
         }
         // With the handshake, so that what was written last is taken before the connection goes.
-        copies.close().await?;
-        events.close().await?;
-        Ok(replies.close(200, "done".into()).await?)
+        copies.close(limit).await?;
+        events.close(limit).await?;
+        Ok(within(limit, replies.close(200, "done".into())).await?)
     }
 }
 
@@ -157,7 +158,7 @@ async fn windows(
         ready.retain(|order| !order.answer.is_closed());
         let sizes: Vec<usize> = ready.iter().map(|order| order.messages.len()).collect();
         let messages: Vec<Outgoing> = ready.iter_mut().flat_map(|order| std::mem::take(&mut order.messages)).collect();
-        let mut fates = within(limit, connection, window.publish(&messages)).await?.into_iter();
+        let mut fates = confirmed(limit, connection, window.publish(&messages)).await?.into_iter();
         for (order, size) in ready.drain(..).zip(sizes) {
             // Nobody may be waiting any more; then nobody is told.
             drop(order.answer.send(fates.by_ref().take(size).collect()));
@@ -168,7 +169,7 @@ async fn windows(
 
 /// Waits for confirms within the limit. While the broker blocks publishers the clock stands still: a blocked connection
 /// is no broken one, and a new one would be blocked just the same.
-async fn within<T>(
+async fn confirmed<T>(
     limit: Duration,
     connection: &Connection,
     publish: impl Future<Output = Result<T, WindowError>>,
@@ -187,7 +188,7 @@ async fn forgettable(channel: &Channel, replies: &mut mpsc::Receiver<Outgoing>) 
     const MOST: usize = 256;
     let mut ready = Vec::with_capacity(MOST);
     while replies.recv_many(&mut ready, MOST).await > 0 {
-        publish_and_forget(channel, &ready).await?;
+        publish_and_forget(channel, &ready).await.map_err(WindowError::from)?;
         ready.clear();
     }
     Ok(())

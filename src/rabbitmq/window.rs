@@ -8,6 +8,7 @@ use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
 use lapin::{BasicProperties, Channel, Connection};
 
+use super::call::{CallError, within};
 use crate::wire::{HeaderValue, Outgoing};
 
 /// What became of a message that must not be lost.
@@ -27,6 +28,9 @@ pub enum WindowError {
     /// The channel or connection failed.
     #[error("the broker ended the publishing channel")]
     Channel(#[from] lapin::Error),
+    /// The channel could not be opened or closed.
+    #[error("the publishing channel cannot be used")]
+    Call(#[from] CallError),
     /// No confirm came.
     #[error("the broker did not confirm within {0:?}")]
     Silent(Duration),
@@ -49,11 +53,14 @@ impl Window {
     /// Opens a channel and switches confirms on.
     ///
     /// # Errors
-    /// If the broker refuses either.
-    pub async fn open(connection: &Connection) -> Result<Self, lapin::Error> {
-        let channel = connection.create_channel().await?;
-        channel.confirm_select(ConfirmSelectOptions::default()).await?;
-        Ok(Self { channel })
+    /// If the broker refuses either, or does not answer.
+    pub async fn open(connection: &Connection, limit: Duration) -> Result<Self, CallError> {
+        within(limit, async {
+            let channel = connection.create_channel().await?;
+            channel.confirm_select(ConfirmSelectOptions::default()).await?;
+            Ok(Self { channel })
+        })
+        .await
     }
 
     /// Publishes all and waits for all confirms.
@@ -83,9 +90,9 @@ impl Window {
     /// Closes the channel.
     ///
     /// # Errors
-    /// If it is gone already.
-    pub async fn close(&self) -> Result<(), lapin::Error> {
-        self.channel.close(200, "done".into()).await
+    /// If it is gone already, or the broker does not answer.
+    pub async fn close(&self, limit: Duration) -> Result<(), CallError> {
+        within(limit, self.channel.close(200, "done".into())).await
     }
 
     async fn flight(&self, messages: &[&Outgoing]) -> Result<Vec<Fate>, WindowError> {
