@@ -1,0 +1,164 @@
+# Everything a developer or CI does here, one target each. Needs a Rust toolchain and Debian;
+# RabbitMQ, PostgreSQL and Redis come from scripts/services.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.SILENT:
+# The targets share one build directory and one set of services: side by side they would only wait.
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+# Cargo would look for make's job server, which it cannot reach from here.
+unexport MAKEFLAGS
+
+# Colours for people only: not in files, not in CI, not where NO_COLOR is set.
+export COLOUR := $(if $(NO_COLOR),,$(shell test -t 2 && echo yes))
+BEGAN := $(shell date +%s)
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
+# The development profile, for trying out and testing; link-time optimisation is for `make build`.
+WORKER := $(TARGET_DIR)/debug/join-community --config config/local.toml
+CARGO_DENY := 0.20.2
+
+# In CI nothing is compiled twice from the same checkout, so there is nothing to prepare for.
+ifeq ($(CI),true)
+export CARGO_INCREMENTAL := 0
+endif
+
+# $(step) "what begins now": one line on stderr, with the seconds since make began.
+step = step() { local d= b= p=; [[ -z $$COLOUR ]] || { d=$$'\e[2m' b=$$'\e[1m' p=$$'\e[0m'; }; \
+	printf '%s%4ds%s %s%s%s\n' "$$d" $$(($$(date +%s) - $(BEGAN))) "$$p" "$$b" "$$1" "$$p" >&2; }; step
+# What the caller's shell happens to configure must not decide what a test sees.
+own_services = unset $${!JOIN_COMMUNITY__@}; eval "$$(scripts/services env)"
+
+.PHONY: help
+help: ## This list
+	c=$${COLOUR:+$$'\e[36m'} p=$${COLOUR:+$$'\e[0m'}
+	[[ -t 1 ]] || c='' p=''
+	echo "Join Community: the worker behind members.joinCommunity(). First: make demo"
+	awk -F ':.*## ' -v c="$$c" -v p="$$p" '/^[a-z]+:.*## / { printf "  %smake %-9s%s %s\n", c, $$1, p, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: built-and-served ## The whole story on real services, in a table; sets everything up
+	eval "$$(scripts/services env)"
+	$(step) "bringing the database schema up to date"
+	$(WORKER) migrate
+	$(step) "sending requests and listening to what comes of them"
+	$(WORKER) demo
+	b=$${COLOUR:+$$'\e[1m'} p=$${COLOUR:+$$'\e[0m'}
+	who=$${RABBITMQ_MANAGEMENT_URL#*//} who=$${who%%@*}
+	cat >&2 <<TEXT
+
+	$${b}Where to look next$$p
+	  RabbitMQ dashboard   http://$${RABBITMQ_MANAGEMENT_URL##*@}, user $${who%%:*}, password $${who#*:}
+	                       queues join-community.requests, .dead-letters, members.events.unrouted
+	  make run             the worker in the foreground, on the same services; Ctrl-C drains it
+	  README.md            how to send requests of your own, by token or as a trusted producer
+	  make clean           stops the services and removes all of it
+	TEXT
+
+.PHONY: run
+run: built-and-served ## The worker in the foreground, on private services
+	eval "$$(scripts/services env)"
+	# Without a key set the worker would wait for one; the token itself is not wanted here.
+	[[ -e .services/keys/jwks.json ]] || $(WORKER) token mint --site "$$(</proc/sys/kernel/random/uuid)" \
+		--member "$$(</proc/sys/kernel/random/uuid)" >/dev/null
+	$(step) "worker starts; Ctrl-C drains and stops it"
+	exec $(WORKER) run --migrate
+
+# The build takes minutes the first time, the services a moment: side by side. If the services
+# cannot be had, that is said at once and not after the build.
+.PHONY: built-and-served
+built-and-served:
+	$(step) "building the worker, and starting RabbitMQ, PostgreSQL and Redis"
+	cargo build --locked --bin join-community & build=$$!
+	scripts/services up & services=$$!
+	trap 'kill $$build 2>/dev/null || true; exit 130' INT TERM
+	wait $$services || { kill $$build 2>/dev/null || true; exit 1; }
+	wait $$build
+
+.PHONY: test
+test: format scripts lint docs policy tests ## The gate: everything CI checks; the first failure stops
+	$(step) "all passed"
+
+.PHONY: format
+format: # Formatting as rustfmt.toml says
+	$(step) "formatting"
+	cargo fmt --all --check
+
+# Whatever can be checked here is; what cannot be is named, for a silent check is none.
+.PHONY: scripts
+scripts: # Shell scripts and docker-compose.yml parse
+	$(step) "scripts and docker-compose.yml"
+	mapfile -t shell < <(find scripts .ci -type f)
+	for file in "$${shell[@]}"; do bash -n "$$file"; done
+	sh -n config/rabbitmq/definitions.sh
+	if command -v shellcheck >/dev/null; then
+		shellcheck --severity=warning -x "$${shell[@]}"
+	else
+		echo "shellcheck is not installed: scripts were only parsed" >&2
+	fi
+	if docker compose version >/dev/null 2>&1; then
+		docker compose --file docker-compose.yml config --quiet
+	elif python3 -c 'import yaml' 2>/dev/null; then
+		python3 -c 'import yaml; yaml.safe_load(open("docker-compose.yml"))'
+	else
+		echo "neither docker compose nor python3-yaml is installed: docker-compose.yml was not parsed" >&2
+	fi
+
+.PHONY: lint
+lint: # Clippy, warnings denied; the library without the worker must build too
+	$(step) "clippy"
+	cargo clippy --locked --all-targets --all-features -- -D warnings
+	cargo clippy --locked --lib --no-default-features -- -D warnings
+
+.PHONY: docs
+docs: # Rustdoc, private items too, warnings denied
+	$(step) "rustdoc"
+	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items --quiet
+
+# Advisories need data that a machine without internet cannot fetch, and change without a commit
+# of ours: `make advisories` is for whoever looks after the project.
+.PHONY: policy
+policy: deny # Bans, licences and sources of every dependency
+	$(step) "cargo deny: bans, licences, sources"
+	cargo deny --locked check --hide-inclusion-graph bans licenses sources
+
+.PHONY: advisories
+advisories: deny # Known advisories of every dependency; needs the internet
+	cargo deny --locked check advisories
+
+# Compiled without its release profile's optimisation: it reads one lock file, once.
+.PHONY: deny
+deny:
+	cargo deny --version >/dev/null 2>&1 && exit
+	$(step) "installing cargo-deny $(CARGO_DENY) into cargo's bin folder: once, a few minutes"
+	env -u CARGO_TARGET_DIR CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_OPT_LEVEL=1 \
+		CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_DEBUG=0 \
+		cargo install --locked --quiet cargo-deny --version $(CARGO_DENY)
+
+.PHONY: tests
+tests: # Unit, property and integration tests, on the real services
+	$(step) "RabbitMQ, PostgreSQL and Redis for the tests"
+	scripts/services up
+	$(own_services)
+	$(step) "tests"
+	cargo test --locked
+
+.PHONY: bench
+bench: ## Joins per second from a full queue, release profile
+	scripts/services up
+	$(own_services)
+	cargo bench --locked --bench throughput
+
+.PHONY: build
+build: ## target/release/join-community, for production
+	cargo build --locked --release --bin join-community
+
+# The services' data may lie elsewhere (scripts/services says when), then .services is a link to it.
+.PHONY: clean
+clean: ## Stop the services; remove their data and everything built
+	scripts/services down
+	if [[ -L .services && $$(readlink .services) == /var/tmp/join-community-services-* ]]; then
+		rm -rf -- "$$(readlink .services)"
+	fi
+	rm -rf -- .services target
