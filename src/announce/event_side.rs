@@ -39,26 +39,52 @@ impl EventSide {
         if !self.health.is_up(Dependency::Publishing) {
             return vec![false; debts.len()];
         }
-        let events: Vec<Option<Outgoing>> =
-            debts.iter().map(|debt| event::event(&debt.change, &self.exchange)).collect();
-        let owed: Vec<bool> =
-            events.iter().zip(debts).map(|(event, debt)| event.is_some() && !debt.is_expired()).collect();
-        let messages: Vec<Outgoing> =
-            events.iter().zip(&owed).filter(|(_, owed)| **owed).filter_map(|(event, _)| event.clone()).collect();
-        let fates =
-            if messages.is_empty() { Vec::new() } else { self.publisher.events(messages).await.unwrap_or_default() };
-        let too_large = fates.iter().filter(|fate| **fate == Fate::TooLarge).count();
-        if too_large > 0 {
-            warn!(events = too_large, "events are larger than the broker takes; they stay owed");
-            self.meters.events_too_large.increment(too_large as u64);
-        }
+        let mut events = Vec::with_capacity(debts.len());
+        let courses: Vec<Course> = debts.iter().map(|debt| self.course(debt, &mut events)).collect();
+        let fates = if events.is_empty() { Vec::new() } else { self.confirmed(events).await };
         let mut fates = fates.into_iter();
-        let paid: Vec<bool> = events
-            .iter()
-            .zip(&owed)
-            .map(|(event, owed)| if *owed { fates.next() == Some(Fate::Confirmed) } else { event.is_none() })
-            .collect();
-        self.meters.events.increment(owed.iter().zip(&paid).filter(|(owed, paid)| **owed && **paid).count() as u64);
-        paid
+        courses
+            .into_iter()
+            .map(|course| match course {
+                Course::Published => fates.next() == Some(Fate::Confirmed),
+                Course::Expired => false,
+                Course::NothingOwed => true,
+            })
+            .collect()
     }
+
+    fn course(&self, debt: &Debt, events: &mut Vec<Outgoing>) -> Course {
+        if debt.is_expired() {
+            self.meters.hints_dropped.increment(1);
+            return Course::Expired;
+        }
+        match event::event(&debt.change, &self.exchange) {
+            Some(event) => {
+                events.push(event);
+                Course::Published
+            }
+            None => Course::NothingOwed,
+        }
+    }
+
+    async fn confirmed(&self, events: Vec<Outgoing>) -> Vec<Fate> {
+        let fates = self.publisher.events(events).await.unwrap_or_default();
+        let count = |fate| fates.iter().filter(|other| **other == fate).count() as u64;
+        self.meters.events.increment(count(Fate::Confirmed));
+        if count(Fate::TooLarge) > 0 {
+            warn!(events = count(Fate::TooLarge), "events are larger than the broker takes; they stay owed");
+            self.meters.events_too_large.increment(count(Fate::TooLarge));
+        }
+        fates
+    }
+}
+
+/// What is done with a debt of this side.
+enum Course {
+    /// Its event is on its way.
+    Published,
+    /// Its lease is too near its end.
+    Expired,
+    /// A deleted member owes no event.
+    NothingOwed,
 }
