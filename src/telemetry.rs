@@ -127,7 +127,7 @@ mod tests {
             tracing::warn!(target: "lapin::returned_messages", "whole message");
             tracing::warn!(target: "sqlx::postgres::notice", "chatter");
             tracing::info!(target: "redis", "detail");
-            tracing::warn!(target: "lapin::channel", "kept");
+            tracing::warn!(target: "lapin::thread", "kept");
         });
         assert!(text.contains("kept") && text.lines().count() == 1, "{text}");
     }

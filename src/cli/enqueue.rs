@@ -1,11 +1,27 @@
 //! `enqueue`: one request, sent as a producer sends it.
 
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use anyhow::{Context as _, ensure};
+use secrecy::SecretString;
+use serde::Serialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use super::print::visible;
 use super::{Context, values};
-use crate::domain::{Caller, MemberId, RequestId, SiteId};
+use crate::domain::{Caller, IdentityType, MemberId, RequestId, SiteId};
+use crate::rabbitmq::producer::{Order, Producer};
+use crate::wire::request::{Draft, encode};
+
+const JOINED: i64 = 200;
+/// Far above what the worker takes (8 KiB), so that it is the worker who refuses.
+const LARGEST_TOKEN: u64 = 64 * 1024;
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -30,8 +46,8 @@ pub struct Args {
     #[arg(long)]
     pub elevated: bool,
     /// The caller's session token. Other users of this machine can see it: prefer --token-file.
-    #[arg(long, value_name = "JWT", conflicts_with = "token_file")]
-    pub token: Option<String>,
+    #[arg(long, value_name = "JWT", value_parser = values::secret, conflicts_with = "token_file")]
+    pub token: Option<SecretString>,
     /// File with the caller's session token; `-` is stdin.
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
@@ -46,10 +62,114 @@ pub struct Args {
     pub timeout: Duration,
 }
 
+/// What came of it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Outcome {
+    request_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reply: Option<Box<RawValue>>,
+}
+
 /// Runs the command.
 ///
 /// # Errors
 /// What kept it from being done.
-pub async fn run(_args: Args, _context: &Context) -> anyhow::Result<ExitCode> {
-    super::unavailable("enqueue").await
+pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
+    let token = token(&args)?;
+    let id = args.request_id.clone().map_or_else(new_id, Ok)?;
+    let body = encode(&draft(&args, token.is_some()));
+    let order = Order { id: &id, body: &body, token: token.as_ref() };
+
+    let mut producer = Producer::connect(&context.config.broker, args.wait).await?;
+    producer.send(&order).await?;
+    let answer = if args.wait { Some(producer.reply_to(&id, args.timeout).await) } else { None };
+    producer.close().await;
+    let answer = answer
+        .transpose()
+        .with_context(|| format!("request {id} is in the queue; asking again under this id is safe"))?;
+
+    let status = answer.as_ref().map(|answer| answer.status);
+    let reply =
+        answer.map(|answer| serde_json::from_slice(&answer.body)).transpose().context("the reply is no JSON")?;
+    let outcome = Outcome { request_id: id.to_string(), status, reply };
+    context.output.result(&outcome, words)?;
+    Ok(if status.is_none_or(|status| status == JOINED) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Without a token and without `--as`, the member asks for itself, as in `members.joinCommunity()`.
+fn draft(args: &Args, has_token: bool) -> Draft {
+    let itself = args.member.filter(|_| !has_token);
+    let itself = itself.map(|member| Caller { identity_type: IdentityType::Member, id: member.0 });
+    // Left out rather than `false`: with a token, leaving it out lets the token's permission count.
+    let elevated = args.elevated.then_some(true);
+    Draft { site: args.site, member: args.member, identity: args.caller.or(itself), elevated }
+}
+
+fn token(args: &Args) -> anyhow::Result<Option<SecretString>> {
+    let Some(file) = &args.token_file else { return Ok(args.token.clone()) };
+    let mut text = String::new();
+    if file.as_os_str() == "-" {
+        io::stdin().take(LARGEST_TOKEN).read_to_string(&mut text).context("stdin holds no token")?;
+    } else {
+        let opened = File::open(file).and_then(|file| file.take(LARGEST_TOKEN).read_to_string(&mut text));
+        opened.with_context(|| format!("{} cannot be read", file.display()))?;
+    }
+    let token = text.trim();
+    ensure!(!token.is_empty(), "{} holds no token", file.display());
+    Ok(Some(token.into()))
+}
+
+/// Ordered by time, which spares the worker's index a leaf a request.
+fn new_id() -> anyhow::Result<RequestId> {
+    RequestId::parse(&Uuid::now_v7().to_string()).context("no request id could be made")
+}
+
+fn words(outcome: &Outcome) -> String {
+    let Outcome { request_id, status, reply } = outcome;
+    let Some(status) = status else { return format!("sent {request_id}") };
+    let body = reply.as_ref().and_then(|reply| serde_json::from_str::<Value>(reply.get()).ok()).unwrap_or_default();
+    let body: Vec<_> = format!("{body:#}").lines().map(|line| visible(line).into_owned()).collect();
+    format!("{request_id}: {status}\n{}", body.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::draft;
+    use crate::cli::{Cli, Command};
+    use crate::wire::request::{Draft, encode};
+
+    const GUID: &str = "7d368843-6f0c-4037-8d0e-b7e36a8a0c32";
+
+    fn parsed(options: &[&str]) -> Result<Draft, clap::Error> {
+        let line = ["join-community", "enqueue", "--site", GUID];
+        let Command::Enqueue(args) = Cli::try_parse_from(line.iter().chain(options))?.command else { unreachable!() };
+        Ok(draft(&args, args.token.is_some()))
+    }
+
+    #[test]
+    fn a_member_asks_for_itself_unless_somebody_else_is_said_to() {
+        let body = String::from_utf8(encode(&parsed(&["--member", GUID]).unwrap())).unwrap();
+        assert!(body.contains(&format!(r#""identity":{{"identityType":"MEMBER","memberId":"{GUID}"}}"#)), "{body}");
+        let app = format!("APP:{GUID}");
+        let draft = parsed(&["--member", GUID, "--as", &app, "--elevated"]).unwrap();
+        assert_eq!(draft.identity.unwrap().to_string(), app);
+        assert_eq!(draft.elevated, Some(true));
+        assert_eq!(
+            parsed(&["--token", "x.y.z"]).unwrap(),
+            Draft { elevated: None, ..parsed(&["--token", "x"]).unwrap() }
+        );
+        assert!(parsed(&["--token", "x.y.z", "--member", GUID]).unwrap().identity.is_none());
+    }
+
+    #[test]
+    fn a_request_for_nobody_is_wrong_usage() {
+        assert!(parsed(&[]).is_err());
+        assert!(parsed(&["--member", GUID, "--timeout", "1s"]).is_err(), "--timeout without --wait");
+        assert!(parsed(&["--member", GUID, "--token", "a", "--token-file", "b"]).is_err());
+    }
 }

@@ -1,7 +1,9 @@
 //! How arguments are read: one function a kind of value, whose message says what would have been right.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
+use secrecy::SecretString;
 use uuid::Uuid;
 
 use crate::domain::{Caller, Gate, IdentityType, MemberId, RequestId, SiteId};
@@ -56,6 +58,14 @@ pub fn gate(text: &str) -> Result<Gate, String> {
 pub fn duration(text: &str) -> Result<Duration, String> {
     let duration = humantime::parse_duration(text).map_err(|error| format!("expected a duration like 30s: {error}"))?;
     if duration.is_zero() { Err("expected a duration above zero".to_owned()) } else { Ok(duration) }
+}
+
+/// Text that is never shown.
+///
+/// # Errors
+/// None.
+pub fn secret(text: &str) -> Result<SecretString, Infallible> {
+    Ok(text.into())
 }
 
 /// Only the form with dashes: the others that `uuid` reads are not what is on the wire.

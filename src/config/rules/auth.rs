@@ -46,7 +46,7 @@ fn tokens(auth: &Auth, report: &mut Report<'_>) {
         }
     }
     if auth.jwks.contains("://") {
-        if let Some(problem) = url_problem(&auth.jwks, &["http", "https"]) {
+        if let Some(problem) = url_problem(&auth.jwks, &["http", "https", "file"]) {
             report.refuse("auth.jwks", format!("{problem}, or name a file"));
         } else if Url::parse(&auth.jwks).is_ok_and(|url| !url.username().is_empty() || url.password().is_some()) {
             report.refuse("auth.jwks", "must hold no user or password: it is shown in logs, and public keys need none");

@@ -11,6 +11,9 @@ use crate::config::{Config, FORMATS};
 
 const AMQP: &[&str] = &["amqp", "amqps"];
 const HTTP: &[&str] = &["http", "https"];
+const POSTGRES: &[&str] = &["postgres", "postgresql"];
+/// PostgreSQL may be reached at a Unix socket.
+const WITHOUT_HOST: &[&str] = &["postgres", "postgresql", "file"];
 const LONGEST_PREFIX: usize = 100;
 
 pub(super) fn apply(config: &Config, report: &mut Report<'_>) {
@@ -35,7 +38,7 @@ pub(super) fn url_problem(text: &str, schemes: &[&str]) -> Option<String> {
     let expected = schemes.iter().map(|scheme| format!("{scheme}://")).collect::<Vec<_>>().join(" or ");
     match Url::parse(text) {
         Ok(url) if !schemes.contains(&url.scheme()) => Some(format!("must begin with {expected}")),
-        Ok(url) if url.host_str().unwrap_or_default().is_empty() && !AT_SOCKET.contains(&url.scheme()) => {
+        Ok(url) if url.host_str().unwrap_or_default().is_empty() && !WITHOUT_HOST.contains(&url.scheme()) => {
             Some("names no host".to_owned())
         }
         Ok(_) => None,
@@ -46,9 +49,6 @@ pub(super) fn url_problem(text: &str, schemes: &[&str]) -> Option<String> {
     }
 }
 
-/// PostgreSQL may be reached at a Unix socket, which is no host.
-const AT_SOCKET: &[&str] = &["postgres", "postgresql"];
-
 fn urls(config: &Config, report: &mut Report<'_>) {
     let broker = &config.broker;
     let keys = [
@@ -56,7 +56,7 @@ fn urls(config: &Config, report: &mut Report<'_>) {
         ("broker.producer_url", &broker.producer_url, AMQP, true),
         ("broker.operator_url", &broker.operator_url, AMQP, true),
         ("broker.management_url", &broker.management_url, HTTP, true),
-        ("database.url", &config.database.url, AT_SOCKET, false),
+        ("database.url", &config.database.url, POSTGRES, false),
     ];
     for (key, url, schemes, optional) in keys {
         let url = url.expose_secret();

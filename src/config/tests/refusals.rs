@@ -48,7 +48,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("[log]\nfilter = \"a=b=c\"", "log.filter = \"a=b=c\" (", "must be a filter"),
     ("[auth]\njwks = \"k.json\"", "auth.issuer = \"\" (default)", "must not be empty with auth.jwks = \"k.json\""),
     ("[auth]\njwks = \"k.json\"", "auth.audience = \"\" (default)", "must not be empty with auth.jwks"),
-    ("[auth]\njwks = \"ftp://h\"", "auth.jwks = ftp://h/ (", "http:// or https://, or name a file"),
+    ("[auth]\njwks = \"ftp://h\"", "auth.jwks = ftp://h/ (", "or file://, or name a file"),
     ("[auth]\njwks = \"https://u@h\"", "auth.jwks = https://h/ (", "must hold no user or password"),
     (
         "[auth]\njwks = \"k\"\nissuer = \"i\"\naudience = \"a\"\ntrust_broker_timestamps = true\nmax_queue_delay = \"0s\"",
