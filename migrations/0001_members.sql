@@ -99,10 +99,25 @@ CREATE TRIGGER refuse_falling_sequence BEFORE UPDATE ON members FOR EACH ROW
     WHEN (NEW.event_sequence < OLD.event_sequence)
     EXECUTE FUNCTION refuse_falling_sequence();
 
+-- A row under another key would be another member, and nobody would ever hear the end of the first.
+CREATE FUNCTION refuse_other_key() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'the key of member % cannot be changed', OLD.id
+        USING ERRCODE = 'integrity_constraint_violation', HINT = 'DELETE this member and INSERT the other.';
+END $$;
+
+CREATE TRIGGER refuse_other_key BEFORE UPDATE OF site_id, id ON members FOR EACH ROW
+    WHEN (NEW.site_id <> OLD.site_id OR NEW.id <> OLD.id)
+    EXECUTE FUNCTION refuse_other_key();
+
 -- DELETE leaves a tombstone, a change like any other: it owes the cache its removal, and no event.
+-- What was known of the person goes; the tombstone is only there for the sequence.
 CREATE FUNCTION bury_member() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    UPDATE members SET deleted_date = date_trunc('milliseconds', now())
+    UPDATE members SET
+        deleted_date = date_trunc('milliseconds', now()),
+        login_email = NULL, login_email_verified = NULL, contact_id = NULL, contact = NULL, profile = NULL,
+        last_login_date = NULL, extra = NULL
     WHERE site_id = OLD.site_id AND id = OLD.id AND deleted_date IS NULL;
     RETURN NULL;
 END $$;
@@ -128,3 +143,14 @@ END $$;
 CREATE TRIGGER complete_contact BEFORE INSERT OR UPDATE OF contact ON members FOR EACH ROW
     WHEN (NEW.contact IS NOT NULL AND NOT NEW.contact ?& ARRAY['phones', 'emails', 'addresses', 'customFields'])
     EXECUTE FUNCTION complete_contact();
+
+-- Whoever may write members need not be granted the outbox, nor have this schema on the search path: the triggers run
+-- with the rights and in the schema of whoever made them. pg_temp last, or a temporary table could pass for the outbox.
+DO $$
+DECLARE
+    keeper regprocedure;
+BEGIN
+    FOREACH keeper IN ARRAY ARRAY['own_member_change()', 'bury_member()']::regprocedure[] LOOP
+        EXECUTE format('ALTER FUNCTION %s SECURITY DEFINER SET search_path = %I, pg_temp', keeper, current_schema());
+    END LOOP;
+END $$;

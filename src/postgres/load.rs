@@ -7,8 +7,8 @@ use super::rows::{member, member_columns, unreadable};
 use super::{Session, StoreError};
 use crate::domain::{Gate, Recorded, Request, Standing, Verdict};
 
-// LATERAL with LIMIT 1 leaves the planner no way but an index look-up for each row. Without it a plan made while the
-// tables were small is a sequential scan, and stays one while they grow.
+// LATERAL with LIMIT 1 is no join that could be hashed or merged: with sequential scans off (see `session`), a look-up in
+// the index for each row is the only plan left, whatever the tables held when it was made.
 pub(super) const LOAD: &str = concat!(
     "SELECT k.n, r.digest, r.verdict, r.code, r.reason, s.public_member_candidates, ",
     member_columns!(),

@@ -43,13 +43,13 @@ macro_rules! claim {
     ($due:literal) => {
         concat!(
             "WITH due AS MATERIALIZED (
-                 SELECT site_id, member_id FROM outbox WHERE ", $due, " AND lease_until < clock_timestamp()
+                 SELECT site_id, member_id FROM outbox WHERE ", $due, " AND lease_until < statement_timestamp()
                  ORDER BY lease_until LIMIT $1 FOR UPDATE SKIP LOCKED
              ), claimed AS (
                  UPDATE outbox o
                  SET attempts = o.attempts + 1,
-                     lease_until = clock_timestamp() + $2 * interval '1 second' * least(power(2, o.attempts), 64)
-                 FROM due d WHERE o.site_id = d.site_id AND o.member_id = d.member_id
+                     lease_until = clock_timestamp() + $2 * interval '1 second' * power(2, least(o.attempts, 6))
+                 FROM due d WHERE o.site_id = ANY (ARRAY[d.site_id]) AND o.member_id = d.member_id
                  RETURNING o.*
              )
              SELECT o.site_id, o.member_id, o.event_sequence, o.event_due, o.cache_due, o.origin, o.caller, o.request_id,
@@ -78,7 +78,7 @@ pub(super) const FORGET: &str = "
             LIMIT 1 FOR UPDATE SKIP LOCKED
         ) o
     ) paid
-    WHERE o.site_id = paid.site_id AND o.member_id = paid.member_id";
+    WHERE o.site_id = ANY (ARRAY[paid.site_id]) AND o.member_id = paid.member_id";
 
 pub(super) const CLEAR: &str = "
     UPDATE outbox o SET event_due = o.event_due AND NOT paid.event, cache_due = o.cache_due AND NOT paid.cache
@@ -92,12 +92,20 @@ pub(super) const CLEAR: &str = "
             LIMIT 1 FOR UPDATE SKIP LOCKED
         ) o
     ) paid
-    WHERE o.site_id = paid.site_id AND o.member_id = paid.member_id";
+    WHERE o.site_id = ANY (ARRAY[paid.site_id]) AND o.member_id = paid.member_id";
 
 pub(super) const RELEASE: &str = "
     UPDATE outbox o SET lease_until = '-infinity'
-    FROM unnest($1::uuid[], $2::uuid[], $3::bigint[]) AS p (site_id, member_id, event_sequence)
-    WHERE o.site_id = p.site_id AND o.member_id = p.member_id AND o.event_sequence = p.event_sequence";
+    FROM (
+        SELECT o.site_id, o.member_id
+        FROM unnest($1::uuid[], $2::uuid[], $3::bigint[]) AS p (site_id, member_id, event_sequence)
+        CROSS JOIN LATERAL (
+            SELECT o.site_id, o.member_id FROM outbox o
+            WHERE o.site_id = p.site_id AND o.member_id = p.member_id AND o.event_sequence = p.event_sequence
+            LIMIT 1 FOR UPDATE SKIP LOCKED
+        ) o
+    ) held
+    WHERE o.site_id = ANY (ARRAY[held.site_id]) AND o.member_id = held.member_id";
 
 impl Session {
     /// Claims up to `limit` debts of one side whose lease is over, oldest lease first.

@@ -15,7 +15,7 @@ use crate::config;
 pub enum Role {
     /// The join path. A plan made anew for each batch would cost up to half of the small ones.
     Lane,
-    /// The announcing half. Its outbox is nearly empty and bloated: the planner would scan all of it.
+    /// The announcing half.
     Announcer,
     /// Everything else.
     Tool,
@@ -128,10 +128,12 @@ fn options(url: &SecretString, config: &config::Database, role: Role) -> Result<
             ("idle_in_transaction_session_timeout", millis(config.statement_timeout)),
             // Estimates of array statements are inflated, and compiling them costs a thousand times their run time.
             ("jit", "off".into()),
+            // Every statement goes by key. A plan made while a table was small, or for the outbox, which is small
+            // whenever it is analyzed, would read the whole of it, and do so for as long as the session lives.
+            ("enable_seqscan", "off".into()),
         ]);
     Ok(match role {
-        Role::Lane => options.options([("plan_cache_mode", "force_generic_plan")]),
-        Role::Announcer => options.options([("plan_cache_mode", "force_generic_plan"), ("enable_seqscan", "off")]),
+        Role::Lane | Role::Announcer => options.options([("plan_cache_mode", "force_generic_plan")]),
         Role::Tool => options,
     })
 }

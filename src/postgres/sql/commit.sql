@@ -8,10 +8,12 @@ WITH ruling AS MATERIALIZED (
         site_id, request_id, requester, digest, member_id, caller, elevated, proof,
         verdict, code, reason, event_sequence, received_at, traceparent
     )
-    ORDER BY site_id, member_id
+    -- Members first: no prefix of the order in which keys are recorded below, or a planner that builds on it (from 17 on)
+    -- would sort site by site, and take locks of a second site while it holds keys of the first.
+    ORDER BY member_id, site_id
 ),
 -- The rule once more, on the row as it is now: a lock that was got cannot lose.
--- LATERAL with LIMIT 1 for the same reason as in load: an index look-up for each row, in the order above.
+-- LATERAL with LIMIT 1 keeps the look-ups, and so the locks, in the order above.
 locked AS MATERIALIZED (
     SELECT r.*, m.won
     FROM ruling r
@@ -45,7 +47,9 @@ changed AS (
     UPDATE members m
     SET privacy_status = 'PUBLIC', updated_date = greatest(m.updated_date, $15), event_sequence = m.event_sequence + 1
     FROM recorded r
-    WHERE r.verdict = 'joined' AND m.site_id = r.site_id AND m.id = r.member_id
+    -- `= ANY` can be looked up in an index, but neither hashed nor merged: on a table that was small when the plan was
+    -- made, `=` becomes a walk through the whole index for each batch, and stays one when the table has grown.
+    WHERE r.verdict = 'joined' AND m.site_id = ANY (ARRAY[r.site_id]) AND m.id = r.member_id
     RETURNING m.site_id, m.id, m.event_sequence, r.caller, r.request_id, r.traceparent
 ),
 owed AS (
@@ -55,9 +59,10 @@ owed AS (
     SELECT *, clock_timestamp() + $16 * interval '1 second' FROM (
         SELECT site_id, id, event_sequence, true, true, 'join_community', caller, request_id, traceparent FROM changed
         UNION ALL
-        SELECT site_id, member_id, coalesce(event_sequence, 0), false, true, 'join_community', caller, request_id, traceparent
+        SELECT site_id, member_id, event_sequence, false, true, 'join_community', caller, request_id, traceparent
         FROM recorded
-        WHERE verdict = 'rejected' AND member_id IS NOT NULL
+        -- Without a record there is no sequence, and nothing that could ever have been shown.
+        WHERE verdict = 'rejected' AND event_sequence IS NOT NULL
           AND (code = 'NOT_FOUND' OR reason IN ('PENDING', 'BLOCKED', 'OFFLINE'))
     ) AS debt (site_id, member_id)
     ORDER BY site_id, member_id
@@ -69,6 +74,7 @@ owed AS (
         caller = CASE WHEN excluded.event_due THEN excluded.caller ELSE outbox.caller END,
         request_id = CASE WHEN excluded.event_due THEN excluded.request_id ELSE outbox.request_id END,
         traceparent = CASE WHEN excluded.event_due THEN excluded.traceparent ELSE outbox.traceparent END,
-        lease_until = CASE WHEN excluded.event_due THEN excluded.lease_until ELSE outbox.lease_until END
+        lease_until = CASE WHEN excluded.event_due THEN excluded.lease_until ELSE outbox.lease_until END,
+        attempts = CASE WHEN excluded.event_due THEN 0 ELSE outbox.attempts END
 )
 SELECT site_id, request_id, requester FROM recorded
