@@ -3,12 +3,14 @@
 mod commit;
 mod failure;
 mod load;
+mod migrate;
 mod outbox;
 mod rows;
 mod session;
 
 pub use commit::Ruling;
 pub use failure::StoreError;
+pub use migrate::{Applied, MigrationError, migrate};
 pub use outbox::{Claim, Paid, Side};
 pub use session::{Role, Session};
 
@@ -21,4 +23,10 @@ pub const STATEMENTS: &[(&str, &str)] = &[
     ("forget", outbox::FORGET),
     ("clear", outbox::CLEAR),
     ("release", outbox::RELEASE),
+    ("probe", session::PROBE),
+    ("server_version", migrate::SERVER_VERSION),
+    ("set_lock_limit", migrate::SET_LOCK_LIMIT),
+    ("take_turn", migrate::TAKE_TURN),
+    ("has_history", migrate::HAS_HISTORY),
+    ("history", migrate::HISTORY),
 ];

@@ -39,7 +39,7 @@ impl Session {
     /// If the URL is none of PostgreSQL.
     pub fn new(config: &config::Database, role: Role) -> Result<Self, StoreError> {
         Ok(Self {
-            options: options(&config.url, config, role)?,
+            options: options(config, role)?,
             connect_limit: config.connect_timeout,
             // The server ends the statement first; this limit is for a server that does not answer at all.
             statement_limit: config.statement_timeout + Duration::from_secs(1),
@@ -109,19 +109,17 @@ impl Session {
     }
 }
 
-pub(super) const PROBE: &str = "SELECT current_setting('transaction_read_only')::boolean FROM (SELECT event_sequence FROM members LIMIT 0) m \
-     RIGHT JOIN (VALUES (1)) one ON true";
+pub(super) const PROBE: &str = "SELECT current_setting('transaction_read_only')::boolean \
+     FROM (VALUES (1)) one LEFT JOIN (SELECT event_sequence FROM members LIMIT 0) m ON true";
 
-fn options(url: &SecretString, config: &config::Database, role: Role) -> Result<PgConnectOptions, StoreError> {
-    let options: PgConnectOptions = url.expose_secret().parse()?;
+fn options(config: &config::Database, role: Role) -> Result<PgConnectOptions, sqlx::Error> {
     let millis = |limit: Duration| limit.as_millis().to_string();
-    let options = options
+    let options = parsed(&config.url)?
         .application_name(match role {
             Role::Lane => "join-community lane",
             Role::Announcer => "join-community announcer",
-            Role::Tool => "join-community",
+            Role::Tool => APPLICATION,
         })
-        .disable_statement_logging()
         .options([
             ("statement_timeout", millis(config.statement_timeout)),
             ("lock_timeout", millis(config.lock_timeout)),
@@ -136,4 +134,12 @@ fn options(url: &SecretString, config: &config::Database, role: Role) -> Result<
         Role::Lane | Role::Announcer => options.options([("plan_cache_mode", "force_generic_plan")]),
         Role::Tool => options,
     })
+}
+
+const APPLICATION: &str = "join-community";
+
+/// The URL read; without statements in the log, since their parameters are personal data.
+pub(super) fn parsed(url: &SecretString) -> Result<PgConnectOptions, sqlx::Error> {
+    let options: PgConnectOptions = url.expose_secret().parse()?;
+    Ok(options.application_name(APPLICATION).disable_statement_logging())
 }

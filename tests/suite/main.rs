@@ -1,0 +1,9 @@
+//! All integration tests, in one binary: linked once, and sharing what takes long to prepare.
+//!
+//! They need the private services: `scripts/services up`, then `eval "$(scripts/services env)"`.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on ends with the reason")]
+
+mod support;
+
+mod statements;

@@ -1,0 +1,37 @@
+//! What every test is given for itself: a database, a vhost, a key prefix. Nothing is shared, so tests run side by side.
+
+mod database;
+mod leftovers;
+mod settings;
+mod vhost;
+
+pub(crate) use database::{TestDatabase, database};
+pub(crate) use settings::{config, variable};
+pub(crate) use vhost::{TestVhost, vhost};
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// A prefix of cache keys that no other test has.
+pub(crate) fn redis_prefix() -> String {
+    format!("{}:", unique("jc:test"))
+}
+
+/// A name that no other test has, in this process or another. Carries the time, so that what a killed test left behind
+/// is known for what it is.
+fn unique(kind: &str) -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let separator = if kind.contains(':') { ':' } else { '_' };
+    let now = time::OffsetDateTime::now_utc().unix_timestamp();
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    format!("{kind}{separator}{now}{separator}{}{separator}{count}", std::process::id())
+}
+
+/// Runs the future to its end on a thread of its own: dropping must wait for the network, and may happen in a runtime.
+fn finish<T: Send>(work: impl Future<Output = T> + Send) -> T {
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(work)
+        });
+        thread.join().expect("cleaning up panicked")
+    })
+}
