@@ -21,6 +21,7 @@ const AFTER_HELP: &str = "\
 Only for development: whoever reads the key directory can be anybody.
 
 Examples:
+  export JOIN_COMMUNITY__AUTH__ISSUER=https://login.localhost JOIN_COMMUNITY__AUTH__AUDIENCE=join-community
   TOKEN=$(join-community token mint --site SITE --member MEMBER)
   join-community token mint --site SITE --as APP:GUID --permission MEMBERS.MEMBER_JOIN_COMMUNITY
   join-community token mint --site SITE --member MEMBER --expires-in=-1h    # has expired
@@ -105,14 +106,21 @@ pub async fn run(command: Command, context: &Context) -> anyhow::Result<ExitCode
     // Files and, at first use, the search for large primes: nothing for a thread that others wait for.
     let (keys, minted) = tokio::task::spawn_blocking(move || mint(args, &auth)).await??;
     if keys.created() {
-        context.output.note(&format_args!(
-            "made development keys; a worker takes their tokens with\n  JOIN_COMMUNITY__AUTH__JWKS={}\n\
-             and with auth.issuer and auth.audience set to what the token says",
-            minted.jwks
-        ));
+        context.output.note(&hint(&minted.jwks, &context.config.auth));
     }
     context.output.result(&minted, |minted| minted.token.clone())?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What is left to do so that a worker takes the tokens of new keys.
+fn hint(jwks: &str, auth: &config::Auth) -> String {
+    if auth.jwks == jwks {
+        return format!("made development keys; auth.jwks names them already: {jwks}");
+    }
+    format!(
+        "made development keys; a worker takes their tokens with\n  JOIN_COMMUNITY__AUTH__JWKS={jwks}\n\
+         and with auth.issuer and auth.audience set to what the token says"
+    )
 }
 
 fn mint(args: Mint, auth: &config::Auth) -> anyhow::Result<(DevelopmentKeys, Minted)> {

@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde_json::json;
 use time::OffsetDateTime;
 
-use super::{NOW, WORKER, authenticator, bearing, by_user, claims_but, config, request, token, with};
+use super::{KEYS, NOW, WORKER, authenticator, bearing, by_user, claims_but, config, request, token, with};
+use crate::auth::mint::Algorithm;
 use crate::auth::{Authentication, Authenticator, Proven};
 use crate::domain::Proof;
 use crate::wire::{Incoming, OwnHeaders};
@@ -75,6 +76,13 @@ fn a_first_delivery_arrived_when_it_was_taken_in() {
     assert_eq!(trusting().history(&incoming, NOW + MINUTE), (0, NOW - MINUTE));
     let unknown = Incoming { taken_at: None, ..incoming };
     assert_eq!(authenticator().history(&unknown, NOW + MINUTE), (0, NOW + MINUTE));
+}
+
+#[test]
+fn what_the_broker_says_of_the_arrival_makes_no_older_keys_count() {
+    let unknown = KEYS.sign(&claims_but("exp", Some(json!(1e300))), Algorithm::EdDsa, Some("rotated")).unwrap();
+    let incoming = stamped(bearing(&unknown), NOW - 10 * MINUTE);
+    assert_eq!(trusting().authenticate(&incoming, &request(), NOW), Authentication::NoKeys);
 }
 
 #[test]

@@ -16,6 +16,7 @@ fn key(algorithm: Algorithm) -> Value {
 
 fn key_but(algorithm: Algorithm, name: &str, value: Value) -> Value {
     let mut key = key(algorithm);
+    key["kid"] = json!("other");
     key[name] = value;
     key
 }

@@ -9,6 +9,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use tokio::net::TcpSocket;
+use tokio::sync::{MutexGuard, Notify};
 use uuid::Uuid;
 
 /// A web server that answers as it is told and counts how often it was asked.
@@ -21,6 +22,8 @@ pub(super) struct Server {
 struct Answers {
     next: Mutex<(StatusCode, String)>,
     asked: AtomicUsize,
+    came: Notify,
+    gate: tokio::sync::Mutex<()>,
 }
 
 impl Server {
@@ -30,7 +33,8 @@ impl Server {
         socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let url = format!("http://user:secret@{}/keys?token=secret", socket.local_addr().unwrap());
         let next = Mutex::new((StatusCode::OK, String::new()));
-        let state = Arc::new(Answers { next, asked: AtomicUsize::new(0) });
+        let gate = tokio::sync::Mutex::new(());
+        let state = Arc::new(Answers { next, asked: AtomicUsize::new(0), came: Notify::new(), gate });
         Self { url, socket: Mutex::new(Some(socket)), state }
     }
 
@@ -51,6 +55,16 @@ impl Server {
         *self.state.next.lock().unwrap() = (status, body.to_owned());
     }
 
+    /// No answer leaves before this is dropped.
+    pub(super) async fn hold(&self) -> MutexGuard<'_, ()> {
+        self.state.gate.lock().await
+    }
+
+    /// Waits until somebody has asked.
+    pub(super) async fn question(&self) {
+        self.state.came.notified().await;
+    }
+
     pub(super) fn asked(&self) -> usize {
         self.state.asked.load(Ordering::SeqCst)
     }
@@ -60,6 +74,8 @@ async fn answer(
     State(state): State<Arc<Answers>>,
 ) -> (StatusCode, [(axum::http::HeaderName, &'static str); 1], String) {
     state.asked.fetch_add(1, Ordering::SeqCst);
+    state.came.notify_one();
+    let _open = state.gate.lock().await;
     let (status, body) = state.next.lock().unwrap().clone();
     (status, [(LOCATION, "/elsewhere")], body)
 }

@@ -172,6 +172,23 @@ async fn a_set_that_turns_empty_refuses_everybody_who_came_before_it() {
 }
 
 #[tokio::test]
+async fn a_read_that_had_begun_before_the_request_came_is_no_knowledge() {
+    let server = Server::answering(StatusCode::OK, &issuer_set().to_string());
+    let held = server.hold().await;
+    let mut reader = Reader::new(&server.url);
+    server.question().await;
+    let arrived = OffsetDateTime::now_utc();
+    drop(held);
+    reader.read().await;
+    let stranger = token_by(&DevelopmentKeys::unsaved());
+    assert_eq!(reader.outcome_at(&stranger, arrived), Authentication::NoKeys);
+    reader.cool_down();
+    reader.read().await;
+    let judged = reader.outcome_at(&stranger, arrived);
+    assert_eq!(judged, Authentication::Refused(refusal::TOKEN_KEY_UNKNOWN));
+}
+
+#[tokio::test]
 async fn a_file_is_read_again_when_a_key_is_missed() {
     let scratch = Scratch::new();
     let path = scratch.path().join("keys.json");

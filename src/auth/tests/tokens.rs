@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{APP, AUDIENCE, ISSUER, KEYS, MEMBER, NOW, authenticator, bearing, by_user, claims, claims_but, judge};
 use super::{config, request, request_by, token};
+use crate::auth::claims::{Claims, Object};
 use crate::auth::mint::Algorithm;
 use crate::auth::{Authentication, Authenticator, Proven, refusal};
 use crate::domain::{Proof, Requester};
@@ -98,6 +99,8 @@ fn an_array_is_no_payload_although_its_items_are_the_claims_in_order() {
     let id = MEMBER.id.to_string();
     let payload = json!([ISSUER, AUDIENCE, 9e9, 0, id, super::SITE.to_string(), "MEMBER", [], "request-1"]);
     assert_eq!(judge(&payload), Authentication::Refused(refusal::TOKEN_CLAIMS));
+    assert!(serde_json::from_value::<Claims>(payload.clone()).is_ok(), "else the next line would show nothing");
+    assert!(serde_json::from_value::<Object<Claims>>(payload).is_err(), "refused here, not by luck elsewhere");
     for payload in [json!([claims()]), json!(7), Value::Null, json!("x")] {
         assert_eq!(judge(&payload), Authentication::Refused(refusal::TOKEN_CLAIMS), "{payload}");
     }
@@ -145,14 +148,14 @@ fn a_token_that_fails_is_not_helped_by_a_trusted_producer_or_by_the_worker_itsel
 
 #[test]
 fn the_scheme_is_bearer_in_any_case() {
-    let token = token(&claims());
+    let (long, token) = (token(&claims_but("permissions", Some(json!(["x".repeat(8192)])))), token(&claims()));
     for (header, taken) in [
         (format!("bearer {token}"), true),
         (format!("BEARER  {token}"), true),
         (format!("Bearer{token}"), false),
         (format!("Token {token}"), false),
         (token.clone(), false),
-        (format!("Bearer {token} {}", "x".repeat(8192)), false),
+        (format!("Bearer {long}"), false),
     ] {
         let incoming = Incoming { authorization: Some(header.clone().into()), ..by_user("nobody") };
         let outcome = authenticator().authenticate(&incoming, &request(), NOW);
