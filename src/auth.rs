@@ -8,6 +8,7 @@ mod key_set;
 mod key_source;
 mod keys;
 pub mod mint;
+mod preflight;
 mod producers;
 pub mod refusal;
 mod tokens;
@@ -16,6 +17,7 @@ mod tokens;
 mod tests;
 
 pub use authenticator::Authenticator;
+pub use preflight::{KeysFound, PreflightError, preflight};
 
 use crate::domain::{Caller, Proof, Requester};
 
@@ -39,6 +41,24 @@ pub struct Proven {
     pub requester: Requester,
     /// How that is proven, and what it entitles to now.
     pub proof: Proof,
+}
+
+impl Proven {
+    /// Whether a copy may carry this proof in the worker's own headers in place of the token. Not so for an expired
+    /// token: the headers have no word for expiry, so a copy would turn it into a valid one. Such a copy keeps its token.
+    #[must_use]
+    pub const fn may_travel(&self) -> bool {
+        may_travel(self.proof)
+    }
+}
+
+/// [`Proven::may_travel`], for where only the proof is at hand.
+#[must_use]
+pub const fn may_travel(proof: Proof) -> bool {
+    match proof {
+        Proof::Token { expired, .. } => !expired,
+        Proof::Producer { .. } => true,
+    }
 }
 
 /// Why authentication cannot be set up: the configuration is at fault, and trying again is of no use.

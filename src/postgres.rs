@@ -5,6 +5,7 @@ mod failure;
 mod load;
 mod migrate;
 mod outbox;
+mod preflight;
 mod rows;
 mod session;
 
@@ -12,6 +13,7 @@ pub use commit::Ruling;
 pub use failure::StoreError;
 pub use migrate::{Applied, MigrationError, migrate};
 pub use outbox::{Claim, Paid, Side};
+pub use preflight::{ServerFacts, preflight};
 pub use session::{Role, Session};
 
 /// Every statement of the worker, by name: a test prepares each against the migrated schema.
@@ -29,4 +31,5 @@ pub const STATEMENTS: &[(&str, &str)] = &[
     ("take_turn", migrate::TAKE_TURN),
     ("has_history", migrate::HAS_HISTORY),
     ("history", migrate::HISTORY),
+    ("server_facts", preflight::FACTS),
 ];

@@ -1,17 +1,59 @@
-//! `check`: pre-flight of every service and of the configuration against them.
+//! `check`: pre-flight of every service and of the configuration against them. Changes nothing anywhere.
 
+mod broker;
+mod cache;
+mod database;
+mod finding;
+mod keys;
+mod settings;
+
+use std::future::Future;
 use std::process::ExitCode;
+use std::time::Duration;
 
+use self::finding::{Finding, Findings, Level};
 use super::Context;
+
+/// Each service has limits of its own, all of them shorter.
+const LIMIT: Duration = Duration::from_secs(30);
+
+const AFTER_HELP: &str = "\
+Exit code 1 if there is any error; warnings are for people.
+
+Examples:
+  join-community --config config/production.toml check
+  join-community check --output json | jq '.[] | select(.level != \"ok\")'";
 
 /// Arguments of `check`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = AFTER_HELP)]
 pub struct Args {}
 
 /// Runs the command.
 ///
 /// # Errors
-/// What kept it from being done.
-pub async fn run(_args: Args, _context: &Context) -> anyhow::Result<ExitCode> {
-    super::unavailable("check").await
+/// Only if the findings cannot be written: what is wrong is a finding.
+pub async fn run(_args: Args, context: &Context) -> anyhow::Result<ExitCode> {
+    let config = &context.config;
+    let (keys, broker, database, cache) = tokio::join!(
+        within("keys", keys::look(config)),
+        within("broker", broker::look(config)),
+        within("database", database::look(config)),
+        within("cache", cache::look(config)),
+    );
+    let found = [settings::look(config), keys, broker, database, cache].concat();
+
+    context.output.result(&found, |found| found.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
+    let count = |level| found.iter().filter(|finding| finding.level == level).count();
+    let (errors, warnings) = (count(Level::Error), count(Level::Warning));
+    context.output.note(&format_args!("errors: {errors}, warnings: {warnings}"));
+    Ok(if errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn within(area: &'static str, look: impl Future<Output = Vec<Finding>>) -> Vec<Finding> {
+    tokio::time::timeout(LIMIT, look).await.unwrap_or_else(|_| {
+        let mut found = Findings::of(area);
+        found.error("does not answer", format_args!("within {LIMIT:?}"), "see its own log");
+        found.into_vec()
+    })
 }

@@ -131,7 +131,7 @@ async fn set_lock_limit(connection: &mut PgConnection, limit: Duration) -> Resul
 }
 
 /// What is still to be applied; an error if the database is not one that this program continues.
-async fn pending(connection: &mut PgConnection) -> Result<Vec<Applied>, MigrationError> {
+pub(super) async fn pending(connection: &mut PgConnection) -> Result<Vec<Applied>, MigrationError> {
     let exists: bool = sqlx::query_scalar(HAS_HISTORY).fetch_one(&mut *connection).await.map_err(other)?;
     let mut found: HashMap<i64, Vec<u8>> = HashMap::new();
     if exists {

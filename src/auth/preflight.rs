@@ -1,0 +1,48 @@
+//! Reads the keys once, for a person who wants to know whether they could be used. Separate from [`super::Authenticator`],
+//! which keeps them fresh and never tells more than that there are some.
+
+use super::AuthSetupError;
+use super::key_set::KeySet;
+use super::key_source::{KeyReadError, KeySource};
+
+/// The keys that were found.
+#[derive(Clone, Debug)]
+pub struct KeysFound {
+    /// Where, without what could be secret in a URL.
+    pub place: String,
+    /// How many can be used.
+    pub usable: usize,
+    /// How many cannot.
+    pub skipped: usize,
+}
+
+/// Why no keys were found.
+#[derive(Debug, thiserror::Error)]
+pub enum PreflightError {
+    /// The place cannot be used.
+    #[error(transparent)]
+    Place(#[from] AuthSetupError),
+    /// There is nothing of use.
+    #[error("{place}")]
+    Read {
+        /// Where, without what could be secret in a URL.
+        place: String,
+        /// What is wrong.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+/// Reads the keys at `jwks` once, within the limits of size and time that the worker has for it.
+///
+/// # Errors
+/// If they cannot be read.
+pub async fn preflight(jwks: &str) -> Result<KeysFound, PreflightError> {
+    let source = KeySource::new(jwks)?;
+    let place = source.place();
+    let read = source.read().await.and_then(|json| KeySet::parse(&json).map_err(KeyReadError::Content));
+    match read {
+        Ok(set) => Ok(KeysFound { place, usable: set.len(), skipped: set.skipped() }),
+        Err(error) => Err(PreflightError::Read { place, source: error.into() }),
+    }
+}
