@@ -43,24 +43,6 @@ pub struct Proven {
     pub proof: Proof,
 }
 
-impl Proven {
-    /// Whether a copy may carry this proof in the worker's own headers in place of the token. Not so for an expired
-    /// token: the headers have no word for expiry, so a copy would turn it into a valid one. Such a copy keeps its token.
-    #[must_use]
-    pub const fn may_travel(&self) -> bool {
-        may_travel(self.proof)
-    }
-}
-
-/// [`Proven::may_travel`], for where only the proof is at hand.
-#[must_use]
-pub const fn may_travel(proof: Proof) -> bool {
-    match proof {
-        Proof::Token { expired, .. } => !expired,
-        Proof::Producer { .. } => true,
-    }
-}
-
 /// Why authentication cannot be set up: the configuration is at fault, and trying again is of no use.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthSetupError {

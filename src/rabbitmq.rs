@@ -7,6 +7,7 @@ pub mod connect;
 pub mod consumer;
 pub mod depth;
 pub mod incoming;
+pub mod management;
 pub mod preflight;
 pub mod producer;
 pub mod publisher;

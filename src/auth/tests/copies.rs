@@ -1,7 +1,7 @@
 //! Copies: what the worker once proved stands, what it entitles to is looked up again.
 
 use super::{APP, ISSUER, MEMBER, NOW, WORKER, authenticator, by_user, config, gateway, request, request_by, with};
-use crate::auth::{Authentication, Authenticator, Proven, may_travel, refusal};
+use crate::auth::{Authentication, Authenticator, Proven, refusal};
 use crate::domain::{Caller, Proof, Requester};
 use crate::wire::request::Claim;
 use crate::wire::{Incoming, OwnHeaders};
@@ -120,11 +120,4 @@ fn a_worker_that_publishes_a_request_is_no_producer() {
     request.body.elevated = Some(true);
     let outcome = authenticator().authenticate(&by_user(WORKER), &request, NOW);
     assert_eq!(outcome, Authentication::Refused(refusal::NO_PROOF));
-}
-
-#[test]
-fn a_copy_of_an_expired_token_keeps_the_token() {
-    assert!(!may_travel(Proof::Token { permission: true, expired: true }));
-    assert!(may_travel(Proof::Token { permission: true, expired: false }));
-    assert!(may_travel(Proof::Producer { vouches: false, may_elevate: false }));
 }

@@ -1,0 +1,182 @@
+//! What everything is called. Separate, because names are needed where nothing is known of arguments and bindings.
+
+use std::time::Duration;
+
+use crate::wire::headers::{DEAD_LETTER_KEY, REQUEST_KEY};
+
+/// A step of the retry ladder: a queue in which a copy waits for a fixed time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rung {
+    /// The time as its queue's name spells it.
+    pub word: &'static str,
+    /// The routing key that leads there.
+    pub key: &'static str,
+    /// How long a copy waits.
+    pub delay: Duration,
+}
+
+const fn rung(word: &'static str, key: &'static str, seconds: u64) -> Rung {
+    Rung { word, key, delay: Duration::from_secs(seconds) }
+}
+
+/// The ladder, from its lowest step. One queue for each delay, because messages expire only at the head of a queue:
+/// a short wait behind a long one would become as long.
+pub const RUNGS: [Rung; 5] = [
+    rung("1s", "retry.1s", 1),
+    rung("5s", "retry.5s", 5),
+    rung("30s", "retry.30s", 30),
+    rung("2m", "retry.2m", 120),
+    rung("10m", "retry.10m", 600),
+];
+
+/// The rung on which attempt `attempt` waits: the first on the first, the fifth and all later ones on the last.
+#[must_use]
+pub fn rung_for(attempt: u32) -> Rung {
+    let index = usize::try_from(attempt).unwrap_or(usize::MAX).clamp(1, RUNGS.len()) - 1;
+    RUNGS[index]
+}
+
+/// The full names of one installation: each begins with its prefix.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Names {
+    prefix: Box<str>,
+}
+
+const INTAKE: &str = "join-community";
+const EVENTS: &str = "members.events";
+const UNROUTED: &str = "members.events.unrouted";
+
+impl Names {
+    /// The names of the installation with this prefix, which may be empty.
+    #[must_use]
+    pub fn new(prefix: &str) -> Self {
+        Self { prefix: prefix.into() }
+    }
+
+    /// The exchange that producers write to.
+    #[must_use]
+    pub fn intake(&self) -> String {
+        self.full(INTAKE)
+    }
+
+    /// The queue of requests.
+    #[must_use]
+    pub fn requests(&self) -> String {
+        self.full("join-community.requests")
+    }
+
+    /// The exchange that only the worker writes to: ladder and dead letters.
+    #[must_use]
+    pub fn internal(&self) -> String {
+        self.full("join-community.internal")
+    }
+
+    /// The queue of a rung.
+    #[must_use]
+    pub fn retry(&self, rung: Rung) -> String {
+        self.full(&format!("join-community.retry.{}", rung.word))
+    }
+
+    /// The queue of dead letters.
+    #[must_use]
+    pub fn dead_letters(&self) -> String {
+        self.full("join-community.dead-letters")
+    }
+
+    /// The exchange that events leave from.
+    #[must_use]
+    pub fn events(&self) -> String {
+        self.full(EVENTS)
+    }
+
+    /// The exchange, and the queue of the same name, that take the events which nobody is bound for.
+    #[must_use]
+    pub fn unrouted(&self) -> String {
+        self.full(UNROUTED)
+    }
+
+    /// The routing key of a request. Routing keys have no prefix.
+    #[must_use]
+    pub const fn request_key(&self) -> &'static str {
+        REQUEST_KEY
+    }
+
+    /// The routing key that leads to a rung.
+    #[must_use]
+    pub const fn retry_key(&self, rung: Rung) -> &'static str {
+        rung.key
+    }
+
+    /// The routing key that leads to the dead letters.
+    #[must_use]
+    pub const fn dead_letter_key(&self) -> &'static str {
+        DEAD_LETTER_KEY
+    }
+
+    /// Whether a queue is Join Community's own, this installation's or another's: no reply may go there, because a
+    /// reply is published by the worker, and what the worker publishes is believed.
+    #[must_use]
+    pub fn is_own_queue(&self, queue: &str) -> bool {
+        let is_within = |name: &str| {
+            [INTAKE, EVENTS].iter().any(|base| name.strip_prefix(base).is_some_and(|rest| rest.starts_with('.')))
+        };
+        let bare = Self::new("");
+        let bases = [bare.requests(), bare.dead_letters(), bare.unrouted()];
+        let rungs = RUNGS.map(|rung| bare.retry(rung));
+        queue.strip_prefix(&*self.prefix).is_some_and(is_within)
+            || bases.iter().chain(&rungs).any(|base| queue.ends_with(base.as_str()))
+    }
+
+    fn full(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Names, RUNGS, rung_for};
+
+    #[test]
+    fn every_name_has_the_prefix_and_no_routing_key_has() {
+        let names = Names::new("eu.");
+        for (name, expected) in [
+            (names.intake(), "eu.join-community"),
+            (names.requests(), "eu.join-community.requests"),
+            (names.internal(), "eu.join-community.internal"),
+            (names.retry(RUNGS[2]), "eu.join-community.retry.30s"),
+            (names.dead_letters(), "eu.join-community.dead-letters"),
+            (names.events(), "eu.members.events"),
+            (names.unrouted(), "eu.members.events.unrouted"),
+        ] {
+            assert_eq!(name, expected);
+        }
+        let keys = (names.request_key(), names.retry_key(RUNGS[2]), names.dead_letter_key());
+        assert_eq!(keys, ("request", "retry.30s", "dead-letter"));
+    }
+
+    #[test]
+    fn attempt_n_waits_on_rung_n_and_every_one_after_the_fifth_on_the_fifth() {
+        let waits = [1, 2, 3, 4, 5, 6, u32::MAX].map(|attempt| rung_for(attempt).delay.as_secs());
+        assert_eq!(waits, [1, 5, 30, 120, 600, 600, 600]);
+        assert_eq!(rung_for(0), RUNGS[0]);
+        for rung in RUNGS {
+            assert_eq!(rung.key, format!("retry.{}", rung.word));
+            assert_eq!(humantime::parse_duration(rung.word), Ok(rung.delay));
+        }
+    }
+
+    #[test]
+    fn no_reply_goes_to_a_queue_of_any_installation() {
+        for prefix in ["", "eu."] {
+            let names = Names::new(prefix);
+            for own in [names.requests(), names.dead_letters(), names.unrouted(), names.retry(RUNGS[0])] {
+                assert!(names.is_own_queue(&own), "{own}");
+                assert!(Names::new("us.").is_own_queue(&own), "{own} is another installation's");
+            }
+            assert!(names.is_own_queue(&format!("{prefix}join-community.discarded")));
+            for other in ["gateway.replies", "join-community-replies", "members", "", "amq.gen-x"] {
+                assert!(!names.is_own_queue(other), "{other}");
+            }
+        }
+    }
+}
