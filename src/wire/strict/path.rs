@@ -2,7 +2,7 @@
 //!
 //! Apart, because its text leaves the process (headers, replies, logs) while its keys come from a stranger.
 
-/// Longest part of a key that is shown, in characters.
+/// How much of a key is shown, in bytes, escapes included: the deepest place still fits a message header.
 const SHOWN: usize = 64;
 
 /// The way from the document to one of its values.
@@ -44,15 +44,16 @@ impl Path<'_> {
 /// A key without anything that could break a line, colour a terminal or turn the direction of text.
 fn harmless(key: &str) -> String {
     let mut shown = String::new();
-    for character in key.chars().take(SHOWN) {
+    for character in key.chars() {
+        if shown.len() >= SHOWN {
+            shown.push('…');
+            break;
+        }
         if character.is_ascii_graphic() {
             shown.push(character);
         } else {
             shown.extend(character.escape_debug());
         }
-    }
-    if key.chars().nth(SHOWN).is_some() {
-        shown.push('…');
     }
     shown
 }
@@ -76,6 +77,9 @@ mod tests {
         let key = format!("\u{1b}[31m\n\u{202e}\u{200b}é{}", "x".repeat(1000));
         let shown = Path::Key(&Path::Root, &key).pointer();
         assert!(shown.starts_with("/\\u{1b}[31m\\n\\u{202e}\\u{200b}éx"), "{shown}");
-        assert!(shown.ends_with("x…") && shown.len() < 100, "{shown}");
+        assert!(shown.ends_with("x…") && shown.len() < 80, "{shown}");
+        let unprintable = Path::Key(&Path::Root, &"\u{10ffff}".repeat(1000)).pointer();
+        assert!(unprintable.ends_with("}…") && unprintable.len() < 80, "{unprintable}");
+        assert_eq!(Path::Key(&Path::Root, &"x".repeat(64)).pointer().len(), 65);
     }
 }
