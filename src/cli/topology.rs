@@ -99,7 +99,8 @@ fn summary(report: &Report) -> String {
     text
 }
 
-fn sentence(finding: &Finding) -> String {
+/// A finding as people read it.
+pub(in crate::cli) fn sentence(finding: &Finding) -> String {
     let object = visible(&finding.object);
     match &finding.problem {
         Problem::Missing => format!("{object} is missing; `topology declare` creates it"),

@@ -17,14 +17,12 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::address::Address;
 use super::connect::{ConnectError, connect};
+use super::topology::Names;
 
 use crate::config;
 use crate::domain::RequestId;
-use crate::wire::headers::{AUTHORIZATION, REQUEST_TYPE};
+use crate::wire::headers::{AUTHORIZATION, REQUEST_KEY, REQUEST_TYPE};
 
-/// The exchange that producers write to, after the installation's prefix.
-const EXCHANGE: &str = "join-community";
-const ROUTING_KEY: &str = "request";
 /// RabbitMQ's pseudo-queue: what is consumed here by a channel are the replies to what that channel publishes.
 const DIRECT_REPLY_TO: &str = "amq.rabbitmq.reply-to";
 
@@ -77,7 +75,8 @@ impl Producer {
         let opened = timeout(broker.timeout, open(&connection, listen)).await;
         let opened = opened.unwrap_or_else(|_| Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()));
         let (channel, replies) = opened.map_err(ProducerError::Deaf)?;
-        let exchange = format!("{}{EXCHANGE}", broker.prefix).into();
+        // The longest prefix that the configuration takes leaves room for the name.
+        let exchange = ShortString::try_new(Names::new(&broker.prefix).intake()).unwrap_or_default();
         Ok(Self { connection, channel, replies, exchange, user, confirm_timeout: broker.confirm_timeout })
     }
 
@@ -93,7 +92,7 @@ impl Producer {
         let sent = async {
             // Mandatory: a confirm alone says that the broker has it, not that it is in any queue.
             let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-            let (exchange, key) = (self.exchange.clone(), ROUTING_KEY.into());
+            let (exchange, key) = (self.exchange.clone(), REQUEST_KEY.into());
             self.channel.basic_publish(exchange, key, options, order.body, self.properties(order)).await?.await
         };
         let confirmation = timeout(limit, sent)

@@ -5,7 +5,7 @@ mod leftovers;
 mod settings;
 mod vhost;
 
-pub(crate) use database::{TestDatabase, database};
+pub(crate) use database::{TestDatabase, database, empty_database};
 pub(crate) use settings::{config, variable};
 pub(crate) use vhost::{TestVhost, vhost};
 

@@ -10,6 +10,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::finding::{Finding, Findings};
 use crate::config::{Config, amqp_user};
+use crate::rabbitmq::topology::rung_for;
 
 pub(super) fn look(config: &Config) -> Vec<Finding> {
     let mut found = Findings::of("config");
@@ -78,9 +79,7 @@ const WEEK: Duration = Duration::from_hours(7 * 24);
 
 /// How long a request is on the retry ladder at most.
 fn on_ladder(attempts: u32) -> Duration {
-    const RUNGS: [u64; 5] = [1, 5, 30, 120, 600];
-    let seconds = |attempt: u32| RUNGS[usize::try_from(attempt).unwrap_or(usize::MAX).min(RUNGS.len() - 1)];
-    Duration::from_secs((0..attempts).map(seconds).sum())
+    (1..=attempts).map(|attempt| rung_for(attempt).delay).sum()
 }
 
 fn exposure(config: &Config, found: &mut Findings) {
