@@ -3,17 +3,22 @@
 mod commit;
 mod failure;
 mod load;
+mod members;
 mod migrate;
 mod outbox;
 mod preflight;
+mod requests;
 mod rows;
 mod session;
+mod sites;
 
 pub use commit::Ruling;
 pub use failure::StoreError;
+pub use members::{Advanced, Taken};
 pub use migrate::{Applied, MigrationError, migrate};
-pub use outbox::{Claim, Paid, Side};
+pub use outbox::{Claim, OutboxDepth, Paid, Side};
 pub use preflight::{ServerFacts, preflight};
+pub use requests::{Owed, Pruned, RecordedRequest};
 pub use session::{Role, Session};
 
 /// Every statement of the worker, by name: a test prepares each against the migrated schema.
@@ -26,6 +31,16 @@ pub const STATEMENTS: &[(&str, &str)] = &[
     ("clear", outbox::CLEAR),
     ("release", outbox::RELEASE),
     ("probe", session::PROBE),
+    ("import", members::IMPORT),
+    ("advance", members::ADVANCE),
+    ("page", members::PAGE),
+    ("member", members::MEMBER),
+    ("next_site", members::NEXT_SITE),
+    ("set_gate", sites::SET_GATE),
+    ("gate", sites::GATE),
+    ("recorded", requests::RECORDED),
+    ("prune", requests::PRUNE),
+    ("outbox_depth", outbox::DEPTH),
     ("server_version", migrate::SERVER_VERSION),
     ("set_lock_limit", migrate::SET_LOCK_LIMIT),
     ("take_turn", migrate::TAKE_TURN),

@@ -1,5 +1,11 @@
 //! `members`: the member records.
 
+mod advance;
+mod export;
+mod import;
+mod lines;
+mod show;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -7,10 +13,22 @@ use super::Context;
 use super::values;
 use crate::domain::{MemberId, SiteId};
 
+const AFTER_IMPORT: &str = "\
+A member that the site does not know is added as it is, without an event. A known one, a deleted one included, is replaced
+by what the file says and announced, unless nothing differs. Of a known member only status, privacyStatus, activityStatus and
+createdDate stay as they are where the file does not give them. A second import of the same file changes nothing.
+
+A line that cannot be taken is named on stderr with its reason; the others are imported, and the exit code is 1.
+
+Examples:
+  join-community members import --site SITE members.ndjson
+  join-community members export --site SITE | join-community members import --site OTHER -";
+
 /// Commands of `members`.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
     /// Read members from a file with one JSON object a line, in REST or SDK names.
+    #[command(after_help = AFTER_IMPORT)]
     Import {
         /// The site that they belong to.
         #[arg(long, value_parser = values::site)]
@@ -19,11 +37,16 @@ pub enum Command {
         #[arg(value_name = "FILE.ndjson")]
         file: PathBuf,
     },
-    /// Write all members of a site, one JSON object a line.
+    /// Write all members of a site, one JSON object a line in REST names, in the order of their ids.
+    ///
+    /// Deleted members are left out. Members that change meanwhile are written as they are found.
     Export {
         /// The site that they belong to.
         #[arg(long, value_parser = values::site)]
         site: SiteId,
+        /// The file, there only once it is complete; without it, stdout.
+        #[arg(value_name = "FILE.ndjson")]
+        file: Option<PathBuf>,
     },
     /// Show one member and how often the record has changed.
     Show {
@@ -38,11 +61,23 @@ pub enum Command {
     ///
     /// Consumers and cache ignore what is not newer than what they have seen. A restored record has an older sequence
     /// than they may have seen, so that its next changes would be ignored. N must exceed the number of changes that any
-    /// one member can have had since the backup.
+    /// one member can have had since the backup. Tombstones are raised too, and what is still owed moves along.
+    ///
+    /// Nothing of the members changes, so nobody is told, and consumers and cache may hold states that the restore has
+    /// undone until the member changes again. `--announce` tells them all: every member then owes an event and a cache
+    /// entry. Without it, empty the cache, or profiles that are private again stay visible for as long as `cache.ttl`.
+    ///
+    /// May be interrupted and run again: what was raised already is then raised twice, which does no harm.
     Advance {
         /// By how much.
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
         by: u32,
+        /// Only the members of this site.
+        #[arg(long, value_parser = values::site)]
+        site: Option<SiteId>,
+        /// Announce every member as it is now.
+        #[arg(long)]
+        announce: bool,
     },
 }
 
@@ -50,6 +85,11 @@ pub enum Command {
 ///
 /// # Errors
 /// What kept it from being done.
-pub async fn run(_command: Command, _context: &Context) -> anyhow::Result<ExitCode> {
-    super::unavailable("members").await
+pub async fn run(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Import { site, file } => import::run(site, &file, context).await,
+        Command::Export { site, file } => export::run(site, file.as_deref(), context).await,
+        Command::Show { site, member } => show::run(site, member, context).await,
+        Command::Advance { by, site, announce } => advance::run(by, site, announce, context).await,
+    }
 }

@@ -15,10 +15,10 @@ use super::session;
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
 /// Oldest PostgreSQL that the statements of the worker run on, as `server_version_num` spells it.
-const OLDEST_SERVER: i32 = 150_000;
+pub(super) const OLDEST_SERVER: i32 = 150_000;
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// Another migration may be at work: this long it is waited for.
-const TURN_LIMIT: Duration = Duration::from_secs(60);
+const TURN_LIMIT: Duration = Duration::from_mins(1);
 /// A change of the schema waits this long for the tables; while it waits, everybody else waits behind it.
 const LOCK_LIMIT: Duration = Duration::from_secs(5);
 const STATEMENT_LIMIT: Duration = Duration::from_mins(10);
@@ -160,6 +160,7 @@ fn other(error: sqlx::Error) -> MigrationError {
     MigrationError::Other(MigrateError::Execute(error))
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "an enum of sqlx, which may grow; the rest is told as it is")]
 fn sorted(error: MigrateError) -> MigrationError {
     match error {
         MigrateError::VersionMismatch(version) => MigrationError::Changed(version),

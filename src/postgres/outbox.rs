@@ -6,7 +6,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{Error, Row};
 use uuid::Uuid;
 
-use super::rows::{member, member_columns, unreadable, word};
+use super::rows::{age, count, member, member_columns, unreadable, word};
 use super::{Session, StoreError};
 use crate::domain::{Caller, Change, MemberId, Origin, RequestId, SiteId};
 
@@ -34,11 +34,21 @@ pub struct Paid {
     pub cache: bool,
 }
 
+/// What is owed to the world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutboxDepth {
+    /// Members with a debt.
+    pub rows: u64,
+    /// For how long the oldest has been owed.
+    pub oldest: Option<Duration>,
+}
+
 /// A member's debt that was claimed.
 pub type Claim = Change;
 
 /// Claims by lease: `SKIP LOCKED`, so that sweeps never wait for each other; never by `id > last`, so that a row that
 /// commits late is not passed over. The pause between two tries grows, so that what cannot be paid stands in nobody's way.
+/// A debt that lags behind its member (a rejection that was decided just before a change) is brought up to it.
 macro_rules! claim {
     ($due:literal) => {
         concat!(
@@ -48,6 +58,9 @@ macro_rules! claim {
              ), claimed AS (
                  UPDATE outbox o
                  SET attempts = o.attempts + 1,
+                     event_sequence = greatest(o.event_sequence, (
+                         SELECT m.event_sequence FROM members m WHERE m.site_id = o.site_id AND m.id = o.member_id
+                     )),
                      lease_until = clock_timestamp() + $2 * interval '1 second' * power(2, least(o.attempts, 6))
                  FROM due d WHERE o.site_id = ANY (ARRAY[d.site_id]) AND o.member_id = d.member_id
                  RETURNING o.*
@@ -107,6 +120,9 @@ pub(super) const RELEASE: &str = "
     ) held
     WHERE o.site_id = ANY (ARRAY[held.site_id]) AND o.member_id = held.member_id";
 
+pub(super) const DEPTH: &str =
+    "SELECT count(*), extract(epoch FROM clock_timestamp() - min(since))::float8 FROM outbox";
+
 impl Session {
     /// Claims up to `limit` debts of one side whose lease is over, oldest lease first.
     ///
@@ -153,6 +169,18 @@ impl Session {
         })
         .await?;
         Ok(())
+    }
+
+    /// How many members are owed to the world, and since when. Reads the whole outbox: not for every second.
+    ///
+    /// # Errors
+    /// Sorted by reaction.
+    pub async fn outbox_depth(&mut self) -> Result<OutboxDepth, StoreError> {
+        self.run(async |connection| {
+            let row = sqlx::query(DEPTH).fetch_one(connection).await?;
+            Ok(OutboxDepth { rows: count(row.try_get(0)?), oldest: row.try_get::<Option<f64>, _>(1)?.map(age) })
+        })
+        .await
     }
 
     async fn mark(&mut self, statement: &'static str, paid: &[Paid]) -> Result<(), StoreError> {

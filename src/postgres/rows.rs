@@ -1,5 +1,7 @@
 //! Rows read into the nouns of the domain.
 
+use std::time::Duration;
+
 use sqlx::postgres::PgRow;
 use sqlx::{Error, Row};
 use time::OffsetDateTime;
@@ -51,4 +53,14 @@ pub(super) fn word<T>(row: &PgRow, column: usize, parse: impl Fn(&str) -> Option
 /// The error for a stored word that this version does not know.
 pub(super) fn unreadable(column: usize, text: &str) -> Error {
     Error::ColumnDecode { index: column.to_string(), source: format!("`{text}` is no known word").into() }
+}
+
+/// A count as PostgreSQL gives it, which is never negative.
+pub(super) fn count(rows: i64) -> u64 {
+    u64::try_from(rows).unwrap_or_default()
+}
+
+/// Seconds as PostgreSQL counts them; a clock that went back makes them negative.
+pub(super) fn age(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or_default()
 }
