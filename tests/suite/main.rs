@@ -7,5 +7,6 @@
 mod support;
 
 mod check;
+mod joining;
 mod producer;
 mod statements;

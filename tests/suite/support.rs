@@ -1,13 +1,31 @@
 //! What every test is given for itself: a database, a vhost, a key prefix. Nothing is shared, so tests run side by side.
 
+mod cache;
 mod database;
+mod delivered;
+mod events;
+mod installation;
 mod leftovers;
+mod message;
+mod producer;
+mod queues;
+mod records;
 mod settings;
 mod vhost;
+mod waiting;
+mod worker;
 
 pub(crate) use database::{TestDatabase, database, empty_database};
+pub(crate) use events::{Event, Events, subject};
+pub(crate) use installation::{Installation, trusted};
+pub(crate) use message::Message;
+pub(crate) use producer::{Answer, Producer};
+pub(crate) use queues::DeadLetter;
+pub(crate) use records::{JOINABLE, MemberSpec, Record, Recorded, entity, instant};
 pub(crate) use settings::{config, variable};
 pub(crate) use vhost::{TestVhost, vhost};
+pub(crate) use waiting::{PATIENCE, eventually};
+pub(crate) use worker::Worker;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 

@@ -20,5 +20,6 @@ pub(crate) fn config(values: &[(&str, &str)]) -> Config {
     for (name, value) in values {
         environment.insert(format!("JOIN_COMMUNITY__{name}"), (*value).to_owned());
     }
-    config::load(None, environment).unwrap_or_else(|findings| panic!("the test's configuration is refused:\n{findings}"))
+    config::load(None, environment)
+        .unwrap_or_else(|findings| panic!("the test's configuration is refused:\n{findings}"))
 }

@@ -103,9 +103,10 @@ async fn management(method: Method, path: &str, body: Option<&Value>) -> Value {
     if let Some(body) = body {
         request = request.json(body);
     }
-    let answer = request.send().await.unwrap_or_else(|error| {
-        panic!("RabbitMQ's management API does not answer, `scripts/services up`: {error}")
-    });
+    let answer = request
+        .send()
+        .await
+        .unwrap_or_else(|error| panic!("RabbitMQ's management API does not answer, `scripts/services up`: {error}"));
     let status = answer.status();
     let text = answer.text().await.unwrap();
     // Gone already: a test may delete its vhost itself.

@@ -1,0 +1,55 @@
+//! The cache as its readers see it: plain Redis commands, and nothing of the worker's code.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use join_community::config;
+use redis::AsyncCommands as _;
+use secrecy::ExposeSecret as _;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::Installation;
+use super::waiting::{PATIENCE, eventually};
+
+/// An entry, or a tombstone if there is no member in it.
+pub(crate) type Cached = (i64, Option<Value>);
+
+pub(super) async fn connect(config: &config::Cache) -> redis::aio::MultiplexedConnection {
+    let client = redis::Client::open(config.url.expose_secret()).expect("a URL of Redis");
+    client
+        .get_multiplexed_async_connection()
+        .await
+        .unwrap_or_else(|error| panic!("Redis of the environment does not answer, `scripts/services up`: {error}"))
+}
+
+impl Installation {
+    /// What the cache holds for a member.
+    pub(crate) async fn cached(&self, site: Uuid, member: Uuid) -> Option<Cached> {
+        let entry: HashMap<String, String> = self.cache.clone().hgetall(self.key(site, member)).await.unwrap();
+        let sequence = entry.get("sequence")?.parse().expect("a decimal sequence");
+        assert!(entry.keys().all(|field| field == "sequence" || field == "member"), "{entry:?}");
+        Some((sequence, entry.get("member").map(|json| serde_json::from_str(json).expect("JSON"))))
+    }
+
+    /// Waits until the cache holds an entry or tombstone of this sequence for a member.
+    pub(crate) async fn cached_at(&self, site: Uuid, member: Uuid, sequence: i64) -> Option<Value> {
+        eventually(&format!("the cache holds member {member} at {sequence}"), PATIENCE, async || {
+            match self.cached(site, member).await {
+                Some((cached, entry)) if cached == sequence => Ok(entry),
+                other => Err(other),
+            }
+        })
+        .await
+    }
+
+    /// How long an entry has still to live.
+    pub(crate) async fn cache_ttl(&self, site: Uuid, member: Uuid) -> Duration {
+        let left: i64 = self.cache.clone().pttl(self.key(site, member)).await.unwrap();
+        Duration::from_millis(left.try_into().expect("the entry has a time to live"))
+    }
+
+    fn key(&self, site: Uuid, member: Uuid) -> String {
+        format!("{}:{site}:{member}", self.config.cache.prefix)
+    }
+}

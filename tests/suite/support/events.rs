@@ -1,0 +1,67 @@
+//! A consumer of member events, with a queue of its own that exists before anything is sent.
+
+use futures_util::StreamExt as _;
+use lapin::options::{BasicConsumeOptions, QueueBindOptions, QueueDeclareOptions};
+use lapin::types::FieldTable;
+use lapin::{Channel, Consumer};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::delivered::Delivered;
+use super::waiting::within_patience;
+
+/// An event as it came.
+pub(crate) type Event = Delivered;
+
+/// The events of one installation, in the order in which they came.
+pub(crate) struct Events {
+    // The queue ends with this channel.
+    _channel: Channel,
+    consumer: Consumer,
+}
+
+impl Events {
+    pub(super) async fn listen(channel: Channel) -> Self {
+        let options = QueueDeclareOptions { exclusive: true, auto_delete: true, ..QueueDeclareOptions::default() };
+        let queue = channel.queue_declare("".into(), options, FieldTable::default()).await.unwrap();
+        let (name, bind) = (queue.name().clone(), QueueBindOptions::default());
+        let key = "wix.members.v1.member_updated";
+        channel
+            .queue_bind(name.clone(), "members.events".into(), key.into(), bind, FieldTable::default())
+            .await
+            .unwrap();
+        let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
+        let consumer = channel.basic_consume(name, "".into(), options, FieldTable::default()).await.unwrap();
+        Self { _channel: channel, consumer }
+    }
+
+    /// The next event.
+    pub(crate) async fn next(&mut self) -> Event {
+        let next = within_patience("the next event", self.consumer.next()).await;
+        Event::read(&next.expect("the queue lives").expect("the channel lives"))
+    }
+
+    /// The events that come before the first one about this member, and that one.
+    pub(crate) async fn until(&mut self, member: Uuid) -> (Vec<Event>, Event) {
+        let mut before = Vec::new();
+        loop {
+            let event = self.next().await;
+            if subject(&event) == member {
+                return (before, event);
+            }
+            before.push(event);
+        }
+    }
+
+    /// Proves that nothing was announced before the marker, a member whose change was made after everything was paid.
+    pub(crate) async fn none_before(&mut self, marker: Uuid) {
+        let (before, _) = self.until(marker).await;
+        let before: Vec<Value> = before.iter().map(Event::json).collect();
+        assert!(before.is_empty(), "unexpected events: {before:#?}");
+    }
+}
+
+/// The member that an event is about.
+pub(crate) fn subject(event: &Event) -> Uuid {
+    event.json()["entityId"].as_str().and_then(|id| id.parse().ok()).expect("an event names its member")
+}

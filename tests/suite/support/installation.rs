@@ -1,0 +1,137 @@
+//! One installation of the worker, with everything around it: a vhost, a database, keys of its own in the cache.
+//!
+//! Apart from its parts, because tests read best when they speak to one thing.
+
+use std::time::Duration;
+
+use join_community::config::{Config, Producer as TrustedProducer};
+use join_community::rabbitmq::topology::{self, Names};
+use lapin::{Channel, Connection, ConnectionProperties};
+use reqwest::Url;
+use secrecy::SecretString;
+use tokio::sync::Mutex;
+
+use super::events::Events;
+use super::producer::Producer;
+use super::worker::Worker;
+use super::{TestDatabase, TestVhost, config, database, redis_prefix, vhost};
+
+/// A whole installation. Its vhost and database go with it; what it wrote to the cache goes soon after by itself.
+pub(crate) struct Installation {
+    /// What workers are started with.
+    pub(crate) config: Config,
+    pub(super) records: Mutex<sqlx::PgConnection>,
+    pub(super) cache: redis::aio::MultiplexedConnection,
+    administrator: Connection,
+    // Last, because fields are dropped in this order: connections before what they lead to.
+    database: TestDatabase,
+    vhost: TestVhost,
+}
+
+impl Installation {
+    /// An installation that trusts the producer `member-gateway` with everything, and looks often at what is owed.
+    pub(crate) async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// The same with another configuration.
+    pub(crate) async fn with(adjust: impl FnOnce(&mut Config)) -> Self {
+        let (vhost, database) = tokio::join!(vhost(), database());
+        let url = database.url();
+        let mut values = vhost.values();
+        values.push(("DATABASE__URL", &url));
+        let mut config = config(&values);
+        make_brisk(&mut config);
+        config.auth.producers = vec![trusted("member-gateway")];
+        adjust(&mut config);
+
+        // Before any worker runs: one that creates queues by itself waits two seconds.
+        let deployer = dial(&vhost.worker_url).await;
+        topology::declare(&deployer, &Names::new(&config.broker.prefix)).await.expect("the topology can be declared");
+        deployer.close(200, "done".into()).await.ok();
+
+        let administrator = dial(&administrator_url(&vhost)).await;
+        let records = Mutex::new(database.stranger().await);
+        let cache = super::cache::connect(&config.cache).await;
+        Self { config, records, cache, administrator, database, vhost }
+    }
+
+    /// Starts a worker and waits until it consumes.
+    pub(crate) async fn start(&self) -> Worker {
+        Worker::start(self.config.clone()).await
+    }
+
+    /// A producer, as the broker user `member-gateway`.
+    pub(crate) async fn producer(&self) -> Producer {
+        Producer::connect(&self.vhost.producer_url).await
+    }
+
+    /// A producer that is another broker user; by default the worker trusts it with nothing.
+    pub(crate) async fn other_producer(&self) -> Producer {
+        Producer::connect(&administrator_url(&self.vhost)).await
+    }
+
+    /// The worker's own broker user as a sender: for what only the worker may write, and for what nobody may forge.
+    pub(crate) async fn producer_as_worker(&self) -> Producer {
+        Producer::connect(&self.vhost.worker_url).await
+    }
+
+    /// Listens to the events from now on.
+    pub(crate) async fn events(&self) -> Events {
+        Events::listen(self.channel().await).await
+    }
+
+    /// The vhost.
+    pub(crate) fn vhost(&self) -> &TestVhost {
+        &self.vhost
+    }
+
+    /// A connection to the database by somebody who knows nothing of the worker.
+    pub(crate) async fn stranger(&self) -> sqlx::PgConnection {
+        self.database.stranger().await
+    }
+
+    /// A channel of somebody who may look everywhere.
+    pub(crate) async fn channel(&self) -> Channel {
+        self.administrator.create_channel().await.expect("the administrator may open a channel")
+    }
+}
+
+/// What the worker believes of a broker user that it trusts in everything.
+pub(crate) fn trusted(user: &str) -> TrustedProducer {
+    let identity_types = ["MEMBER", "ANONYMOUS_VISITOR", "WIX_USER", "APP"].map(str::to_owned);
+    TrustedProducer {
+        user: user.to_owned(),
+        identity_types: identity_types.into(),
+        sites: vec!["*".to_owned()],
+        may_elevate: true,
+    }
+}
+
+/// Connects as any client does.
+pub(super) async fn dial(url: &str) -> Connection {
+    let connected = Connection::connect(url, ConnectionProperties::default()).await;
+    connected
+        .unwrap_or_else(|error| panic!("RabbitMQ of the environment does not answer, `scripts/services up`: {error}"))
+}
+
+/// AMQP URL of the administrator: the only user who may look everywhere, and who is nobody to the worker.
+fn administrator_url(vhost: &TestVhost) -> String {
+    let management: Url = vhost.management_url.parse().expect("a URL");
+    let mut url: Url = vhost.worker_url.parse().expect("a URL");
+    url.set_username(management.username()).expect("a URL with a user");
+    url.set_password(management.password()).expect("a URL with a password");
+    url.into()
+}
+
+/// Short pauses, few lanes, nothing that listens, nothing that stays in the cache for long.
+fn make_brisk(config: &mut Config) {
+    config.http.listen = String::new();
+    config.broker.management_url = SecretString::default();
+    config.broker.confirm_timeout = Duration::from_secs(1);
+    config.cache.prefix = redis_prefix();
+    config.cache.ttl = Duration::from_mins(10);
+    config.join.lanes = 2;
+    config.announce.sweep_interval = Duration::from_millis(200);
+    config.announce.lease = Duration::from_secs(2);
+}

@@ -1,0 +1,63 @@
+//! The worker as `run` builds it, in this process. Apart, because starting and stopping are waits of their own kind.
+
+use join_community::app::{App, StartError, Stopped};
+use join_community::config::Config;
+use join_community::operations::{Health, Meters};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::waiting::{PATIENCE, eventually, within_patience};
+
+/// A running worker.
+pub(crate) struct Worker {
+    health: Health,
+    meters: Meters,
+    stop: CancellationToken,
+    running: JoinHandle<Result<Stopped, StartError>>,
+}
+
+impl Worker {
+    /// Starts it and waits until it consumes.
+    pub(crate) async fn start(config: Config) -> Self {
+        let worker = Self::launch(config).await;
+        worker.until_ready().await;
+        worker
+    }
+
+    /// Starts it, whatever comes of that.
+    pub(crate) async fn launch(config: Config) -> Self {
+        let app = Box::pin(App::build(config)).await.expect("the worker can be built");
+        let (health, meters, stop) = (app.health(), app.meters(), CancellationToken::new());
+        let running = tokio::spawn(app.run(stop.clone()));
+        Self { health, meters, stop, running }
+    }
+
+    /// Waits until it consumes.
+    pub(crate) async fn until_ready(&self) {
+        eventually("the worker is ready", PATIENCE, async || {
+            assert!(!self.running.is_finished(), "the worker ended before it was ready");
+            let (ready, report) = self.health.report();
+            if ready { Ok(()) } else { Err(report) }
+        })
+        .await;
+    }
+
+    /// Stops it as SIGTERM does, and waits for its end.
+    pub(crate) async fn stop(self) -> Stopped {
+        self.stop.cancel();
+        let ended = within_patience("the worker ends", self.running).await;
+        ended.expect("the worker did not panic").expect("the worker ended well")
+    }
+
+    /// The state of its dependencies.
+    pub(crate) fn health(&self) -> &Health {
+        &self.health
+    }
+
+    /// The value of a counter, by its name and labels as Prometheus writes them. One that was never raised is 0.
+    pub(crate) fn counted(&self, name: &str) -> u64 {
+        let text = self.meters.render();
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.map_or(0, |value| value.parse().unwrap_or_else(|_| panic!("{name} is {value}")))
+    }
+}
