@@ -20,8 +20,6 @@ pub mod cli;
 #[cfg(feature = "worker")]
 pub mod config;
 #[cfg(feature = "worker")]
-pub mod failure;
-#[cfg(feature = "worker")]
 pub mod join;
 #[cfg(feature = "worker")]
 pub mod operations;

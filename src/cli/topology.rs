@@ -3,16 +3,18 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use lapin::Connection;
 use serde_json::json;
 
 use super::Context;
 use super::print::visible;
-use crate::config::Config;
 use crate::rabbitmq::address::Address;
 use crate::rabbitmq::connect::connect;
 use crate::rabbitmq::management::Management;
+use crate::rabbitmq::supervisor::close;
 use crate::rabbitmq::topology::{self, Declared, Depth, Finding, Names, Problem, Report};
+
+/// What the broker's dashboard shows.
+const CONNECTION: &str = "join-community topology";
 
 /// Commands of `topology`.
 #[derive(Debug, clap::Subcommand)]
@@ -34,9 +36,9 @@ pub async fn run(command: Command, context: &Context) -> anyhow::Result<ExitCode
     let names = Names::new(&config.broker.prefix);
     match command {
         Command::Declare => {
-            let connection = open(config).await?;
+            let connection = connect(&config.broker.url, CONNECTION, &config.broker).await?;
             let declared = topology::declare(&connection, &names).await?;
-            close(&connection).await;
+            close(&connection, config.broker.timeout).await;
             let json = json!({ "createdQueues": declared.created_queues });
             context.output.result(&json, |_| told(&declared).to_owned())?;
             Ok(ExitCode::SUCCESS)
@@ -44,9 +46,9 @@ pub async fn run(command: Command, context: &Context) -> anyhow::Result<ExitCode
         Command::Verify => {
             let vhost = Address::parse(&config.broker.url)?.vhost().to_owned();
             let management = Management::new(&config.broker.management_url, &vhost, config.broker.timeout)?;
-            let connection = open(config).await?;
+            let connection = connect(&config.broker.url, CONNECTION, &config.broker).await?;
             let report = topology::verify(&connection, management.as_ref(), &names).await?;
-            close(&connection).await;
+            close(&connection, config.broker.timeout).await;
             context.output.result(&report, summary)?;
             Ok(if report.is_well() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
@@ -57,16 +59,6 @@ pub async fn run(command: Command, context: &Context) -> anyhow::Result<ExitCode
             Ok(ExitCode::SUCCESS)
         }
     }
-}
-
-async fn open(config: &Config) -> anyhow::Result<Connection> {
-    Ok(connect(&config.broker.url, "join-community topology", &config.broker).await?)
-}
-
-/// Says good-bye, so that the broker's log shows no connection that broke. Nothing depends on it.
-async fn close(connection: &Connection) {
-    let limit = std::time::Duration::from_secs(2);
-    drop(tokio::time::timeout(limit, connection.close(200, "done".into())).await);
 }
 
 const fn told(declared: &Declared) -> &'static str {

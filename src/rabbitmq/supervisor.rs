@@ -74,7 +74,7 @@ impl Supervised<'_> {
 }
 
 /// Closes what may be broken already: within a limit, and whatever comes of it.
-async fn close(connection: &Connection, limit: Duration) {
+pub async fn close(connection: &Connection, limit: Duration) {
     if connection.status().connected() && !connection.status().blocked() {
         let closed = tokio::time::timeout(limit, connection.close(200, "done".into())).await;
         if !matches!(closed, Ok(Ok(()))) {

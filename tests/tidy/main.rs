@@ -1,0 +1,13 @@
+//! House rules that a machine can hold: what the source imports, how files look, and that documents promise only what
+//! is there. Apart from the other tests, since it needs no service and reads text, not behaviour.
+
+#[cfg(test)]
+mod arrows;
+#[cfg(test)]
+mod documents;
+#[cfg(test)]
+mod files;
+#[cfg(test)]
+mod rust;
+#[cfg(test)]
+mod tree;
