@@ -46,7 +46,7 @@ pub struct Args {
     #[arg(long)]
     pub elevated: bool,
     /// The caller's session token. Other users of this machine can see it: prefer --token-file.
-    #[arg(long, value_name = "JWT", value_parser = values::secret, conflicts_with = "token_file")]
+    #[arg(long, value_name = "JWT", value_parser = values::secret(), conflicts_with = "token_file")]
     pub token: Option<SecretString>,
     /// File with the caller's session token; `-` is stdin.
     #[arg(long, value_name = "FILE")]

@@ -1,8 +1,8 @@
 //! How arguments are read: one function a kind of value, whose message says what would have been right.
 
-use std::convert::Infallible;
 use std::time::Duration;
 
+use clap::builder::{StringValueParser, TypedValueParser};
 use secrecy::SecretString;
 use uuid::Uuid;
 
@@ -61,11 +61,9 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 }
 
 /// Text that is never shown.
-///
-/// # Errors
-/// None.
-pub fn secret(text: &str) -> Result<SecretString, Infallible> {
-    Ok(text.into())
+#[must_use]
+pub fn secret() -> impl TypedValueParser<Value = SecretString> {
+    StringValueParser::new().map(SecretString::from)
 }
 
 /// Only the form with dashes: the others that `uuid` reads are not what is on the wire.
