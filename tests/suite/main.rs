@@ -7,6 +7,8 @@
 mod support;
 
 mod check;
+mod elevating;
 mod joining;
 mod producer;
+mod rejecting;
 mod statements;

@@ -43,6 +43,13 @@ impl Installation {
         .await
     }
 
+    /// Puts an entry there, as an earlier worker may have left it.
+    pub(crate) async fn cache_holds(&self, site: Uuid, member: Uuid, sequence: i64, entry: &Value) {
+        let fields = [("sequence", sequence.to_string()), ("member", entry.to_string())];
+        let _: () = self.cache.clone().hset_multiple(self.key(site, member), &fields).await.unwrap();
+        let _: bool = self.cache.clone().pexpire(self.key(site, member), 600_000).await.unwrap();
+    }
+
     /// How long an entry has still to live.
     pub(crate) async fn cache_ttl(&self, site: Uuid, member: Uuid) -> Duration {
         let left: i64 = self.cache.clone().pttl(self.key(site, member)).await.unwrap();

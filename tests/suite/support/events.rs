@@ -1,4 +1,4 @@
-//! A consumer of member events, with a queue of its own that exists before anything is sent.
+//! A listener at an exchange, with a queue of its own that exists before anything is sent.
 
 use futures_util::StreamExt as _;
 use lapin::options::{BasicConsumeOptions, QueueBindOptions, QueueDeclareOptions};
@@ -13,7 +13,7 @@ use super::waiting::within_patience;
 /// An event as it came.
 pub(crate) type Event = Delivered;
 
-/// The events of one installation, in the order in which they came.
+/// What an exchange routes, in the order in which it came.
 pub(crate) struct Events {
     // The queue ends with this channel.
     _channel: Channel,
@@ -21,23 +21,19 @@ pub(crate) struct Events {
 }
 
 impl Events {
-    pub(super) async fn listen(channel: Channel) -> Self {
+    pub(super) async fn listen(channel: Channel, exchange: &str, key: &str) -> Self {
         let options = QueueDeclareOptions { exclusive: true, auto_delete: true, ..QueueDeclareOptions::default() };
         let queue = channel.queue_declare("".into(), options, FieldTable::default()).await.unwrap();
         let (name, bind) = (queue.name().clone(), QueueBindOptions::default());
-        let key = "wix.members.v1.member_updated";
-        channel
-            .queue_bind(name.clone(), "members.events".into(), key.into(), bind, FieldTable::default())
-            .await
-            .unwrap();
+        channel.queue_bind(name.clone(), exchange.into(), key.into(), bind, FieldTable::default()).await.unwrap();
         let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
         let consumer = channel.basic_consume(name, "".into(), options, FieldTable::default()).await.unwrap();
         Self { _channel: channel, consumer }
     }
 
-    /// The next event.
+    /// The next message.
     pub(crate) async fn next(&mut self) -> Event {
-        let next = within_patience("the next event", self.consumer.next()).await;
+        let next = within_patience("the next message", self.consumer.next()).await;
         Event::read(&next.expect("the queue lives").expect("the channel lives"))
     }
 

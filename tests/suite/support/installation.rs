@@ -78,7 +78,12 @@ impl Installation {
 
     /// Listens to the events from now on.
     pub(crate) async fn events(&self) -> Events {
-        Events::listen(self.channel().await).await
+        self.listen("members.events", "wix.members.v1.member_updated").await
+    }
+
+    /// Listens at an exchange from now on, beside whoever else is bound there.
+    pub(crate) async fn listen(&self, exchange: &str, key: &str) -> Events {
+        Events::listen(self.channel().await, exchange, key).await
     }
 
     /// The vhost.

@@ -33,6 +33,21 @@ pub(crate) struct Answer {
     pub(crate) persistent: bool,
 }
 
+impl Answer {
+    /// The code of an error.
+    pub(crate) fn code(&self) -> &str {
+        let code = &self.body["details"]["applicationError"]["code"];
+        code.as_str().unwrap_or_else(|| panic!("no code: {self:?}"))
+    }
+
+    /// What makes a request malformed: field and rule.
+    pub(crate) fn violation(&self) -> (&str, &str) {
+        let violation = &self.body["details"]["validationError"]["fieldViolations"][0];
+        let of = |name: &str| violation[name].as_str().unwrap_or_else(|| panic!("no violation: {self:?}"));
+        (of("field"), of("violatedRule"))
+    }
+}
+
 /// A connected producer.
 pub(crate) struct Producer {
     // Ends with this value.
@@ -55,6 +70,11 @@ impl Producer {
             channel.basic_consume(DIRECT_REPLY_TO.into(), everything, options, FieldTable::default()).await.unwrap();
         let user = url.parse::<reqwest::Url>().unwrap().username().to_owned();
         Self { _connection: connection, channel, replies, user, early: VecDeque::new() }
+    }
+
+    /// The broker user.
+    pub(crate) fn user(&self) -> &str {
+        &self.user
     }
 
     /// Sends a message; returns when it lies in the queue.

@@ -7,8 +7,8 @@ use sqlx::types::Json;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::Installation;
 use super::waiting::{PATIENCE, eventually};
+use super::{Installation, Message};
 
 /// A member to be. By default one who may join.
 #[derive(Clone, Debug)]
@@ -149,6 +149,14 @@ impl Installation {
         .await
         .unwrap();
         rows.iter().map(recorded).collect()
+    }
+
+    /// The one verdict on a request.
+    pub(crate) async fn verdict(&self, site: Uuid, request: &Message) -> Recorded {
+        let mut verdicts = self.requests(site).await;
+        verdicts.retain(|verdict| verdict.request_id == request.request_id());
+        let [verdict] = verdicts.try_into().expect("one verdict");
+        verdict
     }
 
     /// Waits until nothing is owed to the world.
