@@ -153,11 +153,14 @@ fn change(request: &Request, verdict: Verdict, member: Option<Box<Member>>, fres
     // A profile that is public already may be missing from the cache: it is warmed, where that finds room.
     let warmed = verdict == Verdict::AlreadyJoined;
     let member_id = request.target.filter(|_| joined || buried || warmed)?;
+    // Without a record nothing was ever shown, and there is no sequence: a tombstone made up for it would outrank the
+    // entry of a record that comes later.
+    let member = *member?;
     Some(Change {
         site: request.site,
         member_id,
-        event_sequence: member.as_ref().map_or(0, |member| member.event_sequence),
-        member: member.map(|member| *member),
+        event_sequence: member.event_sequence,
+        member: Some(member),
         event_due: joined,
         cache_due: true,
         origin: Origin::JoinCommunity,
