@@ -11,6 +11,9 @@ use tracing::{info, warn};
 use super::Context;
 use crate::app::App;
 use crate::config::Config;
+use crate::postgres::{self, MigrationError};
+use crate::retry::Pauses;
+use crate::telemetry::chain;
 
 /// Signals this close together count as one.
 const ONE_WISH: Duration = Duration::from_millis(500);
@@ -31,8 +34,8 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
     let config = context.config.clone();
     let stop = CancellationToken::new();
     stop_on_signal(&stop).context("signals cannot be listened to")?;
-    if args.migrate {
-        anyhow::bail!("--migrate: use the command migrate");
+    if args.migrate && !migrated(&config, &stop).await? {
+        return Ok(ExitCode::SUCCESS);
     }
     warn_of_mistrust(&config);
     let app = App::build(config).await?;
@@ -42,6 +45,29 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
     app.run(stop).await?;
     info!("stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Brings the schema up to date, waiting for a database that is not there yet, as the worker itself does. Answers whether
+/// that was done before the worker was told to stop.
+async fn migrated(config: &Config, stop: &CancellationToken) -> anyhow::Result<bool> {
+    let mut pauses = Pauses::up_to(config.outage.max_pause);
+    loop {
+        match postgres::migrate(&config.database.url).await {
+            Ok(applied) => {
+                for step in applied {
+                    info!(version = step.version, description = step.description, "migration applied");
+                }
+                return Ok(true);
+            }
+            Err(error @ (MigrationError::Unreachable(_) | MigrationError::Silent(_))) => {
+                warn!(error = chain(&error), "the schema waits for the database");
+            }
+            Err(error) => return Err(error.into()),
+        }
+        if stop.run_until_cancelled(tokio::time::sleep(pauses.next_pause())).await.is_none() {
+            return Ok(false);
+        }
+    }
 }
 
 /// The defaults trust nobody; a worker that can only refuse is worth a word.
