@@ -1,8 +1,6 @@
 //! Tells cargo that the migrations are part of the program: a new file in their folder is otherwise not built in until
 //! something else changes.
 
-#![expect(clippy::print_stdout, reason = "this is how a build script speaks to cargo")]
-
 fn main() {
     println!("cargo:rerun-if-changed=migrations");
 }
