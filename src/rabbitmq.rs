@@ -5,6 +5,8 @@ pub mod call;
 pub mod clock_proof;
 pub mod connect;
 pub mod consumer;
+pub mod courier;
+pub mod dead_letters;
 pub mod depth;
 pub mod incoming;
 pub mod management;

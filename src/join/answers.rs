@@ -14,7 +14,7 @@ use crate::rabbitmq::consumer::Tag;
 use crate::rabbitmq::topology::rung_for;
 use crate::telemetry::chain;
 use crate::wire::Incoming;
-use crate::wire::copy::{self, DeadLetter, DeadReason, History};
+use crate::wire::copy::{self, DeadLetter, DeadReason, History, Sender};
 use crate::wire::reply::{self, Reply};
 use crate::wire::request::{Malformed, target_missing};
 
@@ -129,7 +129,7 @@ impl Desk {
     fn history<'a>(&self, incoming: &Incoming, request: Option<&'a Request>) -> History<'a> {
         let now = incoming.taken_at.unwrap_or_else(|| to_millis(OffsetDateTime::now_utc()));
         let (attempts, arrived) = self.authenticator.history(incoming, now);
-        History { attempts, arrived, proven: request }
+        History { attempts, arrived, sender: request.map(Sender::of) }
     }
 
     /// Offers a reply to the queue that the request names, if replies may go there. Nobody waits for it.

@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 
 use super::request::trace;
 use super::{HeaderValue, Incoming, Outgoing, headers, instant};
-use crate::domain::{Proof, Request};
+use crate::domain::{Caller, Proof, Request, Requester};
 
 /// Longest short string of AMQP, in bytes.
 const SHORT: usize = 255;
@@ -31,8 +31,27 @@ pub struct History<'a> {
     pub attempts: u32,
     /// When it first arrived.
     pub arrived: OffsetDateTime,
-    /// The request, if its sender is proven.
-    pub proven: Option<&'a Request>,
+    /// Who sent it, if that is proven.
+    pub sender: Option<Sender<'a>>,
+}
+
+/// Who sent a request, as far as a copy can carry it.
+#[derive(Clone, Copy, Debug)]
+pub struct Sender<'a> {
+    /// Who is answerable.
+    pub requester: &'a Requester,
+    /// Who calls.
+    pub caller: Caller,
+    /// How that was proven.
+    pub proof: Proof,
+}
+
+impl<'a> Sender<'a> {
+    /// The sender of a request.
+    #[must_use]
+    pub const fn of(request: &'a Request) -> Self {
+        Self { requester: &request.requester, caller: request.caller, proof: request.proof }
+    }
 }
 
 /// Why the worker dead-letters a request.
@@ -82,14 +101,15 @@ pub struct DeadLetter<'a> {
 #[must_use]
 pub fn retry(incoming: &Incoming, history: &History<'_>, exchange: &str, routing_key: &str, user: &str) -> Outgoing {
     let mut copy = base(incoming, history, exchange, routing_key, user);
-    let attempts = history.attempts.saturating_add(1);
-    copy.headers.push((headers::ATTEMPTS.into(), HeaderValue::Number(attempts.into())));
-    if travelling(history).is_none()
-        && let Some(token) = incoming.authorization.as_deref().filter(|token| token.len() <= TOKEN)
-    {
-        push(&mut copy, headers::AUTHORIZATION, token);
-    }
-    copy.body.clone_from(&incoming.body);
+    carry_on(&mut copy, incoming, history, history.attempts.saturating_add(1));
+    copy
+}
+
+/// The copy that goes back to where requests come from, its ladder all before it. For dead letters that are replayed.
+#[must_use]
+pub fn replay(incoming: &Incoming, history: &History<'_>, exchange: &str, user: &str) -> Outgoing {
+    let mut copy = base(incoming, history, exchange, headers::REQUEST_KEY, user);
+    carry_on(&mut copy, incoming, history, 0);
     copy
 }
 
@@ -128,11 +148,28 @@ pub fn dead_letter(
 /// SHA-256 of a body in hexadecimal: names a message in a log without showing it.
 #[must_use]
 pub fn body_digest(body: &[u8]) -> String {
-    let nibbles = digest(&SHA256, body).as_ref().iter().flat_map(|byte| [byte >> 4, byte & 15]).collect::<Vec<_>>();
-    nibbles.into_iter().filter_map(|nibble| char::from_digit(nibble.into(), 16)).collect()
+    hex(digest(&SHA256, body).as_ref())
 }
 
-/// What both kinds of copy share.
+/// Bytes in hexadecimal.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    let nibbles = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    nibbles.filter_map(|nibble| char::from_digit(nibble.into(), 16)).collect()
+}
+
+/// What a copy needs beside its properties to be taken for the same request.
+fn carry_on(copy: &mut Outgoing, incoming: &Incoming, history: &History<'_>, attempts: u32) {
+    copy.headers.push((headers::ATTEMPTS.into(), HeaderValue::Number(attempts.into())));
+    if travelling(history).is_none()
+        && let Some(token) = incoming.authorization.as_deref().filter(|token| token.len() <= TOKEN)
+    {
+        push(copy, headers::AUTHORIZATION, token);
+    }
+    copy.body.clone_from(&incoming.body);
+}
+
+/// What all copies share.
 fn base(incoming: &Incoming, history: &History<'_>, exchange: &str, routing_key: &str, user: &str) -> Outgoing {
     let mut copy = Outgoing {
         exchange: exchange.to_owned().into(),
@@ -148,10 +185,10 @@ fn base(incoming: &Incoming, history: &History<'_>, exchange: &str, routing_key:
         ..Outgoing::default()
     };
     push(&mut copy, headers::ARRIVED, &instant::text(history.arrived));
-    if let Some(request) = travelling(history) {
-        push(&mut copy, headers::REQUESTER, request.requester.as_str());
-        push(&mut copy, headers::CALLER, &request.caller.to_string());
-        if let Proof::Token { permission, .. } = request.proof {
+    if let Some(sender) = travelling(history) {
+        push(&mut copy, headers::REQUESTER, sender.requester.as_str());
+        push(&mut copy, headers::CALLER, &sender.caller.to_string());
+        if let Proof::Token { permission, .. } = sender.proof {
             copy.headers.push((headers::PERMISSION.into(), HeaderValue::Flag(permission)));
         }
     }
@@ -165,15 +202,15 @@ fn base(incoming: &Incoming, history: &History<'_>, exchange: &str, routing_key:
     copy
 }
 
-/// The request whose proof the copy's own headers can carry. They have no word for expiry: a copy without its expired
+/// The sender whose proof the copy's own headers can carry. They have no word for expiry: a copy without its expired
 /// token would turn it into a valid one.
-fn travelling<'a>(history: &History<'a>) -> Option<&'a Request> {
-    history.proven.filter(|request| {
-        let expired = match request.proof {
+fn travelling<'a>(history: &History<'a>) -> Option<Sender<'a>> {
+    history.sender.filter(|sender| {
+        let expired = match sender.proof {
             Proof::Token { expired, .. } => expired,
             Proof::Producer { .. } => false,
         };
-        !expired && request.requester.as_str().len() <= TEXT
+        !expired && sender.requester.as_str().len() <= TEXT
     })
 }
 

@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{DeadLetter, DeadReason, History, body_digest, dead_letter, retry};
+use super::{DeadLetter, DeadReason, History, Sender, body_digest, dead_letter, replay, retry};
 use crate::domain::{Caller, IdentityType, Proof, Request, RequestId, Requester, SiteId};
 use crate::wire::{HeaderValue, Incoming, Outgoing, headers};
 
@@ -51,7 +51,7 @@ fn request(proof: Proof) -> Request {
 }
 
 fn history(proven: Option<&Request>) -> History<'_> {
-    History { attempts: 2, arrived: OffsetDateTime::UNIX_EPOCH, proven }
+    History { attempts: 2, arrived: OffsetDateTime::UNIX_EPOCH, sender: proven.map(Sender::of) }
 }
 
 fn header<'a>(copy: &'a Outgoing, name: &str) -> Option<&'a HeaderValue> {
@@ -184,4 +184,15 @@ fn hostile_lengths_neither_panic_nor_exceed_a_frame() {
 fn invalid_trace_context_stays_behind() {
     let copy = retried(&Incoming { traceparent: Some("nonsense".into()), ..incoming() }, None);
     assert_eq!((header(&copy, headers::TRACEPARENT), header(&copy, headers::TRACESTATE)), (None, None));
+}
+
+#[test]
+fn a_replayed_copy_begins_anew_and_keeps_when_it_first_arrived() {
+    let copy = replay(&incoming(), &history(Some(&request(PRODUCER))), "join-community", "join-worker");
+    assert_eq!((&*copy.exchange, &*copy.routing_key), ("join-community", "request"));
+    assert_eq!(header(&copy, headers::ATTEMPTS), Some(&HeaderValue::Number(0)));
+    assert_eq!(text(&copy, headers::ARRIVED).as_deref(), Some("1970-01-01T00:00:00.000Z"));
+    assert_eq!(text(&copy, headers::REQUESTER).as_deref(), Some("producer:member-gateway"));
+    assert_eq!((copy.user_id.as_deref(), copy.body.as_slice()), (Some("join-worker"), b"{}".as_slice()));
+    assert_eq!(header(&copy, headers::AUTHORIZATION), None);
 }

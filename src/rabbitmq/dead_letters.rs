@@ -1,0 +1,150 @@
+//! Reads the dead letters without changing them. Separate from all other consuming, because here nothing is settled:
+//! what is looked at goes back as it was when the channel closes, in its place.
+
+mod letter;
+mod mask;
+mod shown;
+
+pub use letter::{Letter, REASONS};
+pub use mask::mask;
+pub use shown::{Summary, Whole};
+
+use std::time::Duration;
+
+use lapin::options::{BasicAckOptions, BasicGetOptions, QueueDeclareOptions};
+use lapin::types::{FieldTable, ShortString};
+use lapin::{Channel, Connection, ErrorKind};
+
+use super::address::Address;
+use super::call::{CallError, within};
+use super::connect::{ConnectError, connect};
+use super::supervisor::close;
+use super::topology::Names;
+use crate::config;
+
+/// The dead letters that lay there when reading began, from the oldest. One at a time is in memory.
+pub struct DeadLetters {
+    connection: Connection,
+    channel: Channel,
+    queue: ShortString,
+    worker_user: String,
+    limit: Duration,
+    total: u32,
+    unread: u32,
+}
+
+/// Why dead letters cannot be read or removed.
+#[derive(Debug, thiserror::Error)]
+pub enum DeadLettersError {
+    /// There is no connection.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// There is no such queue.
+    #[error("queue `{0}` does not exist; `topology declare` creates it, and broker.prefix is part of its name")]
+    NoQueue(String),
+    /// The user may not read it.
+    #[error("queue `{queue}` may not be read by this broker user; broker.operator_url names one who may")]
+    Refused {
+        /// Which queue.
+        queue: String,
+        /// What the broker says.
+        #[source]
+        source: lapin::Error,
+    },
+    /// The broker did not answer, or the connection broke.
+    #[error("queue `{queue}` cannot be read")]
+    Failed {
+        /// Which queue.
+        queue: String,
+        /// What happened.
+        #[source]
+        source: CallError,
+    },
+    /// It was not removed, because the channel had closed by then.
+    #[error("dead letter {0} was not removed: the channel to the broker had closed")]
+    Kept(String),
+}
+
+impl DeadLetters {
+    /// Connects as the operator and begins to read. Nothing that arrives from now on is read.
+    ///
+    /// # Errors
+    /// If there is no connection, or the queue cannot be read.
+    pub async fn open(broker: &config::Broker) -> Result<Self, DeadLettersError> {
+        // Whoever wrote one decides what is believed of it.
+        let worker_user = Address::parse(&broker.url).map_err(ConnectError::from)?.user().to_owned();
+        let connection = connect(&broker.operator_url, "join-community dead-letters", broker).await?;
+        let name = Names::new(&broker.prefix).dead_letters();
+        let queue = ShortString::try_new(name.clone()).unwrap_or_default();
+        let look = async {
+            let channel = connection.create_channel().await?;
+            let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+            let found = channel.queue_declare(queue.clone(), passive, FieldTable::default()).await?;
+            Ok((channel, found.message_count()))
+        };
+        let (channel, total) = within(broker.timeout, look).await.map_err(|error| sorted(name, error))?;
+        Ok(Self { connection, channel, queue, worker_user, limit: broker.timeout, total, unread: total })
+    }
+
+    /// How many there are to read. Others may be reading some of them at this moment; those do not count.
+    #[must_use]
+    pub const fn total(&self) -> u32 {
+        self.total
+    }
+
+    /// The next one; none after the last.
+    ///
+    /// # Errors
+    /// If the broker fails. All that was read and not removed goes back.
+    pub async fn next(&mut self) -> Result<Option<Letter>, DeadLettersError> {
+        if self.unread == 0 {
+            return Ok(None);
+        }
+        self.unread -= 1;
+        let get = self.channel.basic_get(self.queue.clone(), BasicGetOptions { no_ack: false });
+        let got = within(self.limit, get).await.map_err(|error| self.failed(error))?;
+        Ok(got.map(|message| Letter::read(message.delivery, &self.worker_user)))
+    }
+
+    /// Removes one for good.
+    ///
+    /// # Errors
+    /// If it may still be there.
+    pub async fn remove(&self, letter: &Letter) -> Result<(), DeadLettersError> {
+        let acked = within(self.limit, letter.acker().ack(BasicAckOptions::default())).await;
+        if acked.map_err(|error| self.failed(error))? { Ok(()) } else { Err(DeadLettersError::Kept(letter.id.clone())) }
+    }
+
+    /// Ends reading: what was not removed is back in its place, what was removed is gone, when this returns.
+    ///
+    /// What is unread is read first. The broker puts what comes back in front of what it never gave out, but behind what
+    /// came back earlier: so only those who give back everything at once leave the order as it was.
+    ///
+    /// # Errors
+    /// If the broker does not say so.
+    pub async fn close(mut self) -> Result<(), DeadLettersError> {
+        while self.next().await?.is_some() {}
+        within(self.limit, self.channel.close(200, "done".into())).await.map_err(|error| self.failed(error))?;
+        close(&self.connection, self.limit).await;
+        Ok(())
+    }
+
+    fn failed(&self, error: CallError) -> DeadLettersError {
+        sorted(self.queue.to_string(), error)
+    }
+}
+
+fn sorted(queue: String, error: CallError) -> DeadLettersError {
+    const ACCESS_REFUSED: u16 = 403;
+    const NOT_FOUND: u16 = 404;
+    if let CallError::Failed(source) = &error
+        && let ErrorKind::ProtocolError(reply) = source.kind()
+    {
+        match reply.get_id() {
+            NOT_FOUND => return DeadLettersError::NoQueue(queue),
+            ACCESS_REFUSED => return DeadLettersError::Refused { queue, source: source.clone() },
+            _ => {}
+        }
+    }
+    DeadLettersError::Failed { queue, source: error }
+}
