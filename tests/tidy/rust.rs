@@ -98,13 +98,11 @@ fn tree(text: &str, prefix: &str, paths: &mut Vec<String>) -> usize {
     let word = text.find(|c: char| !is_word(c)).unwrap_or(text.len());
     let path = if prefix.is_empty() { text[..word].to_owned() } else { format!("{prefix}::{}", &text[..word]) };
     if word > 0 {
-        return match text[word..].strip_prefix("::") {
-            Some(deeper) => word + 2 + tree(deeper, &path, paths),
-            None => {
-                paths.push(path);
-                word
-            }
-        };
+        if let Some(deeper) = text[word..].strip_prefix("::") {
+            return word + 2 + tree(deeper, &path, paths);
+        }
+        paths.push(path);
+        return word;
     }
     let Some(mut rest) = text.strip_prefix('{') else {
         paths.push(prefix.to_owned()); // a glob, a turbofish: what stands before it is what counts
