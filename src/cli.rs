@@ -117,13 +117,15 @@ pub struct Context {
     pub config: Config,
     /// Where results go.
     pub output: Output,
+    /// The file that the configuration was read from, for commands that start another process.
+    pub config_file: Option<PathBuf>,
 }
 
 impl Context {
     /// Joins what was configured with what was asked for on the command line.
     #[must_use]
-    pub const fn new(config: Config, format: Format) -> Self {
-        Self { config, output: Output::new(format) }
+    pub const fn new(config: Config, format: Format, config_file: Option<PathBuf>) -> Self {
+        Self { config, output: Output::new(format), config_file }
     }
 }
 
@@ -141,11 +143,6 @@ pub fn fail(error: &anyhow::Error) -> ExitCode {
         print::complain(&format_args!("error: {}", telemetry::chain(error)));
     }
     ExitCode::FAILURE
-}
-
-/// What a command answers whose half of the program is not built in.
-async fn unavailable(command: &str) -> anyhow::Result<ExitCode> {
-    std::future::ready(Err(anyhow::anyhow!("`{command}` is not available in this build"))).await
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ fn main() -> ExitCode {
         cli::complain(&error);
         return ExitCode::from(BAD_CONFIGURATION);
     }
-    let context = Context::new(config, cli.output);
+    let context = Context::new(config, cli.output, cli.config);
     let ended = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -9,6 +9,7 @@ pub mod courier;
 pub mod dead_letters;
 pub mod depth;
 pub mod incoming;
+pub mod listener;
 pub mod management;
 pub mod preflight;
 pub mod producer;

@@ -55,7 +55,7 @@ impl Announcer {
     pub fn start(parts: Parts) -> Self {
         let Parts { publisher, exchange, profiles, sweeper, forgetter, health, meters, announce, longest_pause } =
             parts;
-        let (hand_over, Queues { events, cache }) = HandOver::new(announce.queue, meters.clone());
+        let (hand_over, Queues { events, cache }) = HandOver::new(announce.queue, health.clone(), meters.clone());
         let (forgotten, paid) = mpsc::channel(announce.queue);
         let forgotten = Forgotten(forgotten);
         let batch_max = announce.batch_max;

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use tokio::sync::mpsc;
 use tracing::warn;
 
@@ -9,7 +11,7 @@ use super::announcer::Forgotten;
 use super::handover::Debt;
 use crate::operations::{Dependency, Health, Meters};
 use crate::postgres::Side;
-use crate::rabbitmq::publisher::Publisher;
+use crate::rabbitmq::publisher::{EVENT_WINDOWS, Publisher};
 use crate::rabbitmq::window::Fate;
 use crate::wire::{Outgoing, event};
 
@@ -23,15 +25,30 @@ pub(super) struct EventSide {
 }
 
 impl EventSide {
-    /// Publishes what is ready, batch by batch, until nobody hands over any more.
+    /// Publishes what is ready, some batches side by side, until nobody hands over any more.
     pub(super) async fn run(self, mut queue: mpsc::Receiver<Arc<Debt>>, forgotten: Forgotten) {
+        let side = &self;
+        let mut under_way = FuturesUnordered::new();
         let mut ready = Vec::with_capacity(self.batch_max);
-        while queue.recv_many(&mut ready, self.batch_max).await > 0 {
-            let paid = self.publish(&ready).await;
-            for (debt, paid) in ready.drain(..).zip(paid) {
-                forgotten.done(&debt, Side::Event, paid);
+        loop {
+            tokio::select! {
+                Some(()) = under_way.next() => {}
+                taken = queue.recv_many(&mut ready, self.batch_max), if under_way.len() < EVENT_WINDOWS => {
+                    if taken == 0 {
+                        break;
+                    }
+                    let debts = std::mem::replace(&mut ready, Vec::with_capacity(self.batch_max));
+                    let forgotten = &forgotten;
+                    under_way.push(async move {
+                        let paid = side.publish(&debts).await;
+                        for (debt, paid) in debts.iter().zip(paid) {
+                            forgotten.done(debt, Side::Event, paid);
+                        }
+                    });
+                }
             }
         }
+        while under_way.next().await.is_some() {}
     }
 
     /// Answers for each debt whether its event is confirmed, or turns out not to be owed.

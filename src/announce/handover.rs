@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::domain::Change;
-use crate::operations::Meters;
+use crate::operations::{Dependency, Health, Meters};
 use crate::postgres::{Paid, Side};
 
 /// A change on its way through both sides.
@@ -54,11 +54,15 @@ impl Debt {
     }
 }
 
+/// How long a lane waits for a side that is up and behind.
+const PATIENCE: Duration = Duration::from_millis(100);
+
 /// Where committed changes are handed over. Cheap to share; the announcer drains once the last one is dropped.
 #[derive(Clone)]
 pub struct HandOver {
     pub(super) events: mpsc::Sender<Arc<Debt>>,
     pub(super) cache: mpsc::Sender<Arc<Debt>>,
+    health: Health,
     meters: Meters,
 }
 
@@ -69,10 +73,21 @@ pub(super) struct Queues {
 }
 
 impl HandOver {
-    pub(super) fn new(room: usize, meters: Meters) -> (Self, Queues) {
+    pub(super) fn new(room: usize, health: Health, meters: Meters) -> (Self, Queues) {
         let (events, event_queue) = mpsc::channel(room);
         let (cache, cache_queue) = mpsc::channel(room);
-        (Self { events, cache, meters }, Queues { events: event_queue, cache: cache_queue })
+        (Self { events, cache, health, meters }, Queues { events: event_queue, cache: cache_queue })
+    }
+
+    /// Waits a moment for room for a batch of changes, where a side that is up is behind: cheaper than to let the sweep
+    /// find them again. A side that is out is not waited for, and one that hangs only for this moment.
+    pub async fn room(&self, changes: usize) {
+        for (queue, dependency) in [(&self.events, Dependency::Publishing), (&self.cache, Dependency::Cache)] {
+            if queue.capacity() < changes && self.health.is_up(dependency) {
+                let changes = changes.min(queue.max_capacity());
+                drop(tokio::time::timeout(PATIENCE, queue.reserve_many(changes)).await);
+            }
+        }
     }
 
     /// Offers a change whose outbox row is leased for `lease` from `committing` on.

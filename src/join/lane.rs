@@ -63,6 +63,7 @@ impl Lane {
         let desk = Arc::clone(&self.desk);
         let mut settle = desk.settle(deliveries.settlements());
         let pause = loop {
+            desk.hand_over.room(desk.join.batch_max).await;
             let batch = tokio::select! {
                 biased;
                 () = stop.cancelled() => break Pause::Stop,

@@ -22,8 +22,7 @@ pub(super) const PAGE: &str = concat!(
 pub(super) const MEMBER: &str =
     concat!("SELECT ", member_columns!(), " FROM members m WHERE m.site_id = $1 AND m.id = $2");
 
-pub(super) const NEXT_SITE: &str =
-    "SELECT site_id FROM members WHERE site_id >= $1 ORDER BY site_id LIMIT 1";
+pub(super) const NEXT_SITE: &str = "SELECT site_id FROM members WHERE site_id >= $1 ORDER BY site_id LIMIT 1";
 
 /// Members that one statement advances: some ten milliseconds, so that nobody waits long for their locks.
 const SLICE: i64 = 2_000;

@@ -105,11 +105,7 @@ impl Session {
     ///
     /// # Errors
     /// Sorted by reaction.
-    pub async fn recorded(
-        &mut self,
-        id: &RequestId,
-        site: Option<SiteId>,
-    ) -> Result<Vec<RecordedRequest>, StoreError> {
+    pub async fn recorded(&mut self, id: &RequestId, site: Option<SiteId>) -> Result<Vec<RecordedRequest>, StoreError> {
         self.run(async |connection| {
             let query = sqlx::query(RECORDED).bind(id.as_str()).bind(site.map(|site| site.0));
             query.fetch_all(connection).await?.iter().map(recorded).collect()

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use lapin::{Channel, Connection};
 use tokio::sync::{mpsc, oneshot};
 
@@ -23,6 +24,10 @@ pub enum Unproven {
     #[error("the broker did not confirm")]
     Unknown,
 }
+
+/// Event batches that may be on their way at once, each on a channel of its own: while one waits for its confirms,
+/// which takes as long as the broker's disk, the next is being sent.
+pub const EVENT_WINDOWS: usize = 4;
 
 struct Order {
     messages: Vec<Outgoing>,
@@ -43,7 +48,7 @@ impl Publisher {
     #[must_use]
     pub fn new(confirm_limit: Duration) -> (Self, Publishing) {
         let (copies, copy_orders) = mpsc::channel(1024);
-        let (events, event_orders) = mpsc::channel(4);
+        let (events, event_orders) = mpsc::channel(EVENT_WINDOWS);
         let (replies, reply_queue) = mpsc::channel(4096);
         let handle = Self { copies, events, replies, confirm_limit };
         let work = Publishing { copies: copy_orders, events: event_orders, replies: reply_queue, confirm_limit };
@@ -123,13 +128,16 @@ impl Publishing {
         let watch = watch(connection, health);
         let limit = self.confirm_limit;
         let copies = Window::open(connection, limit).await?;
-        let events = Window::open(connection, limit).await?;
+        let mut events = Vec::with_capacity(EVENT_WINDOWS);
+        while events.len() < EVENT_WINDOWS {
+            events.push(Window::open(connection, limit).await?);
+        }
         let replies = within(limit, connection.create_channel()).await?;
         health.up(Dependency::Publishing);
         let work = async {
             tokio::try_join!(
                 windows(&copies, &mut self.copies, limit, connection),
-                windows(&events, &mut self.events, limit, connection),
+                side_by_side(&events, &mut self.events, limit, connection),
                 forgettable(&replies, &mut self.replies),
             )
         };
@@ -139,9 +147,43 @@ impl Publishing {
         }
         // With the handshake, so that what was written last is taken before the connection goes.
         copies.close(limit).await?;
-        events.close(limit).await?;
+        for window in &events {
+            window.close(limit).await?;
+        }
         Ok(within(limit, replies.close(200, "done".into())).await?)
     }
+}
+
+/// Publishes batches side by side, each in a window of its own.
+async fn side_by_side(
+    windows: &[Window],
+    orders: &mut mpsc::Receiver<Order>,
+    limit: Duration,
+    connection: &Connection,
+) -> Result<(), PublishingEnd> {
+    let mut free: Vec<&Window> = windows.iter().collect();
+    let mut busy = FuturesUnordered::new();
+    loop {
+        tokio::select! {
+            Some(done) = busy.next() => {
+                let window: Result<&Window, WindowError> = done;
+                free.push(window?);
+            }
+            order = orders.recv(), if !free.is_empty() => match (order, free.pop()) {
+                (Some(Order { messages, answer }), Some(window)) => busy.push(async move {
+                    let fates = confirmed(limit, connection, window.publish(&messages)).await?;
+                    // Nobody may be waiting any more; then nobody is told.
+                    drop(answer.send(fates));
+                    Ok(window)
+                }),
+                (None, _) | (_, None) => break,
+            },
+        }
+    }
+    while let Some(done) = busy.next().await {
+        done?;
+    }
+    Ok(())
 }
 
 /// Publishes what is ready, window by window.

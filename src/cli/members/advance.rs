@@ -19,12 +19,7 @@ struct Report {
 }
 
 /// Advances the members of one site, or of all.
-pub(super) async fn run(
-    by: u32,
-    site: Option<SiteId>,
-    announce: bool,
-    context: &Context,
-) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(by: u32, site: Option<SiteId>, announce: bool, context: &Context) -> anyhow::Result<ExitCode> {
     let bar = ProgressBar::new_spinner();
     let bar = match ProgressStyle::with_template("{spinner} {human_pos} members, {per_sec}") {
         Ok(style) => bar.with_style(style),

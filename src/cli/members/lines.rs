@@ -116,12 +116,10 @@ mod tests {
     #[test]
     fn lines_end_with_a_line_feed_or_with_the_file() {
         assert_eq!(read(b""), []);
-        assert_eq!(read(b"one\ntwo, and longer\r\n\nlast"), [
-            whole("one"),
-            whole("two, and longer"),
-            whole(""),
-            whole("last")
-        ]);
+        assert_eq!(
+            read(b"one\ntwo, and longer\r\n\nlast"),
+            [whole("one"), whole("two, and longer"), whole(""), whole("last")]
+        );
         assert_eq!(read(b"\xef\xbb\xbf{}\n"), [whole("{}")]);
     }
 

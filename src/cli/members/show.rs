@@ -59,7 +59,10 @@ fn text(site: SiteId, member: &Member) -> String {
         Some(false) => " (not verified)",
         None => "",
     };
-    line("login e-mail", &member.login_email.as_ref().map_or_else(|| "-".to_owned(), |email| format!("{email}{verified}")));
+    line(
+        "login e-mail",
+        &member.login_email.as_ref().map_or_else(|| "-".to_owned(), |email| format!("{email}{verified}")),
+    );
     line("contact id", &member.contact_id.map_or_else(|| "-".to_owned(), |id| id.to_string()));
     let json = |json: &Option<Json>| json.as_ref().map_or("-", |json| &json.0).to_owned();
     line("contact", &json(&member.contact));
