@@ -46,15 +46,11 @@ demo: built-and-served ## The whole story on real services, in a table; sets eve
 	$(WORKER) demo
 	b=$${COLOUR:+$$'\e[1m'} p=$${COLOUR:+$$'\e[0m'}
 	who=$${RABBITMQ_MANAGEMENT_URL#*//} who=$${who%%@*}
-	cat >&2 <<TEXT
-
-	$${b}Where to look next$$p
-	  RabbitMQ dashboard   http://$${RABBITMQ_MANAGEMENT_URL##*@}, user $${who%%:*}, password $${who#*:}
-	                       queues join-community.requests, .dead-letters, members.events.unrouted
-	  make run             the worker in the foreground, on the same services; Ctrl-C drains it
-	  README.md            how to send requests of your own, by token or as a trusted producer
-	  make clean           stops the services and removes all of it
-	TEXT
+	printf '%s\n' "" "$${b}Where to look next$$p" \
+		"  RabbitMQ dashboard   http://$${RABBITMQ_MANAGEMENT_URL##*@} (user $${who%%:*}, password $${who#*:})" \
+		"  make run             the worker in the foreground, on the same services; Ctrl-C drains it" \
+		"  README.md            how to send requests of your own, by token or as a trusted producer" \
+		"  make clean           stops the services and removes their data" >&2
 
 .PHONY: run
 run: built-and-served ## The worker in the foreground, on private services
