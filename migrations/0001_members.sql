@@ -25,7 +25,11 @@ CREATE TABLE members (
     updated_date         timestamptz NOT NULL DEFAULT date_trunc('milliseconds', now()),
     last_login_date      timestamptz,
     -- Fields that no version of this schema knows yet. They survive import and export.
-    extra                jsonb CHECK (jsonb_typeof(extra) = 'object'),
+    -- A known field among them would stand twice in every event.
+    extra                jsonb CHECK (jsonb_typeof(extra) = 'object' AND NOT extra ?| ARRAY[
+        'id', 'loginEmail', 'loginEmailVerified', 'status', 'contactId', 'contact', 'profile', 'privacyStatus',
+        'activityStatus', 'createdDate', 'updatedDate', 'lastLoginDate'
+    ]),
     -- Rises by one with every change, whoever makes it; consumers and cache keep the highest they have seen.
     event_sequence       bigint NOT NULL DEFAULT 0,
     -- A deleted member leaves this row behind, so that its sequence can never start over.

@@ -66,6 +66,7 @@ pub struct App {
     pub(super) worker_user: Box<str>,
     pub(super) dead_letters: Arc<AtomicU32>,
     pub(super) listener: Option<TcpListener>,
+    pub(super) pruner: Option<Session>,
     /// Ends what only serves the rest.
     pub(super) background: CancellationToken,
 }
@@ -95,6 +96,7 @@ impl App {
             announce: config.announce.clone(),
             longest_pause: config.outage.max_pause,
         });
+        let pruner = Some(Session::new(&config.database, Role::Tool)?);
         if authenticator.keys_missing().is_none() {
             health.up(Dependency::Keys);
         }
@@ -110,6 +112,7 @@ impl App {
             worker_user,
             dead_letters: Arc::default(),
             listener,
+            pruner,
             background,
         })
     }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
-use std::time::Duration;
 
 use lapin::Connection;
 use tokio::task::JoinHandle;
@@ -11,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::consuming::Consuming;
-use super::{App, StartError};
+use super::{App, StartError, housekeeping};
 use crate::operations::{self, Dependency, Health};
 use crate::rabbitmq::depth;
 use crate::rabbitmq::publisher::{Publishing, PublishingEnd};
@@ -88,15 +87,11 @@ impl App {
         });
     }
 
-    /// Small work in the background: histogram samples move on.
-    fn keep_house(&self) {
-        let (meters, stop) = (self.meters.clone(), self.background.clone());
-        tokio::spawn(async move {
-            let mut ticks = tokio::time::interval(Duration::from_secs(5));
-            while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-                meters.upkeep();
-            }
-        });
+    fn keep_house(&mut self) {
+        tokio::spawn(housekeeping::keep_samples_moving(self.meters.clone(), self.background.clone()));
+        if let Some(pruner) = self.pruner.take() {
+            tokio::spawn(housekeeping::prune(pruner, self.config.requests.retention, self.background.clone()));
+        }
     }
 
     fn publish(&mut self, stop: CancellationToken) -> JoinHandle<()> {
