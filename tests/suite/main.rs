@@ -9,6 +9,7 @@ mod support;
 mod check;
 mod elevating;
 mod joining;
+mod outages;
 mod producer;
 mod rejecting;
 mod statements;

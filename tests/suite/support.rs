@@ -1,6 +1,7 @@
 //! What every test is given for itself: a database, a vhost, a key prefix. Nothing is shared, so tests run side by side.
 
 mod cache;
+mod crowd;
 mod database;
 mod delivered;
 mod events;
@@ -8,6 +9,7 @@ mod installation;
 mod leftovers;
 mod message;
 mod producer;
+mod proxy;
 mod queues;
 mod records;
 mod settings;
@@ -22,6 +24,7 @@ pub(crate) use events::{Event, Events, subject};
 pub(crate) use installation::{Installation, trusted};
 pub(crate) use message::Message;
 pub(crate) use producer::{Answer, Producer};
+pub(crate) use proxy::{Proxy, Wire};
 pub(crate) use queues::DeadLetter;
 pub(crate) use records::{JOINABLE, MemberSpec, Record, Recorded, entity, instant};
 pub(crate) use settings::{config, variable};

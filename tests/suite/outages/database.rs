@@ -1,0 +1,101 @@
+//! PostgreSQL away or hung: deliveries are held, then given back, and nothing decided before is used after.
+
+use std::time::Duration;
+
+use join_community::operations::Dependency;
+
+use super::{alert, until_missed};
+use crate::support::{Installation, PATIENCE, Proxy, Wire, Worker, eventually};
+
+#[tokio::test]
+async fn a_database_that_is_away_at_the_start_is_waited_for_before_anything_is_consumed() {
+    starts_with(Wire::Cut).await;
+}
+
+#[tokio::test]
+async fn a_database_that_hangs_at_the_start_is_waited_for_before_anything_is_consumed() {
+    starts_with(Wire::Hung).await;
+}
+
+#[tokio::test]
+async fn a_database_that_goes_away_under_load_costs_no_request() {
+    let reason = goes_through(Wire::Cut).await;
+    assert!(reason.contains("PostgreSQL does not serve"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_database_that_hangs_under_load_is_given_up_within_the_limit_and_costs_no_request() {
+    let reason = goes_through(Wire::Hung).await;
+    assert!(reason.contains("PostgreSQL did not answer within"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_database_that_does_its_work_and_cannot_say_so_does_it_once() {
+    goes_through(Wire::HungToClient).await;
+}
+
+#[tokio::test]
+async fn a_rule_that_changed_during_the_outage_is_the_one_that_counts() {
+    let installation = Installation::new().await;
+    let mut producer = installation.producer().await;
+    let mut config = alert(&installation);
+    let wire = Proxy::before(&mut config.database.url).await;
+    let worker = Worker::start(config).await;
+    wire.set(Wire::Cut);
+    let crowd = installation.crowd_at_the_door(&producer, 3).await;
+    until_missed(&worker, Dependency::Database).await;
+    installation.gate(crowd.site, "NO_ONE").await;
+    wire.set(Wire::Whole);
+    for request in &crowd.requests {
+        let answer = producer.answer_to(request).await;
+        assert_eq!(answer.status, 428, "{answer:?}");
+    }
+    worker.stop().await;
+}
+
+async fn starts_with(fault: Wire) {
+    let installation = Installation::new().await;
+    let producer = installation.producer().await;
+    let crowd = installation.crowd_at_the_door(&producer, 20).await;
+    let mut config = alert(&installation);
+    let wire = Proxy::before(&mut config.database.url).await;
+    wire.set(fault);
+    let worker = Worker::launch(config).await;
+    until_missed(&worker, Dependency::Database).await;
+    assert_eq!(installation.depth("join-community.requests").await, 20, "requests were taken that cannot be served");
+    wire.set(Wire::Whole);
+    worker.until_ready().await;
+    installation.all_joined_once(&crowd).await;
+    worker.stop().await;
+}
+
+/// A fault under load that lasts for longer than deliveries may be held. Answers the reason that the worker gave.
+async fn goes_through(fault: Wire) -> String {
+    let installation = Installation::with(|config| config.join.batch_max = 4).await;
+    let producer = installation.producer().await;
+    let mut events = installation.events().await;
+    let mut config = alert(&installation);
+    config.outage.hold = Duration::from_secs(1);
+    let wire = Proxy::before(&mut config.database.url).await;
+    let worker = Worker::start(config).await;
+    let before = installation.crowd_at_the_door(&producer, 200).await;
+    installation.until_answered(&before, 20).await;
+    wire.set(fault);
+    let during = installation.crowd_at_the_door(&producer, 50).await;
+    let reason = until_missed(&worker, Dependency::Database).await;
+    eventually("what was held too long is given back", PATIENCE, async || {
+        let answered = installation.answered(&before).await;
+        let ready = usize::try_from(installation.depth("join-community.requests").await).unwrap();
+        // What was committed without an answer is given back, too.
+        if ready + answered >= 250 { Ok(()) } else { Err((ready, answered)) }
+    })
+    .await;
+    wire.set(Wire::Whole);
+    worker.until_ready().await;
+    for crowd in [&before, &during] {
+        installation.all_joined_once(crowd).await;
+    }
+    events.tell_of(&[&before, &during]).await;
+    worker.stop().await;
+    reason
+}
