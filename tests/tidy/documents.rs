@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::{Component, Path};
 
-use crate::tree::{documents, exists, files, none, read};
+use crate::rust::{code, names_crate};
+use crate::tree::{documents, exists, files, none, read, rust};
 
 /// Folders whose files are named by their path from the root.
 const FOLDERS: &[&str] = &["src/", "tests/", "benches/", "scripts/", "config/", "docs/", "migrations/", ".ci/"];
@@ -103,6 +104,17 @@ fn dependencies() -> Vec<String> {
     }
     assert!(names.iter().any(|name| name == "lapin"), "Cargo.toml is read wrongly: {names:?}");
     names
+}
+
+#[test]
+fn every_dependency_is_used() {
+    let sources: Vec<String> =
+        rust().into_iter().chain(files("", false, &["build.rs"])).map(|file| code(&file.text)).collect();
+    let unused = dependencies().into_iter().filter(|name| {
+        let name = name.replace('-', "_");
+        !sources.iter().any(|code| names_crate(code, &name))
+    });
+    none("dependencies that nothing names", &unused.collect::<Vec<_>>());
 }
 
 #[test]
