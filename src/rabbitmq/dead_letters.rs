@@ -1,6 +1,7 @@
-//! Reads the dead letters without changing them. Separate from all other consuming, because here nothing is settled:
-//! what is looked at goes back as it was when the channel closes, in its place.
+//! Reads the dead letters without changing them. Separate from all other consuming, because here what was delivered goes
+//! back, and goes back in its place.
 
+mod held;
 mod letter;
 mod mask;
 mod shown;
@@ -11,9 +12,11 @@ pub use shown::{Summary, Whole};
 
 use std::time::Duration;
 
-use lapin::options::{BasicAckOptions, BasicGetOptions, QueueDeclareOptions};
+use held::Held;
+use lapin::options::{BasicAckOptions, BasicGetOptions, BasicNackOptions, QueueDeclareOptions};
 use lapin::types::{FieldTable, ShortString};
 use lapin::{Channel, Connection, ErrorKind};
+use tokio::time::Instant;
 
 use super::address::Address;
 use super::call::{CallError, within};
@@ -31,6 +34,7 @@ pub struct DeadLetters {
     limit: Duration,
     total: u32,
     unread: u32,
+    held: Held,
 }
 
 /// Why dead letters cannot be read or removed.
@@ -78,12 +82,20 @@ impl DeadLetters {
         let queue = ShortString::try_new(name.clone()).unwrap_or_default();
         let look = async {
             let channel = connection.create_channel().await?;
-            let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-            let found = channel.queue_declare(queue.clone(), passive, FieldTable::default()).await?;
-            Ok((channel, found.message_count()))
+            let count = ask(&channel, &queue).await?;
+            Ok((channel, count))
         };
         let (channel, total) = within(broker.timeout, look).await.map_err(|error| sorted(name, error))?;
-        Ok(Self { connection, channel, queue, worker_user, limit: broker.timeout, total, unread: total })
+        Ok(Self {
+            connection,
+            channel,
+            queue,
+            worker_user,
+            limit: broker.timeout,
+            total,
+            unread: total,
+            held: Held::default(),
+        })
     }
 
     /// How many there are to read. Others may be reading some of them at this moment; those do not count.
@@ -103,35 +115,83 @@ impl DeadLetters {
         self.unread -= 1;
         let get = self.channel.basic_get(self.queue.clone(), BasicGetOptions { no_ack: false });
         let got = within(self.limit, get).await.map_err(|error| self.failed(error))?;
-        Ok(got.map(|message| Letter::read(message.delivery, &self.worker_user)))
+        Ok(got.map(|message| {
+            self.held.add(message.delivery.delivery_tag);
+            Letter::read(message.delivery, &self.worker_user)
+        }))
     }
 
     /// Removes one for good.
     ///
     /// # Errors
     /// If it may still be there.
-    pub async fn remove(&self, letter: &Letter) -> Result<(), DeadLettersError> {
+    pub async fn remove(&mut self, letter: &Letter) -> Result<(), DeadLettersError> {
         let acked = within(self.limit, letter.acker().ack(BasicAckOptions::default())).await;
-        if acked.map_err(|error| self.failed(error))? { Ok(()) } else { Err(DeadLettersError::Kept(letter.id.clone())) }
+        if !acked.map_err(|error| self.failed(error))? {
+            return Err(DeadLettersError::Kept(letter.id.clone()));
+        }
+        self.held.take(letter.tag());
+        Ok(())
     }
 
     /// Ends reading: what was not removed is back in its place, what was removed is gone, when this returns.
     ///
-    /// What is unread is read first. The broker puts what comes back in front of what it never gave out, but behind what
-    /// came back earlier: so only those who give back everything at once leave the order as it was.
+    /// What comes back, the broker puts in front of what it never gave out, but behind what came back earlier; and what
+    /// it takes back by itself when a channel ends, it takes in no order. So all that is unread is read first, and then
+    /// given back one by one. Who is killed before that leaves everything there, in another order.
     ///
     /// # Errors
     /// If the broker does not say so.
     pub async fn close(mut self) -> Result<(), DeadLettersError> {
         while self.next().await?.is_some() {}
+        self.give_back().await?;
         within(self.limit, self.channel.close(200, "done".into())).await.map_err(|error| self.failed(error))?;
         close(&self.connection, self.limit).await;
         Ok(())
     }
 
+    /// A few at a time: the broker keeps what it is told too fast for later, and forgets that when the channel closes.
+    async fn give_back(&self) -> Result<(), DeadLettersError> {
+        const FEW: u32 = 16;
+        let again = BasicNackOptions { requeue: true, ..BasicNackOptions::default() };
+        let (mut given, mut alone) = (0_u32, true);
+        for tag in self.held.tags() {
+            let gave = within(self.limit, self.channel.basic_nack(tag, again)).await;
+            gave.map_err(|error| self.failed(error))?;
+            given = given.saturating_add(1);
+            if alone && given.is_multiple_of(FEW) {
+                alone = self.until_back(given).await?;
+            }
+        }
+        if alone {
+            self.until_back(given).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until so many lie there again, or says that somebody else is taking some of them: then order is lost anyway.
+    async fn until_back(&self, given: u32) -> Result<bool, DeadLettersError> {
+        const PAUSE: Duration = Duration::from_millis(2);
+        let deadline = Instant::now() + self.limit;
+        while Instant::now() < deadline {
+            let back = within(self.limit, ask(&self.channel, &self.queue)).await.map_err(|error| self.failed(error))?;
+            if back >= given {
+                return Ok(true);
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        Ok(false)
+    }
+
     fn failed(&self, error: CallError) -> DeadLettersError {
         sorted(self.queue.to_string(), error)
     }
+}
+
+/// How many are there that nobody is reading.
+async fn ask(channel: &Channel, queue: &ShortString) -> lapin::Result<u32> {
+    let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+    Ok(channel.queue_declare(queue.clone(), passive, FieldTable::default()).await?.message_count())
 }
 
 fn sorted(queue: String, error: CallError) -> DeadLettersError {

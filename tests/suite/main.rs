@@ -7,9 +7,11 @@
 mod support;
 
 mod check;
+mod dead_letters;
 mod elevating;
 mod joining;
 mod outages;
 mod producer;
 mod rejecting;
 mod statements;
+mod topology;

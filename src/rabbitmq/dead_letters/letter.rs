@@ -34,6 +34,7 @@ pub struct Letter {
     /// The message.
     pub incoming: Incoming,
     properties: BasicProperties,
+    tag: u64,
     acker: Acker,
 }
 
@@ -46,7 +47,7 @@ struct Death {
 
 impl Letter {
     pub(super) fn read(delivery: Delivery, worker_user: &str) -> Self {
-        let Delivery { exchange, routing_key, redelivered, properties, data, acker, .. } = delivery;
+        let Delivery { delivery_tag: tag, exchange, routing_key, redelivered, properties, data, acker, .. } = delivery;
         let incoming = from_parts(&exchange, &routing_key, redelivered, &properties, data);
         let written_by_worker = incoming.user_id.as_deref() == Some(worker_user);
         let none = FieldTable::default();
@@ -69,8 +70,13 @@ impl Letter {
             cut_from,
             incoming,
             properties,
+            tag,
             acker,
         }
+    }
+
+    pub(super) const fn tag(&self) -> u64 {
+        self.tag
     }
 
     pub(super) const fn acker(&self) -> &Acker {

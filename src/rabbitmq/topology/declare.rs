@@ -80,6 +80,9 @@ pub enum TopologyError {
 
 /// Looks at each queue, in the order of the plan, and changes nothing.
 ///
+/// Not for a connection that opens channels for ever: `lapin` 4.12 gives the error of a channel that the broker closed,
+/// such as "missing", once more to the next channel with the same number.
+///
 /// # Errors
 /// If the connection fails.
 pub async fn existing(connection: &Connection, names: &Names) -> Result<Vec<(String, Existence)>, TopologyError> {

@@ -60,6 +60,11 @@ impl TestVhost {
         ]
     }
 
+    /// One call of the management API as its administrator; anything but success ends the test.
+    pub(crate) async fn manage(&self, method: Method, path: &str, body: Option<&Value>) -> Value {
+        management(method, path, body).await
+    }
+
     async fn permit(&self, user_url: &str, rights: &Value) {
         let user: Url = user_url.parse().unwrap();
         management(Method::PUT, &format!("permissions/{}/{}", self.name, user.username()), Some(rights)).await;
