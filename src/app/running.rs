@@ -68,13 +68,11 @@ impl App {
         })
         .await;
         background.cancel();
-        match drained {
-            Ok(ended) => ended.map(|()| Stopped::Drained),
-            Err(_) => {
-                warn!(grace = ?grace, "the grace period ended before everything was finished; the rest comes again");
-                Ok(Stopped::Cut)
-            }
+        if let Ok(ended) = drained {
+            return ended.map(|()| Stopped::Drained);
         }
+        warn!(grace = ?grace, "the grace period ended before everything was finished; the rest comes again");
+        Ok(Stopped::Cut)
     }
 
     fn serve_operations(&mut self) {

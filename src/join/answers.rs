@@ -18,6 +18,14 @@ use crate::wire::copy::{self, DeadLetter, DeadReason, History, Sender};
 use crate::wire::reply::{self, Reply};
 use crate::wire::request::{Malformed, target_missing};
 
+/// A delivery that leaves as a copy, with the request in it where one is proven.
+#[derive(Clone, Copy)]
+struct Parcel<'a> {
+    tag: Tag,
+    incoming: &'a Incoming,
+    request: Option<&'a Request>,
+}
+
 impl Desk {
     /// Takes a delivery in. Answers the item to be joined; everything else is dealt with here.
     pub(super) fn take_in(&self, tag: Tag, incoming: Incoming, settle: &mut Settle) -> Option<Item> {
@@ -25,54 +33,54 @@ impl Desk {
         let now = incoming.taken_at.unwrap_or_else(|| to_millis(OffsetDateTime::now_utc()));
         match examine(&incoming, &self.authenticator, now) {
             Arrival::Proven(request) => return Some(Item { tag, incoming, request: *request }),
-            Arrival::Malformed(malformed) => self.refuse_malformed(tag, &incoming, &malformed, None, settle),
+            Arrival::Malformed(malformed) => self.refuse_malformed(unproven(tag, &incoming), &malformed, settle),
             Arrival::Refused(reason) => {
                 debug!(reason, "a request proves nothing");
                 self.meters.refused.increment(1);
                 self.reply(&incoming, reply::unauthenticated(reason), None);
                 settle.done(tag);
             }
-            Arrival::NoKeys => self.try_later(tag, &incoming, None, settle),
+            Arrival::NoKeys => self.try_later(unproven(tag, &incoming), settle),
         }
         None
     }
 
     /// Concludes a request with its outcome.
-    pub(super) fn conclude(&self, item: Item, outcome: Outcome, committing: Instant, settle: &mut Settle) {
+    pub(super) fn conclude(&self, item: &Item, outcome: Outcome, committing: Instant, settle: &mut Settle) {
         let Item { tag, incoming, request } = item;
+        let parcel = Parcel { tag: *tag, incoming, request: Some(request) };
         match outcome {
             Outcome::Verdict { verdict, member, fresh } => {
                 debug!(request.id = %request.id, site.id = %request.site, verdict = verdict.as_str(), fresh, "settled");
                 self.meters.verdict(verdict);
-                self.reply(&incoming, reply::verdict(verdict, member.as_deref()), Some(&request));
-                if let Some(change) = change(&request, verdict, member, fresh) {
+                self.reply(incoming, reply::verdict(verdict, member.as_deref()), Some(request));
+                if let Some(change) = change(request, verdict, member, fresh) {
                     self.hand_over.offer(change, committing, self.lease);
                 }
-                settle.done(tag);
+                settle.done(*tag);
             }
             Outcome::Conflict => {
-                self.reply(&incoming, reply::conflict(), Some(&request));
+                self.reply(incoming, reply::conflict(), Some(request));
                 let why = DeadLetter {
                     reason: DeadReason::Conflict,
                     pointer: None,
                     error: "the request id was used for another request before",
                 };
-                self.dead_letter(tag, &incoming, Some(&request), &why, settle);
+                self.dead_letter(parcel, &why, settle);
             }
-            Outcome::Later => self.try_later(tag, &incoming, Some(&request), settle),
-            Outcome::TargetMissing => {
-                self.refuse_malformed(tag, &incoming, &target_missing(), Some(&request), settle);
-            }
+            Outcome::Later => self.try_later(parcel, settle),
+            Outcome::TargetMissing => self.refuse_malformed(parcel, &target_missing(), settle),
         }
     }
 
     /// Gives up on a request that fails alone: busy ones may be free later, the others can never be stored.
-    pub(super) fn give_up(&self, item: Item, error: &StoreError, settle: &mut Settle) {
+    pub(super) fn give_up(&self, item: &Item, error: &StoreError, settle: &mut Settle) {
         let Item { tag, incoming, request } = item;
+        let parcel = Parcel { tag: *tag, incoming, request: Some(request) };
         let told = chain(error);
         let reason = match error {
             StoreError::Contention(_) if request.attempts < self.join.busy_retries => {
-                return self.try_later(tag, &incoming, Some(&request), settle);
+                return self.try_later(parcel, settle);
             }
             StoreError::Contention(_) => DeadReason::Busy,
             StoreError::Permanent(_) | StoreError::Outage(_) | StoreError::Silent(_) => {
@@ -81,17 +89,11 @@ impl Desk {
             }
         };
         warn!(request.id = %request.id, error = told, "a request cannot be stored");
-        self.dead_letter(tag, &incoming, Some(&request), &DeadLetter { reason, pointer: None, error: &told }, settle);
+        self.dead_letter(parcel, &DeadLetter { reason, pointer: None, error: &told }, settle);
     }
 
-    fn refuse_malformed(
-        &self,
-        tag: Tag,
-        incoming: &Incoming,
-        malformed: &Malformed,
-        request: Option<&Request>,
-        settle: &mut Settle,
-    ) {
+    fn refuse_malformed(&self, parcel: Parcel<'_>, malformed: &Malformed, settle: &mut Settle) {
+        let Parcel { tag, incoming, request } = parcel;
         self.reply(incoming, reply::malformed(malformed), request);
         if self.dead_letters_are_full() {
             let sha256 = copy::body_digest(&incoming.body);
@@ -101,10 +103,10 @@ impl Desk {
         }
         let error = malformed.to_string();
         let why = DeadLetter { reason: DeadReason::Malformed, pointer: malformed.pointer.as_deref(), error: &error };
-        self.dead_letter(tag, incoming, request, &why, settle);
+        self.dead_letter(parcel, &why, settle);
     }
 
-    fn try_later(&self, tag: Tag, incoming: &Incoming, request: Option<&Request>, settle: &mut Settle) {
+    fn try_later(&self, Parcel { tag, incoming, request }: Parcel<'_>, settle: &mut Settle) {
         let history = self.history(incoming, request);
         let key = self.names.retry_key(rung_for(history.attempts + 1));
         debug!(attempts = history.attempts, key, "tried again later");
@@ -112,14 +114,8 @@ impl Desk {
         settle.move_on(tag, copy::retry(incoming, &history, &self.names.internal(), key, &self.worker_user));
     }
 
-    fn dead_letter(
-        &self,
-        tag: Tag,
-        incoming: &Incoming,
-        request: Option<&Request>,
-        why: &DeadLetter<'_>,
-        settle: &mut Settle,
-    ) {
+    fn dead_letter(&self, parcel: Parcel<'_>, why: &DeadLetter<'_>, settle: &mut Settle) {
+        let Parcel { tag, incoming, request } = parcel;
         debug!(reason = why.reason.as_str(), pointer = why.pointer, "dead letter");
         self.meters.dead_letters.increment(1);
         let history = self.history(incoming, request);
@@ -144,6 +140,10 @@ impl Desk {
             self.meters.replies_dropped.increment(1);
         }
     }
+}
+
+const fn unproven(tag: Tag, incoming: &Incoming) -> Parcel<'_> {
+    Parcel { tag, incoming, request: None }
 }
 
 /// What the world is to learn of a verdict.

@@ -76,7 +76,7 @@ impl Lane {
             parts.push(Part { items: part.items, failures: 1 });
         } else {
             for item in part.items {
-                self.desk.give_up(item, error, settle);
+                self.desk.give_up(&item, error, settle);
             }
         }
     }
@@ -84,7 +84,7 @@ impl Lane {
     fn conclude(&self, items: Vec<Item>, outcomes: Vec<Outcome>, started: Instant, settle: &mut Settle) {
         let requests = items.len();
         for (item, outcome) in items.into_iter().zip(outcomes) {
-            self.desk.conclude(item, outcome, started, settle);
+            self.desk.conclude(&item, outcome, started, settle);
         }
         let seconds = started.elapsed().as_secs_f64();
         self.desk.meters.batch_size.record(f64::from(u32::try_from(requests).unwrap_or(u32::MAX)));

@@ -120,7 +120,7 @@ impl Desk {
     /// Whether content alone can no longer explain the failures; an outage then, held and never dead-lettered.
     pub(super) fn too_many_permanent_failures(&self) -> bool {
         let mut failures = self.permanent_failures.lock().unwrap_or_else(PoisonError::into_inner);
-        while failures.front().is_some_and(|at| at.elapsed() > Duration::from_secs(60)) {
+        while failures.front().is_some_and(|at| at.elapsed() > Duration::from_mins(1)) {
             failures.pop_front();
         }
         failures.len() > PERMANENT_A_MINUTE

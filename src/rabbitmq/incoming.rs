@@ -65,22 +65,13 @@ fn short(value: Option<&ShortString>) -> Option<Box<str>> {
 
 /// The text of a header; empty for a value that is no text, which no check takes for valid.
 fn text(value: &AMQPValue) -> Box<str> {
-    match value {
-        AMQPValue::LongString(text) => std::str::from_utf8(text.as_bytes()).unwrap_or_default().into(),
-        AMQPValue::ShortString(text) => text.as_str().into(),
-        _ => "".into(),
-    }
+    let long = value.as_long_string().map(|text| std::str::from_utf8(text.as_bytes()).unwrap_or_default());
+    long.or_else(|| value.as_short_string().map(ShortString::as_str)).unwrap_or_default().into()
 }
 
 fn number(value: &AMQPValue) -> Option<i64> {
-    match value {
-        AMQPValue::ShortShortInt(number) => Some(i64::from(*number)),
-        AMQPValue::ShortShortUInt(number) => Some(i64::from(*number)),
-        AMQPValue::ShortInt(number) => Some(i64::from(*number)),
-        AMQPValue::ShortUInt(number) => Some(i64::from(*number)),
-        AMQPValue::LongInt(number) => Some(i64::from(*number)),
-        AMQPValue::LongUInt(number) => Some(i64::from(*number)),
-        AMQPValue::LongLongInt(number) => Some(*number),
-        _ => None,
-    }
+    let small = value.as_short_short_int().map(i64::from).or_else(|| value.as_short_short_uint().map(i64::from));
+    let short = value.as_short_int().map(i64::from).or_else(|| value.as_short_uint().map(i64::from));
+    let long = value.as_long_int().map(i64::from).or_else(|| value.as_long_uint().map(i64::from));
+    small.or(short).or(long).or_else(|| value.as_long_long_int())
 }

@@ -246,7 +246,8 @@ async fn watch(connection: &Connection, health: &Health) {
             }
             lapin::Event::ConnectionUnblocked => health.up(Dependency::Publishing),
             lapin::Event::Error(_) => return,
-            _ => {}
+            // `Event` may grow; what is not named here changes nothing.
+            lapin::Event::Connected | lapin::Event::SendFlow(_) | _ => {}
         }
     }
 }

@@ -30,105 +30,86 @@ pub(super) struct Expected {
     pub(super) event: &'static str,
 }
 
+impl Expected {
+    const fn new(reply: &'static str, record: &'static str, cache: &'static str, event: &'static str) -> Self {
+        Self { reply, record, cache, event }
+    }
+}
+
 /// Everything, in order.
 pub(super) fn scenes(cast: &Cast, auth: &config::Auth) -> anyhow::Result<Vec<Scene>> {
-    let johns = token(cast, auth)?;
-    let john = member(cast.john);
-    let own = Draft { site: cast.open, member: None, identity: None, elevated: None };
-    let by = |caller, target, elevated| Draft {
-        site: cast.open,
-        member: Some(target),
-        identity: Some(caller),
-        elevated: Some(elevated),
-    };
-    let app = Caller { identity_type: IdentityType::App, id: cast.app };
-    let first = new_id()?;
-
-    let mut scenes = Vec::new();
-    let mut scene = |title, id, body, token: Option<&SecretString>, subject, expected: [&'static str; 4]| {
-        let [reply, record, cache, event] = expected;
-        let expected = Expected { reply, record, cache, event };
-        scenes.push(Scene { title, id, body, token: token.cloned(), subject, expected });
-    };
-    let john_at = Some((cast.open, cast.john));
-    scene(
-        "John joins, by session token",
-        first.clone(),
-        encode(&own),
-        Some(&johns),
-        john_at,
-        ["200", "PUBLIC, sequence 1", "profile, sequence 1", "sequence 1, join_community"],
-    );
-    scene(
-        "the same request again",
-        first,
-        encode(&own),
-        Some(&johns),
-        john_at,
-        ["200", "PUBLIC, sequence 1", "profile, sequence 1", "none"],
-    );
-    scene(
-        "a second request of John's",
-        new_id()?,
-        encode(&own),
-        Some(&johns),
-        john_at,
-        ["200", "PUBLIC, sequence 1", "profile, sequence 1", "none"],
-    );
-    let claude_at = Some((cast.open, cast.claude));
-    scene(
-        "John joins for Claude",
-        new_id()?,
-        encode(&by(john, cast.claude, false)),
-        None,
-        claude_at,
-        ["403 PERMISSION_DENIED", "PRIVATE, sequence 0", "none", "none"],
-    );
-    scene(
-        "an app joins for Claude, elevated",
-        new_id()?,
-        encode(&by(app, cast.claude, true)),
-        None,
-        claude_at,
-        ["200", "PUBLIC, sequence 1", "profile, sequence 1", "sequence 1, join_community"],
-    );
-    let blocked = by(member(cast.blocked), cast.blocked, false);
-    scene(
-        "a blocked member",
-        new_id()?,
-        encode(&blocked),
-        None,
-        Some((cast.open, cast.blocked)),
-        ["428 COMMUNITY_JOIN_IMPOSSIBLE BLOCKED", "PRIVATE, sequence 0", "tombstone, sequence 0", "none"],
-    );
-    let shut_out = Draft { site: cast.closed, ..by(member(cast.shut_out), cast.shut_out, false) };
-    scene(
-        "a member of a closed site",
-        new_id()?,
-        encode(&shut_out),
-        None,
-        Some((cast.closed, cast.shut_out)),
-        ["428 COMMUNITY_JOIN_IMPOSSIBLE SITE_CLOSED", "PRIVATE, sequence 0", "none", "none"],
-    );
-    let stranger = by(member(cast.stranger), cast.stranger, false);
-    scene(
-        "an unknown member",
-        new_id()?,
-        encode(&stranger),
-        None,
-        Some((cast.open, cast.stranger)),
-        ["404 NOT_FOUND", "none", "none", "none"],
-    );
-    let malformed = br#"{ "siteId": "the one with the blue door" }"#.to_vec();
-    scene(
-        "a malformed message",
-        new_id()?,
-        malformed,
-        None,
-        None,
-        ["400 INVALID_ARGUMENT siteId", "-", "-", "none; dead letter: malformed, /siteId"],
-    );
+    let mut scenes = johns(cast, &token(cast, auth)?)?;
+    scenes.extend(elevation(cast)?);
+    scenes.extend(refusals(cast)?);
     Ok(scenes)
+}
+
+/// By session token: he joins once, however often he asks.
+fn johns(cast: &Cast, token: &SecretString) -> anyhow::Result<Vec<Scene>> {
+    let body = encode(&Draft { site: cast.open, member: None, identity: None, elevated: None });
+    let first = new_id()?;
+    let scene = |title, id, event| Scene {
+        title,
+        id,
+        body: body.clone(),
+        token: Some(token.clone()),
+        subject: Some((cast.open, cast.john)),
+        expected: Expected::new("200", "PUBLIC, sequence 1", "profile, sequence 1", event),
+    };
+    Ok(vec![
+        scene("John joins, by session token", first.clone(), "sequence 1, join_community"),
+        scene("the same request again", first, "none"),
+        scene("a second request of John's", new_id()?, "none"),
+    ])
+}
+
+/// By a trusted producer: for somebody else, without elevated permission and with it.
+fn elevation(cast: &Cast) -> anyhow::Result<Vec<Scene>> {
+    let app = Caller { identity_type: IdentityType::App, id: cast.app };
+    let scene = |title, caller, elevated, expected| {
+        let draft =
+            Draft { site: cast.open, member: Some(cast.claude), identity: Some(caller), elevated: Some(elevated) };
+        let (body, subject) = (encode(&draft), Some((cast.open, cast.claude)));
+        anyhow::Ok(Scene { title, id: new_id()?, body, token: None, subject, expected })
+    };
+    let denied = Expected::new("403 PERMISSION_DENIED", "PRIVATE, sequence 0", "none", "none");
+    let joined = Expected::new("200", "PUBLIC, sequence 1", "profile, sequence 1", "sequence 1, join_community");
+    Ok(vec![
+        scene("John joins for Claude", member(cast.john), false, denied)?,
+        scene("an app joins for Claude, elevated", app, true, joined)?,
+    ])
+}
+
+/// By a trusted producer: what cannot be.
+fn refusals(cast: &Cast) -> anyhow::Result<Vec<Scene>> {
+    let scene = |title, site, id: MemberId, expected| {
+        let draft = Draft { site, member: Some(id), identity: Some(member(id)), elevated: Some(false) };
+        anyhow::Ok(Scene {
+            title,
+            id: new_id()?,
+            body: encode(&draft),
+            token: None,
+            subject: Some((site, id)),
+            expected,
+        })
+    };
+    let blocked =
+        Expected::new("428 COMMUNITY_JOIN_IMPOSSIBLE BLOCKED", "PRIVATE, sequence 0", "tombstone, sequence 0", "none");
+    let closed = Expected::new("428 COMMUNITY_JOIN_IMPOSSIBLE SITE_CLOSED", "PRIVATE, sequence 0", "none", "none");
+    let unknown = Expected::new("404 NOT_FOUND", "none", "none", "none");
+    Ok(vec![
+        scene("a blocked member", cast.open, cast.blocked, blocked)?,
+        scene("a member of a closed site", cast.closed, cast.shut_out, closed)?,
+        scene("an unknown member", cast.open, cast.stranger, unknown)?,
+        Scene {
+            title: "a malformed message",
+            id: new_id()?,
+            body: br#"{ "siteId": "the one with the blue door" }"#.to_vec(),
+            token: None,
+            subject: None,
+            expected: Expected::new("400 INVALID_ARGUMENT siteId", "-", "-", "none; dead letter: malformed, /siteId"),
+        },
+    ])
 }
 
 /// John's session token, as the site's login would give it to him.

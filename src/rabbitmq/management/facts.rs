@@ -105,6 +105,6 @@ mod tests {
     fn the_limit_of_a_delivery_is_read_from_argument_or_policy() {
         let json = r#"{"durable":true,"auto_delete":false,"effective_policy_definition":{"consumer-timeout":60000}}"#;
         let queue: QueueFacts = serde_json::from_str(json).unwrap();
-        assert_eq!(queue.consumer_timeout(), Some(Duration::from_secs(60)));
+        assert_eq!(queue.consumer_timeout(), Some(Duration::from_mins(1)));
     }
 }

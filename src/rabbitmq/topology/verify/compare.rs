@@ -175,7 +175,7 @@ mod tests {
         plan(&Names::new(""))
     }
 
-    fn facts(plan: &Plan, index: usize, policy: serde_json::Value) -> QueueFacts {
+    fn facts(plan: &Plan, index: usize, policy: &serde_json::Value) -> QueueFacts {
         let arguments: Map<_, _> =
             plan.queues[index].arguments.iter().map(|(name, value)| ((*name).to_owned(), value.to_json())).collect();
         let json = json!({
@@ -203,14 +203,14 @@ mod tests {
     fn a_policy_counts_where_it_adds_or_lowers_and_not_where_the_argument_wins() {
         let plan = planned();
         let harmless = json!({ "delivery-limit": 300, "overflow": "drop-head", "queue-master-locator": "x" });
-        assert_eq!(queue(&plan.queues[0], &facts(&plan, 0, harmless)), []);
+        assert_eq!(queue(&plan.queues[0], &facts(&plan, 0, &harmless)), []);
         let harmful = json!({ "delivery-limit": 3, "expires": 1000 });
         let object = "queue `join-community.requests`";
         let expected = [
             differs(object, "delivery-limit by policy", "200", "3"),
             differs(object, "expires by policy", "none", "1000"),
         ];
-        assert_eq!(queue(&plan.queues[0], &facts(&plan, 0, harmful)), expected);
+        assert_eq!(queue(&plan.queues[0], &facts(&plan, 0, &harmful)), expected);
     }
 
     #[test]
