@@ -70,11 +70,12 @@ async fn one_round(round: usize, requests: usize) -> f64 {
     let seconds = (ended - first).as_seconds_f64();
     let cpu = cpu_seconds(&worker);
     stop(&mut worker);
-    let rate = requests as f64 / seconds;
+    let joins = f64::from(u32::try_from(requests).unwrap());
+    let rate = joins / seconds;
     println!(
         "round {}: {rate:.0} joins/s, {seconds:.2} s, {:.0} µs of the worker's own CPU a request",
         round + 1,
-        cpu * 1e6 / requests as f64
+        cpu * 1e6 / joins
     );
     records.close().await.ok();
     rate
@@ -164,7 +165,7 @@ async fn until_done(
     channel: &Channel,
     requests: usize,
 ) -> OffsetDateTime {
-    let deadline = Instant::now() + Duration::from_secs(300);
+    let deadline = Instant::now() + Duration::from_mins(5);
     let wanted = i64::try_from(requests).unwrap();
     loop {
         tokio::time::sleep(Duration::from_millis(20)).await;

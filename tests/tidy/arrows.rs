@@ -140,6 +140,16 @@ fn outside_crates_stay_where_they_belong() {
     none("crates outside their place", &findings);
 }
 
+/// Clippy finds it only where it is imported (`clippy.toml`), not by its full path.
+#[test]
+fn no_statement_is_put_together_at_run_time() {
+    let writers = files("src", true, &[".rs"]).into_iter().filter(|file| code(&file.text).contains("AssertSqlSafe"));
+    none(
+        "SQL that is no constant (docs/decisions/0006-statements-as-constants.md)",
+        &writers.map(|file| file.path).collect::<Vec<_>>(),
+    );
+}
+
 #[test]
 fn the_arrows_have_no_circle() {
     for (module, allowed) in ARROWS {

@@ -5,7 +5,9 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use join_community::config;
 use join_community::postgres;
 use secrecy::SecretString;
-use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
+#[expect(clippy::disallowed_types, reason = "the name of a database cannot be bound, and these are ours")]
+use sqlx::AssertSqlSafe;
+use sqlx::{Connection as _, Executor as _, PgConnection};
 use tokio::sync::OnceCell;
 
 use super::{finish, leftovers, settings, unique};
@@ -74,20 +76,17 @@ async fn server() -> PgConnection {
         .unwrap_or_else(|error| panic!("PostgreSQL of the environment does not answer, `scripts/services up`: {error}"))
 }
 
-#[expect(clippy::disallowed_types, reason = "the name of a database cannot be bound, and this one is ours")]
 async fn create(server: &mut PgConnection, name: &str, template: Option<&str>) {
     let template = template.unwrap_or("template0");
     let statement = format!("CREATE DATABASE {name} TEMPLATE {template}");
     server.execute(AssertSqlSafe(statement)).await.unwrap_or_else(|error| panic!("{name} from {template}: {error}"));
 }
 
-#[expect(clippy::disallowed_types, reason = "the name of a database cannot be bound, and this one is ours")]
 async fn drop_database(server: &mut PgConnection, name: &str) {
     // What cannot be dropped now is swept in an hour; the test's own result is worth more.
     server.execute(AssertSqlSafe(format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"))).await.ok();
 }
 
-#[expect(clippy::disallowed_types, reason = "the name of a database cannot be bound, and this one is ours")]
 async fn template() -> String {
     let mut server = server().await;
     sqlx::query("SELECT pg_advisory_lock($1)").bind(TEMPLATE_LOCK).execute(&mut server).await.unwrap();
