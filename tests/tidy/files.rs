@@ -1,6 +1,7 @@
 //! How files look: their first line, their length, and what is never left in them.
 
-use crate::tree::{File, files, none, rust};
+use crate::rust::code;
+use crate::tree::{File, files, none, read, rust};
 
 /// About 250 lines is where a reader begins to scroll; above this a file holds two things.
 const MOST_LINES: usize = 300;
@@ -68,9 +69,18 @@ fn nothing_is_left_for_later() {
     none("unfinished work", &findings);
 }
 
+/// The support may ask again and again whether something has come; a test says what it waits for.
+#[test]
+fn tests_wait_for_events_and_never_for_time() {
+    let sleepers = files("tests/suite", true, &[".rs"])
+        .into_iter()
+        .filter(|file| !file.path.starts_with("tests/suite/support") && code(&file.text).contains("sleep("));
+    none("tests that sleep", &sleepers.map(|file| file.path).collect::<Vec<_>>());
+}
+
 #[test]
 fn every_configuration_key_is_explained() {
-    let file = crate::tree::read("config/default.toml");
+    let file = read("config/default.toml");
     let lines: Vec<&str> = file.text.lines().collect();
     let is_key = |line: &str| {
         line.split_once(" = ").is_some_and(|(key, _)| key.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
