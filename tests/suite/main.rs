@@ -12,6 +12,7 @@ mod elevating;
 mod joining;
 mod outages;
 mod producer;
+mod profiles;
 mod rejecting;
 mod statements;
 mod topology;
