@@ -6,13 +6,20 @@
 
 mod support;
 
+mod bad_headers;
+mod bad_input;
+mod bad_tokens;
 mod check;
 mod dead_letters;
 mod elevating;
+mod forged_headers;
 mod joining;
+mod many;
 mod outages;
 mod producer;
 mod profiles;
 mod rejecting;
+mod reply_queues;
+mod reused_ids;
 mod statements;
 mod topology;
