@@ -9,6 +9,7 @@ mod support;
 mod bad_headers;
 mod bad_input;
 mod bad_tokens;
+mod changes_by_others;
 mod check;
 mod dead_letters;
 mod elevating;
