@@ -24,3 +24,4 @@ mod reply_queues;
 mod reused_ids;
 mod statements;
 mod topology;
+mod two_workers;
