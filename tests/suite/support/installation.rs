@@ -24,7 +24,7 @@ pub(crate) struct Installation {
     pub(super) cache: redis::aio::MultiplexedConnection,
     administrator: Connection,
     // Last, because fields are dropped in this order: connections before what they lead to.
-    database: TestDatabase,
+    _database: TestDatabase,
     vhost: TestVhost,
 }
 
@@ -53,7 +53,7 @@ impl Installation {
         let administrator = dial(&administrator_url(&vhost)).await;
         let records = Mutex::new(database.stranger().await);
         let cache = super::cache::connect(&config.cache).await;
-        Self { config, records, cache, administrator, database, vhost }
+        Self { config, records, cache, administrator, _database: database, vhost }
     }
 
     /// Starts a worker and waits until it consumes.
@@ -89,11 +89,6 @@ impl Installation {
     /// The vhost.
     pub(crate) fn vhost(&self) -> &TestVhost {
         &self.vhost
-    }
-
-    /// A connection to the database by somebody who knows nothing of the worker.
-    pub(crate) async fn stranger(&self) -> sqlx::PgConnection {
-        self.database.stranger().await
     }
 
     /// A channel of somebody who may look everywhere.
