@@ -34,7 +34,12 @@ CREATE TABLE members (
     event_sequence       bigint NOT NULL DEFAULT 0,
     -- A deleted member leaves this row behind, so that its sequence can never start over.
     deleted_date         timestamptz,
-    PRIMARY KEY (site_id, id)
+    PRIMARY KEY (site_id, id),
+    -- Times that can be written in JSON: no infinity, four digits of year.
+    CONSTRAINT writable_dates CHECK (
+        least(created_date, updated_date, last_login_date) >= '0001-01-01Z'
+        AND greatest(created_date, updated_date, last_login_date) < '10000-01-01Z'
+    )
 ) WITH (fillfactor = 80);
 
 -- The outbox: this member owes the world its newest state. Never more rows than members.

@@ -84,6 +84,15 @@ impl Announcer {
         self.hand_over.clone()
     }
 
+    /// Ends if a part of the announcer does before it is told to: a fault of ours. Nothing would be announced any more.
+    pub async fn broken(&mut self) {
+        tokio::select! {
+            Some(_) = self.sides.join_next() => {}
+            _ = &mut self.sweep => {}
+            _ = &mut self.forgetter => {}
+        }
+    }
+
     /// Pays what was handed over, then ends. Every [`HandOver`] must be dropped, or this waits for ever: bound it.
     pub async fn drain(mut self) {
         self.sweeping.cancel();

@@ -40,13 +40,16 @@ impl CacheSide {
                         return;
                     }
                     let paid = if open { vec![false; taken] } else { self.write(&ready).await };
+                    if paid.contains(&true) {
+                        pauses.reset();
+                    }
                     for (debt, paid) in ready.drain(..).zip(paid) {
                         forgotten.done(&debt, Side::Cache, paid);
                     }
                 }
                 () = tokio::time::sleep_until(next_probe), if open => {
                     match self.profiles.probe().await {
-                        Ok(()) => { pauses.reset(); self.health.up(Dependency::Cache); }
+                        Ok(()) => self.health.up(Dependency::Cache),
                         Err(error) => self.health.down(Dependency::Cache, chain(&error)),
                     }
                     next_probe = tokio::time::Instant::now() + pauses.next_pause();

@@ -92,15 +92,24 @@ impl HandOver {
 
     /// Offers a change whose outbox row is leased for `lease` from `committing` on.
     pub fn offer(&self, change: Change, committing: Instant, lease: Duration) {
-        let debt = Arc::new(Debt::new(change, committing + lease / 2));
-        self.push(&debt);
+        self.push(change, committing + lease / 2);
     }
 
-    pub(super) fn push(&self, debt: &Arc<Debt>) {
-        for (queue, due) in [(&self.events, debt.change.event_due), (&self.cache, debt.change.cache_due)] {
-            if due && queue.try_send(Arc::clone(debt)).is_err() {
+    /// Hands a change to the sides that it is due to. A side without room is done at once, unpaid, so that what the other
+    /// one pays is still forgotten. With no room at all nothing is lost either: the sweep finds the row.
+    pub(super) fn push(&self, change: Change, expires: Instant) {
+        let room = |queue: &mpsc::Sender<Arc<Debt>>, due: bool| due.then(|| queue.clone().try_reserve_owned().ok());
+        let (events, cache) = (room(&self.events, change.event_due), room(&self.cache, change.cache_due));
+        let debt = Arc::new(Debt::new(change, expires));
+        for (side, permit) in [(Side::Event, &events), (Side::Cache, &cache)] {
+            if matches!(permit, Some(None)) {
                 self.meters.hints_dropped.increment(1);
+                // Nothing is paid yet, so there is nothing to be forgotten yet.
+                debt.done(side, false);
             }
+        }
+        for permit in [events, cache].into_iter().flatten().flatten() {
+            permit.send(Arc::clone(&debt));
         }
     }
 }

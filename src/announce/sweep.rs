@@ -1,13 +1,14 @@
 //! The sweep: finds in the outbox what memory does not hold, after a crash, an outage, or a change by somebody else.
 
-use std::sync::Arc;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::debug;
+use tracing::{debug, error};
 
-use super::handover::{Debt, HandOver};
+use super::handover::HandOver;
 use crate::operations::{Dependency, Health};
 use crate::postgres::{Session, Side, StoreError};
 use crate::telemetry::chain;
@@ -30,10 +31,13 @@ impl Sweep {
         while stop.run_until_cancelled(ticks.tick()).await.is_some() {
             for (side, dependency) in [(Side::Event, Dependency::Publishing), (Side::Cache, Dependency::Cache)] {
                 // Only sides that are up are asked for: an outage must not use up anybody's leases.
-                if self.health.is_up(dependency)
-                    && let Err(error) = self.sweep(side, &stop).await
-                {
-                    debug!(error = chain(&error), "sweep failed, the next one tries again");
+                if self.health.is_up(dependency) {
+                    match AssertUnwindSafe(self.sweep(side, &stop)).catch_unwind().await {
+                        Ok(Ok(())) => {}
+                        Ok(Err(error)) => debug!(error = chain(&error), "sweep failed, the next one tries again"),
+                        // One row that breaks the reader must not keep all others from ever being announced.
+                        Err(_) => error!("sweep broke down, the next one tries again"),
+                    }
                 }
             }
         }
@@ -41,7 +45,8 @@ impl Sweep {
 
     /// Hands over everything one side owes, batch by batch, no faster than there is room for.
     async fn sweep(&mut self, side: Side, stop: &CancellationToken) -> Result<(), StoreError> {
-        loop {
+        // Room first: what is claimed and finds none waits for its lease, and each time longer.
+        while self.has_room() && !stop.is_cancelled() {
             let claiming = Instant::now();
             let claims = self.store.claim(side, self.batch_max, self.lease).await?;
             let claimed = claims.len();
@@ -50,15 +55,16 @@ impl Sweep {
                 if change.member.as_ref().is_some_and(|member| member.event_sequence != change.event_sequence) {
                     continue;
                 }
-                self.hand_over.push(&Arc::new(Debt::new(change, claiming + self.lease / 2)));
+                self.hand_over.push(change, claiming + self.lease / 2);
             }
-            if claimed < self.batch_max || stop.is_cancelled() || !self.has_room() {
-                return Ok(());
+            if claimed < self.batch_max {
+                break;
             }
         }
+        Ok(())
     }
 
     fn has_room(&self) -> bool {
-        self.hand_over.events.capacity() > self.batch_max && self.hand_over.cache.capacity() > self.batch_max
+        self.hand_over.events.capacity() >= self.batch_max && self.hand_over.cache.capacity() >= self.batch_max
     }
 }

@@ -13,8 +13,7 @@ use crate::join::Desk;
 use crate::join::lane::{Gone, Lane};
 use crate::operations::{Dependency, Health};
 use crate::postgres::{Role, Session, StoreError};
-use crate::rabbitmq::call::CallError;
-use crate::rabbitmq::clock_proof;
+use crate::rabbitmq::clock_proof::{self, ProofError};
 use crate::rabbitmq::supervisor::{Sessions, Supervised};
 use crate::rabbitmq::topology::{self, Declared, Names, TopologyError};
 
@@ -34,7 +33,7 @@ pub(super) enum ConsumingEnd {
     #[error("the topology is not as it must be")]
     Topology(#[from] TopologyError),
     #[error("the broker's clock could not be proven")]
-    Clock(#[source] CallError),
+    Clock(#[from] ProofError),
     #[error("a lane lost its channel")]
     Lane(#[from] Gone),
     #[error("a lane has no database session")]
@@ -100,9 +99,7 @@ impl Sessions for Consuming {
         }
         // Proven with every connection: a broker may come back with another configuration.
         if self.config.auth.trust_broker_timestamps {
-            let limit = self.config.broker.timeout;
-            let proven = clock_proof::overwrites_timestamps(&connection, limit).await.map_err(ConsumingEnd::Clock)?;
-            self.timestamps_forgeable = !proven;
+            self.timestamps_forgeable = !clock_proof::overwrites_timestamps(&self.config.broker).await?;
             if self.timestamps_forgeable {
                 return Ok(());
             }

@@ -45,6 +45,9 @@ pub enum StartError {
     /// The metrics cannot be registered.
     #[error("the metrics cannot be registered")]
     Metrics(#[from] metrics_exporter_prometheus::BuildError),
+    /// A part of the announcer ended by itself: better no worker than one that announces nothing.
+    #[error("the announcing half broke down; what is owed stays in the outbox, and the next worker pays it")]
+    AnnouncerBroken,
     /// `auth.trust_broker_timestamps` is on, and the broker does not overwrite timestamps.
     #[error(
         "auth.trust_broker_timestamps is on, but the broker left a publisher's timestamp as it was: switch it off, or set \

@@ -40,13 +40,14 @@ impl App {
         self.keep_house();
         let mut consuming = Box::pin(Consuming::new(&self, stop.clone()).run());
         let publishing = self.publish(publishing_stop.clone());
-        let App { announcer, publisher, .. } = self;
+        let App { mut announcer, publisher, .. } = self;
         // What is left of this handle would keep the publishing connection waiting for more.
         drop(publisher);
         info!("worker started");
 
         let ended = tokio::select! {
             ended = &mut consuming => Some(ended),
+            () = announcer.broken() => return Err(StartError::AnnouncerBroken),
             () = stop.cancelled() => None,
         };
         let deadline = Instant::now() + grace;

@@ -1,6 +1,7 @@
 //! A connection to one Redis or to a cluster of them.
 
-use redis::aio::{ConnectionLike, MultiplexedConnection};
+use futures_util::future::join_all;
+use redis::aio::MultiplexedConnection;
 use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
 use redis::io::tcp::TcpSettings;
@@ -66,18 +67,22 @@ impl Connection {
     /// Runs all commands and answers each by itself.
     pub(super) async fn query_all<T: FromRedisValue>(
         &mut self,
-        pipeline: &Pipeline,
+        commands: Vec<Cmd>,
     ) -> RedisResult<Vec<RedisResult<T>>> {
         match self {
-            Self::Single(connection) => run(pipeline, connection).await,
-            Self::Cluster(connection) => run(pipeline, connection).await,
+            Self::Single(connection) => {
+                let mut pipeline = Pipeline::with_capacity(commands.len());
+                for command in commands {
+                    pipeline.add_command(command);
+                }
+                pipeline.ignore_errors().query_async(connection).await
+            }
+            // A pipeline may not cross slots there; the connection itself sends what is asked for side by side.
+            Self::Cluster(connection) => Ok(join_all(commands.iter().map(|command| {
+                let mut connection = connection.clone();
+                async move { command.query_async(&mut connection).await }
+            }))
+            .await),
         }
     }
-}
-
-async fn run<T: FromRedisValue>(
-    pipeline: &Pipeline,
-    connection: &mut impl ConnectionLike,
-) -> RedisResult<Vec<RedisResult<T>>> {
-    pipeline.query_async(connection).await
 }

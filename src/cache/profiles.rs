@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use redis::{RedisError, RedisResult};
+use redis::{Cmd, RedisError, RedisResult};
 
 use super::connection::{Connection, Server};
 use crate::config;
@@ -82,6 +82,9 @@ impl Profiles {
     /// # Errors
     /// If the cache does not serve at all; whatever was written then is written again later.
     pub async fn write(&mut self, entries: &[Entry]) -> Result<Written, CacheError> {
+        if entries.is_empty() {
+            return Ok(Written { up_to_date: Vec::new(), error: None });
+        }
         let ttls: Vec<u64> = entries.iter().map(|entry| self.ttl_millis(entry)).collect();
         self.within_limit(async |profiles| {
             let mut answers = profiles.invoke(entries, &ttls).await?;
@@ -100,14 +103,16 @@ impl Profiles {
         .await
     }
 
-    /// Asks whether Redis serves.
+    /// Asks whether Redis serves, by a write like any other: a server that was demoted, or is full, still answers a ping.
     ///
     /// # Errors
     /// If it does not.
     pub async fn probe(&mut self) -> Result<(), CacheError> {
+        const MILLIS: u64 = 10_000;
+        let key = format!("{}:probe", self.prefix);
         self.within_limit(async |profiles| {
-            let (connection, _) = profiles.connected().await?;
-            connection.query::<()>(&redis::cmd("PING")).await
+            let (connection, script) = profiles.connected().await?;
+            connection.query::<i64>(&set_if_newer(script, &key, i64::MAX, MILLIS, Some(b"{}"))).await.map(|_| ())
         })
         .await
     }
@@ -131,15 +136,11 @@ impl Profiles {
     async fn invoke(&mut self, entries: &[Entry], ttls: &[u64]) -> RedisResult<Vec<RedisResult<i64>>> {
         let keys: Vec<String> = entries.iter().map(|entry| self.key(entry.site, entry.member_id)).collect();
         let (connection, script) = self.connected().await?;
-        let mut pipeline = redis::Pipeline::with_capacity(entries.len());
-        pipeline.ignore_errors();
-        for ((entry, key), ttl) in entries.iter().zip(&keys).zip(ttls) {
-            let command = pipeline.cmd("EVALSHA").arg(&**script).arg(1).arg(key).arg(entry.event_sequence).arg(ttl);
-            if let Some(member) = &entry.member {
-                command.arg(member.as_slice());
-            }
-        }
-        connection.query_all(&pipeline).await
+        let commands =
+            entries.iter().zip(&keys).zip(ttls).map(|((entry, key), ttl)| {
+                set_if_newer(script, key, entry.event_sequence, *ttl, entry.member.as_deref())
+            });
+        connection.query_all(commands.collect()).await
     }
 
     async fn connected(&mut self) -> RedisResult<&mut (Connection, Box<str>)> {
@@ -170,4 +171,13 @@ impl Profiles {
         let ttl = u64::try_from(self.ttl.as_millis()).unwrap_or(u64::MAX / 2);
         ttl / 10 * 9 + ttl / 5 * spread / 255
     }
+}
+
+fn set_if_newer(script: &str, key: &str, event_sequence: i64, ttl: u64, member: Option<&[u8]>) -> Cmd {
+    let mut command = redis::cmd("EVALSHA");
+    command.arg(script).arg(1).arg(key).arg(event_sequence).arg(ttl);
+    if let Some(member) = member {
+        command.arg(member);
+    }
+    command
 }

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::Context;
-use crate::app::App;
+use crate::app::{App, Stopped};
 use crate::config::Config;
 use crate::postgres::{self, MigrationError};
 use crate::retry::Pauses;
@@ -42,9 +42,12 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
     if let Some(address) = app.operations_address() {
         info!(%address, "operations server listens: /livez, /readyz, /metrics");
     }
-    app.run(stop).await?;
+    let stopped = app.run(stop).await?;
     info!("stopped");
-    Ok(ExitCode::SUCCESS)
+    Ok(match stopped {
+        Stopped::Drained => ExitCode::SUCCESS,
+        Stopped::Cut => ExitCode::FAILURE,
+    })
 }
 
 /// Brings the schema up to date, waiting for a database that is not there yet, as the worker itself does. Answers whether

@@ -45,7 +45,7 @@ impl Lane {
                     outage = None;
                     self.conclude(part.items, outcomes, started, settle);
                 }
-                Err(error) if error.is_outage() || self.desk.too_many_permanent_failures() => {
+                Err(error) if self.is_outage(&error, &part) => {
                     self.desk.health.down(Dependency::Database, chain(&error));
                     let (since, pauses) =
                         outage.get_or_insert_with(|| (started, Pauses::up_to(self.desk.outage.max_pause)));
@@ -58,10 +58,18 @@ impl Lane {
                     }
                     parts.push(part);
                 }
+                Err(_) if stop.is_cancelled() => return Ok(Some(Pause::Stop)),
+                Err(_) if !settle.is_possible() => return Err(Gone::Ended),
                 Err(error) => self.narrow_down(part, &error, &mut parts, settle),
             }
         }
         Ok(None)
+    }
+
+    /// Whether a failure says more of the database than of the requests.
+    fn is_outage(&self, error: &StoreError, part: &Part) -> bool {
+        let slow = error.is_slowness() && part.items.len() == 1 && part.failures > 0;
+        error.is_outage() || slow || self.desk.too_many_permanent_failures()
     }
 
     /// Finds the request that a failure is about: once more as it is, then in halves, then alone, twice.

@@ -30,6 +30,8 @@ pub(super) enum Pause {
     Stop,
     /// `PostgreSQL` is out for longer than deliveries may be held.
     Outage,
+    /// It serves again: what was tried with care can go on in full.
+    Recovered,
 }
 
 impl Lane {
@@ -45,21 +47,34 @@ impl Lane {
     /// # Errors
     /// If the channel is gone: the connection is to be started over.
     pub async fn run(&mut self, connection: &Connection, stop: &CancellationToken) -> Result<(), Gone> {
-        // Nothing is consumed that could not be served: a delivery that comes and goes uses up its delivery limit.
+        // After an outage one delivery is tried first: a database that answers may still refuse every write, and each
+        // delivery that comes and goes uses up its delivery limit.
+        let mut careful = false;
+        let mut pauses = Pauses::up_to(self.desk.outage.max_pause);
         while stop.run_until_cancelled(self.until_ready()).await.is_some() {
             let desk = Arc::clone(&self.desk);
-            let (queue, prefetch) = (desk.names.requests(), desk.join.prefetch);
+            let (queue, prefetch) = (desk.names.requests(), if careful { 1 } else { desk.join.prefetch });
             let deliveries = Deliveries::open(connection, &queue, prefetch, desk.broker_timeout).await?;
             desk.health.up(Dependency::Consuming);
-            if self.serve(deliveries, stop).await? == Pause::Stop {
-                break;
+            match self.serve(deliveries, careful, stop).await? {
+                Pause::Stop => break,
+                Pause::Recovered => careful = false,
+                Pause::Outage => {
+                    careful = true;
+                    stop.run_until_cancelled(tokio::time::sleep(pauses.next_pause())).await;
+                }
             }
         }
         Ok(())
     }
 
     /// Takes what is ready, brings it to its outcome, settles it; again and again.
-    async fn serve(&mut self, mut deliveries: Deliveries, stop: &CancellationToken) -> Result<Pause, Gone> {
+    async fn serve(
+        &mut self,
+        mut deliveries: Deliveries,
+        careful: bool,
+        stop: &CancellationToken,
+    ) -> Result<Pause, Gone> {
         let desk = Arc::clone(&self.desk);
         let mut settle = desk.settle(deliveries.settlements());
         let pause = loop {
@@ -79,6 +94,9 @@ impl Lane {
                 break pause;
             }
             settle.acknowledge().await?;
+            if careful {
+                break Pause::Recovered;
+            }
         };
         self.leave(deliveries, settle, pause).await?;
         Ok(pause)

@@ -126,7 +126,7 @@ async fn confirmed(publisher: &Publisher, copy: Outgoing) -> bool {
             Ok(Fate::Confirmed) => return true,
             // No try of ours will make it smaller.
             Ok(Fate::TooLarge) => return false,
-            Ok(Fate::Refused) | Err(_) => tokio::time::sleep(pauses.next_pause()).await,
+            Ok(Fate::Refused | Fate::Returned) | Err(_) => tokio::time::sleep(pauses.next_pause()).await,
         }
     }
 }

@@ -28,10 +28,29 @@ impl StoreError {
     }
 }
 
+impl StoreError {
+    /// Whether a statement took longer than it may although no lock kept it waiting: if that happens to a request that
+    /// is alone, it is no fault of the request.
+    #[must_use]
+    pub fn is_slowness(&self) -> bool {
+        match self {
+            Self::Contention(error) => code(error) == "57014",
+            Self::Outage(_) | Self::Silent(_) | Self::Permanent(_) => false,
+        }
+    }
+}
+
+fn code(error: &sqlx::Error) -> String {
+    error.as_database_error().and_then(sqlx::error::DatabaseError::code).unwrap_or_default().into_owned()
+}
+
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        let code =
-            error.as_database_error().and_then(sqlx::error::DatabaseError::code).unwrap_or_default().into_owned();
+        if matches!(error, sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_)) {
+            // A record that this version cannot read is the trouble of the requests that meet it.
+            return Self::Permanent(error);
+        }
+        let code = code(&error);
         match (code.as_str(), code.get(..2).unwrap_or_default()) {
             // lock_not_available, query_canceled (statement time-out), deadlock_detected, serialization_failure
             ("55P03" | "57014" | "40P01" | "40001", _) => Self::Contention(error),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use sqlx::postgres::PgRow;
 use sqlx::{Error, Row};
+use tracing::warn;
 use uuid::Uuid;
 
 use super::rows::{age, count, member, member_columns, unreadable, word};
@@ -139,7 +140,11 @@ impl Session {
                 .bind(lease.as_secs_f64())
                 .fetch_all(connection)
                 .await?;
-            rows.iter().map(change).collect()
+            // What cannot be read is left to its lease; it must not keep the others from being announced.
+            Ok(rows
+                .iter()
+                .filter_map(|row| change(row).inspect_err(|error| warn!(%error, "a debt cannot be read")).ok())
+                .collect())
         })
         .await
     }
@@ -151,7 +156,12 @@ impl Session {
     pub async fn forget(&mut self, paid: &[Paid]) -> Result<(), StoreError> {
         self.mark(FORGET, paid).await?;
         let halves: Vec<Paid> = paid.iter().copied().filter(|paid| paid.event != paid.cache).collect();
-        if halves.is_empty() { Ok(()) } else { self.mark(CLEAR, &halves).await }
+        if halves.is_empty() {
+            return Ok(());
+        }
+        self.mark(CLEAR, &halves).await?;
+        // Another worker may have cleared the other half meanwhile: then nothing is owed any more.
+        self.mark(FORGET, &halves).await
     }
 
     /// Gives leases back, so that the next sweep, here or elsewhere, need not wait for them.

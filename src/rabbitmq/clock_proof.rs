@@ -1,19 +1,35 @@
 //! Proof that the broker stamps arrivals itself: a message stamped 1970 is sent, and what comes back is compared.
 
-use std::time::Duration;
-
 use lapin::options::{BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Connection};
 
 use super::call::{CallError, within};
+use super::connect::{ConnectError, connect};
+use crate::config;
 
-/// Whether the broker overwrites the timestamp of a publisher.
+/// Why the proof could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ProofError {
+    /// There is no connection.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The broker refused, or did not answer: it may block publishers.
+    #[error("the broker's clock cannot be proven")]
+    Call(#[from] CallError),
+}
+
+/// Whether the broker overwrites the timestamp of a publisher. On a connection of its own: one that publishes can be
+/// blocked, and the one that consumes must never be.
 ///
 /// # Errors
 /// If the proof could not be made.
-pub async fn overwrites_timestamps(connection: &Connection, limit: Duration) -> Result<bool, CallError> {
-    within(limit, prove(connection)).await
+pub async fn overwrites_timestamps(broker: &config::Broker) -> Result<bool, ProofError> {
+    let connection = connect(&broker.url, "join-community clock proof", broker).await?;
+    let proven = within(broker.timeout, prove(&connection)).await?;
+    // A broker that has just answered is not asked for more.
+    drop(tokio::time::timeout(broker.timeout, connection.close(200, "proven".into())).await);
+    Ok(proven)
 }
 
 async fn prove(connection: &Connection) -> Result<bool, lapin::Error> {

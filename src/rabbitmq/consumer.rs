@@ -18,6 +18,8 @@ pub type Tag = u64;
 pub struct Deliveries {
     channel: Channel,
     consumer: Consumer,
+    /// The stream has told its end, which it does once: whoever asks again waits for ever.
+    ended: bool,
 }
 
 /// Settles the deliveries of one channel.
@@ -40,7 +42,7 @@ impl Deliveries {
         let queue = ShortString::try_new(queue.to_owned()).unwrap_or_default();
         let options = BasicConsumeOptions::default();
         let consumer = channel.basic_consume(queue, "".into(), options, FieldTable::default()).await?;
-        Ok(Self { channel, consumer })
+        Ok(Self { channel, consumer, ended: false })
     }
 
     /// Waits for a delivery, then takes what is ready beside it, up to `most`. No timer: an idle queue gives batches of
@@ -49,13 +51,23 @@ impl Deliveries {
     /// `None` once the channel is gone or the broker cancelled the consumer: both end the stream, with or without an
     /// error before.
     pub async fn next_batch(&mut self, most: usize) -> Option<Vec<(Tag, Incoming)>> {
-        let first = self.consumer.next().await?.ok()?;
+        if self.ended {
+            return None;
+        }
+        let Some(Ok(first)) = self.consumer.next().await else {
+            self.ended = true;
+            return None;
+        };
         let mut batch = vec![(first.delivery_tag, incoming(first))];
         while batch.len() < most {
             match self.consumer.next().now_or_never() {
                 Some(Some(Ok(delivery))) => batch.push((delivery.delivery_tag, incoming(delivery))),
-                // The end is met again by the next call, after this batch.
-                Some(Some(Err(_)) | None) | None => break,
+                Some(Some(Err(_)) | None) => {
+                    // Told by the next call, after this batch.
+                    self.ended = true;
+                    break;
+                }
+                None => break,
             }
         }
         Some(batch)

@@ -136,8 +136,8 @@ impl Publishing {
         health.up(Dependency::Publishing);
         let work = async {
             tokio::try_join!(
-                windows(&copies, &mut self.copies, limit, connection),
-                side_by_side(&events, &mut self.events, limit, connection),
+                windows(&copies, &mut self.copies),
+                side_by_side(&events, &mut self.events),
                 forgettable(&replies, &mut self.replies),
             )
         };
@@ -146,21 +146,16 @@ impl Publishing {
             () = watch => return Err(PublishingEnd::Connection),
         }
         // With the handshake, so that what was written last is taken before the connection goes.
-        copies.close(limit).await?;
+        copies.close().await?;
         for window in &events {
-            window.close(limit).await?;
+            window.close().await?;
         }
         Ok(within(limit, replies.close(200, "done".into())).await?)
     }
 }
 
 /// Publishes batches side by side, each in a window of its own.
-async fn side_by_side(
-    windows: &[Window],
-    orders: &mut mpsc::Receiver<Order>,
-    limit: Duration,
-    connection: &Connection,
-) -> Result<(), PublishingEnd> {
+async fn side_by_side(windows: &[Window], orders: &mut mpsc::Receiver<Order>) -> Result<(), PublishingEnd> {
     let mut free: Vec<&Window> = windows.iter().collect();
     let mut busy = FuturesUnordered::new();
     loop {
@@ -171,7 +166,7 @@ async fn side_by_side(
             }
             order = orders.recv(), if !free.is_empty() => match (order, free.pop()) {
                 (Some(Order { messages, answer }), Some(window)) => busy.push(async move {
-                    let fates = confirmed(limit, connection, window.publish(&messages)).await?;
+                    let fates = window.publish(&messages).await?;
                     // Nobody may be waiting any more; then nobody is told.
                     drop(answer.send(fates));
                     Ok(window)
@@ -187,12 +182,7 @@ async fn side_by_side(
 }
 
 /// Publishes what is ready, window by window.
-async fn windows(
-    window: &Window,
-    orders: &mut mpsc::Receiver<Order>,
-    limit: Duration,
-    connection: &Connection,
-) -> Result<(), PublishingEnd> {
+async fn windows(window: &Window, orders: &mut mpsc::Receiver<Order>) -> Result<(), PublishingEnd> {
     const MOST: usize = 64;
     let mut ready = Vec::with_capacity(MOST);
     while orders.recv_many(&mut ready, MOST).await > 0 {
@@ -200,30 +190,13 @@ async fn windows(
         ready.retain(|order| !order.answer.is_closed());
         let sizes: Vec<usize> = ready.iter().map(|order| order.messages.len()).collect();
         let messages: Vec<Outgoing> = ready.iter_mut().flat_map(|order| std::mem::take(&mut order.messages)).collect();
-        let mut fates = confirmed(limit, connection, window.publish(&messages)).await?.into_iter();
+        let mut fates = window.publish(&messages).await?.into_iter();
         for (order, size) in ready.drain(..).zip(sizes) {
             // Nobody may be waiting any more; then nobody is told.
             drop(order.answer.send(fates.by_ref().take(size).collect()));
         }
     }
     Ok(())
-}
-
-/// Waits for confirms within the limit. While the broker blocks publishers the clock stands still: a blocked connection
-/// is no broken one, and a new one would be blocked just the same.
-async fn confirmed<T>(
-    limit: Duration,
-    connection: &Connection,
-    publish: impl Future<Output = Result<T, WindowError>>,
-) -> Result<T, WindowError> {
-    tokio::pin!(publish);
-    loop {
-        match tokio::time::timeout(limit, &mut publish).await {
-            Ok(done) => return done,
-            Err(_) if connection.status().blocked() => {}
-            Err(_) => return Err(WindowError::Silent(limit)),
-        }
-    }
 }
 
 async fn forgettable(channel: &Channel, replies: &mut mpsc::Receiver<Outgoing>) -> Result<(), PublishingEnd> {
@@ -245,7 +218,8 @@ async fn watch(connection: &Connection, health: &Health) {
                 health.down(Dependency::Publishing, format!("the broker blocks publishers: {reason}"));
             }
             lapin::Event::ConnectionUnblocked => health.up(Dependency::Publishing),
-            lapin::Event::Error(_) => return,
+            // Errors of channels come this way, too; those show themselves where the channel is used.
+            lapin::Event::Error(_) if !connection.status().connected() => return,
             // `Event` may grow; what is not named here changes nothing.
             lapin::Event::Connected | lapin::Event::SendFlow(_) | _ => {}
         }

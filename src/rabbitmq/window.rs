@@ -6,7 +6,7 @@ use futures_util::future::{join_all, try_join_all};
 use lapin::Confirmation;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
-use lapin::{BasicProperties, Channel, Connection};
+use lapin::{BasicProperties, Channel, Connection, ConnectionStatus};
 
 use super::call::{CallError, within};
 use crate::wire::{HeaderValue, Outgoing};
@@ -16,8 +16,10 @@ use crate::wire::{HeaderValue, Outgoing};
 pub enum Fate {
     /// Every queue it was routed to has it.
     Confirmed,
-    /// No queue is bound for it, or a queue refused it: nothing has it.
+    /// A queue refused it.
     Refused,
+    /// No queue is bound for it.
+    Returned,
     /// We refuse it ourselves: it would close the connection for all.
     TooLarge,
 }
@@ -47,6 +49,8 @@ const MAX_BODY: usize = 1024 * 1024;
 /// A channel with confirms on.
 pub struct Window {
     channel: Channel,
+    connection: ConnectionStatus,
+    limit: Duration,
 }
 
 impl Window {
@@ -58,23 +62,24 @@ impl Window {
         within(limit, async {
             let channel = connection.create_channel().await?;
             channel.confirm_select(ConfirmSelectOptions::default()).await?;
-            Ok(Self { channel })
+            Ok(Self { channel, connection: connection.status().clone(), limit })
         })
         .await
     }
 
     /// Publishes all and waits for all confirms.
     ///
-    /// `lapin` pairs a returned message with whichever confirm resolves first, so a return says that *some* message of
-    /// the window was not routed. The window then proves nothing, and goes out again one message at a time, where the
-    /// pairing is exact. Repeats are allowed everywhere; a wrong proof would be a loss.
+    /// A refusal is paired with its message by the broker. A return is not: `lapin` attaches it to whichever confirm
+    /// resolves first, so it says that *some* message of the window was not routed. The window then proves nothing, and
+    /// goes out again one message at a time, where the pairing is exact. Repeats are allowed everywhere; a wrong proof
+    /// would be a loss.
     ///
     /// # Errors
-    /// If the channel fails; the whole window is then unproven.
+    /// If the channel fails, or confirms do not come in time; the whole window is then unproven.
     pub async fn publish(&self, messages: &[Outgoing]) -> Result<Vec<Fate>, WindowError> {
         let fitting: Vec<&Outgoing> = messages.iter().filter(|message| fits(message)).collect();
         let mut fates = self.flight(&fitting).await?;
-        if fitting.len() > 1 && fates.contains(&Fate::Refused) {
+        if fitting.len() > 1 && fates.contains(&Fate::Returned) {
             fates.clear();
             for message in &fitting {
                 fates.extend(self.flight(&[*message]).await?);
@@ -87,15 +92,29 @@ impl Window {
             .collect())
     }
 
+    /// One flight: out together, confirmed within the limit. While the broker blocks publishers the clock stands still: a
+    /// blocked connection is no broken one, and a new one would be blocked just the same.
+    async fn flight(&self, messages: &[&Outgoing]) -> Result<Vec<Fate>, WindowError> {
+        let flight = self.confirmed(messages);
+        tokio::pin!(flight);
+        loop {
+            match tokio::time::timeout(self.limit, &mut flight).await {
+                Ok(done) => return done,
+                Err(_) if self.connection.blocked() => {}
+                Err(_) => return Err(WindowError::Silent(self.limit)),
+            }
+        }
+    }
+
     /// Closes the channel.
     ///
     /// # Errors
     /// If it is gone already, or the broker does not answer.
-    pub async fn close(&self, limit: Duration) -> Result<(), CallError> {
-        within(limit, self.channel.close(200, "done".into())).await
+    pub async fn close(&self) -> Result<(), CallError> {
+        within(self.limit, self.channel.close(200, "done".into())).await
     }
 
-    async fn flight(&self, messages: &[&Outgoing]) -> Result<Vec<Fate>, WindowError> {
+    async fn confirmed(&self, messages: &[&Outgoing]) -> Result<Vec<Fate>, WindowError> {
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
         // Polled together, so that the frames of the whole window go out in one write.
         let published = try_join_all(messages.iter().map(|message| publish(&self.channel, message, options))).await?;
@@ -106,7 +125,8 @@ impl Window {
 fn fate(confirmation: &Confirmation) -> Result<Fate, WindowError> {
     match confirmation {
         Confirmation::Ack(None) => Ok(Fate::Confirmed),
-        Confirmation::Ack(Some(_)) | Confirmation::Nack(_) => Ok(Fate::Refused),
+        Confirmation::Ack(Some(_)) | Confirmation::Nack(Some(_)) => Ok(Fate::Returned),
+        Confirmation::Nack(None) => Ok(Fate::Refused),
         Confirmation::NotRequested => Err(WindowError::NotRequested),
     }
 }

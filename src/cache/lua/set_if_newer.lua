@@ -15,10 +15,15 @@ if held and not is_newer(ARGV[1], held) and (ARGV[3] or ARGV[1] ~= held) then
   return 0
 end
 
-redis.call('DEL', KEYS[1])
+-- Once a script has written, Redis no longer refuses it for lack of memory. So an entry begins with the write that may be
+-- refused, and a tombstone, which must not be, begins by making room.
+if type(read) == 'table' then
+  redis.call('DEL', KEYS[1])
+end
 if ARGV[3] then
   redis.call('HSET', KEYS[1], 'sequence', ARGV[1], 'member', ARGV[3])
 else
+  redis.call('DEL', KEYS[1])
   redis.call('HSET', KEYS[1], 'sequence', ARGV[1])
 end
 redis.call('PEXPIRE', KEYS[1], ARGV[2])

@@ -130,7 +130,7 @@ impl WayBack {
         Ok(match self.courier.publish(replacement).await.with_context(unknown)? {
             Fate::Confirmed => Ok(()),
             Fate::TooLarge => Err("it is larger than any request may be".to_owned()),
-            Fate::Refused => {
+            Fate::Refused | Fate::Returned => {
                 let intake = self.names.intake();
                 Err(format!("exchange `{intake}` does not lead to the request queue; see `topology verify`"))
             }

@@ -22,7 +22,12 @@ merged AS MATERIALIZED (
            l.last_login_date, l.extra::jsonb AS extra
     FROM line l
     LEFT JOIN LATERAL (
-        SELECT status, privacy_status, activity_status, created_date FROM members m
+        -- A member who was deleted and comes back is private until the file, or a join, says otherwise.
+        SELECT CASE WHEN deleted_date IS NULL THEN status END AS status,
+               CASE WHEN deleted_date IS NULL THEN privacy_status END AS privacy_status,
+               CASE WHEN deleted_date IS NULL THEN activity_status END AS activity_status,
+               created_date
+        FROM members m
         WHERE m.site_id = $1 AND m.id = l.id LIMIT 1 FOR NO KEY UPDATE
     ) m ON true
 ),
