@@ -1,5 +1,6 @@
 //! What every test is given for itself: a database, a vhost, a key prefix. Nothing is shared, so tests run side by side.
 
+pub(crate) mod asking;
 mod cache;
 mod crowd;
 mod database;

@@ -1,0 +1,174 @@
+//! The commands that work on the record, run as a person runs them: members, sites, explain.
+
+use std::io::Write as _;
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use join_community::domain::SiteId;
+use join_community::join::rounds::{Policy, bring_to_outcome};
+use join_community::postgres::{Role, Session};
+use join_community::wire::event::event_id;
+use serde_json::{Value, json};
+use sqlx::PgConnection;
+
+use crate::support::asking::{joinable, member_number, new_site, own_request, request};
+use crate::support::{TestDatabase, database};
+
+struct Setup {
+    database: TestDatabase,
+    store: Session,
+    stranger: PgConnection,
+    site: SiteId,
+}
+
+async fn setup() -> Setup {
+    let database = database().await;
+    let store = Session::new(&database.config, Role::Tool).unwrap();
+    Setup { stranger: database.stranger().await, database, store, site: new_site() }
+}
+
+impl Setup {
+    async fn does(&mut self, statement: &'static str) {
+        sqlx::query(statement).execute(&mut self.stranger).await.unwrap();
+    }
+
+    /// Runs the program against this database.
+    fn run(&self, arguments: &[&str], stdin: &str) -> Ended {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_join-community"))
+            .args(arguments)
+            .env("JOIN_COMMUNITY__DATABASE__URL", self.database.url())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(stdin.as_bytes()).unwrap();
+        let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Ended { code: status.code(), stdout: text(stdout), stderr: text(stderr) }
+    }
+}
+
+#[derive(Debug)]
+struct Ended {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+fn line(number: u8) -> Value {
+    json!({ "id": member_number(number).to_string(), "loginEmail": "a@example.com", "profile": { "nickname": "a" } })
+}
+
+#[tokio::test]
+async fn each_line_is_imported_or_named_with_its_reason() {
+    let mut setup = setup().await;
+    // Only the database knows this rule, so a whole batch is refused for one line of it.
+    setup.does("ALTER TABLE members ADD CHECK (login_email <> 'refused@example.com')").await;
+    let mut lines: Vec<Value> = (1..=20).map(|number| line(number)).collect();
+    lines[6]["loginEmail"] = json!("refused@example.com");
+    lines[9]["status"] = json!("UNKNOWN");
+    let mut again = line(3);
+    again["profile"]["nickname"] = json!("later");
+    lines.push(again);
+    let mut file: Vec<String> = lines.iter().map(Value::to_string).collect();
+    file.insert(0, "no JSON".to_owned());
+    let site = setup.site.to_string();
+    let ended = setup.run(&["members", "import", "--site", &site, "-", "--output", "json"], &file.join("\n"));
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let tally: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(tally, json!({ "new": 18, "changed": 1, "unchanged": 0, "refused": 3 }));
+    let complaints: Vec<&str> = ended.stderr.lines().collect();
+    assert_eq!(complaints.len(), 3, "{ended:?}");
+    assert!(complaints[0].starts_with("stdin:1: the line"), "{ended:?}");
+    assert!(complaints.iter().any(|complaint| complaint.starts_with("stdin:11: /status")), "{ended:?}");
+    let refused = complaints.iter().find(|complaint| complaint.starts_with("stdin:8: ")).unwrap();
+    assert!(refused.contains("check constraint") && !refused.contains("refused@example.com"), "{refused}");
+    let member = setup.store.member(setup.site, member_number(3)).await.unwrap().unwrap();
+    assert!(member.profile.unwrap().0.contains("later"), "of one id the later line wins");
+}
+
+#[tokio::test]
+async fn what_is_exported_imports_to_the_same_record() {
+    let setup = setup().await;
+    let mut whole = line(1);
+    whole["contact"] = json!({ "firstName": "É", "phones": ["1"], "customFields": { "_id": { "value": "kept" } } });
+    whole["lastLoginDate"] = json!("2026-01-01T00:00:00Z");
+    whole["futureField"] = json!([1, { "_id": "kept" }]);
+    let (site, other) = (setup.site.to_string(), new_site().to_string());
+    let imported = setup.run(&["members", "import", "--site", &site, "-"], &format!("{whole}\n{}", line(2)));
+    assert_eq!(imported.code, Some(0), "{imported:?}");
+    let exported = setup.run(&["members", "export", "--site", &site], "");
+    assert_eq!((exported.code, exported.stdout.lines().count()), (Some(0), 2), "{exported:?}");
+    let imported = setup.run(&["members", "import", "--site", &other, "-"], &exported.stdout);
+    assert_eq!(imported.stdout, "Imported: 2 new, 0 changed, 0 unchanged, 0 refused.\n", "{imported:?}");
+    let again = setup.run(&["members", "import", "--site", &site, "-"], &exported.stdout);
+    assert_eq!(again.stdout, "Imported: 0 new, 0 changed, 2 unchanged, 0 refused.\n", "{again:?}");
+    let file = std::env::temp_dir().join(format!("{other}.ndjson"));
+    let to_file = setup.run(&["members", "export", "--site", &other, file.to_str().unwrap()], "");
+    assert_eq!((to_file.code, to_file.stdout.as_str()), (Some(0), ""), "{to_file:?}");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), exported.stdout);
+    std::fs::remove_file(file).unwrap();
+}
+
+#[tokio::test]
+async fn show_has_exactly_the_fields_that_programs_rely_on() {
+    let mut setup = setup().await;
+    let member = joinable(&mut setup.stranger, setup.site).await;
+    let (site, id) = (setup.site.to_string(), member.to_string());
+    let shown = setup.run(&["members", "show", &site, &id, "--output", "json"], "");
+    let shown: Value = serde_json::from_str(&shown.stdout).unwrap();
+    assert_eq!((&shown["siteId"], &shown["eventSequence"]), (&json!(site), &json!("0")));
+    assert_eq!((shown.as_object().unwrap().len(), &shown["member"]["id"]), (3, &json!(id)));
+    assert!(setup.run(&["members", "show", &site, &id], "").stdout.contains("PRIVATE"));
+    setup.does("DELETE FROM members").await;
+    let deleted = setup.run(&["members", "show", &site, &id, "--output", "json"], "");
+    assert_eq!((deleted.code, deleted.stdout.as_str()), (Some(1), ""), "{deleted:?}");
+    assert!(deleted.stderr.contains("was deleted"), "{deleted:?}");
+    let unknown = setup.run(&["members", "show", &site, &site], "");
+    assert!(unknown.code == Some(1) && unknown.stderr.contains("has no member"), "{unknown:?}");
+}
+
+#[tokio::test]
+async fn the_gate_of_a_site_is_set_and_shown() {
+    let setup = setup().await;
+    let site = setup.site.to_string();
+    assert!(setup.run(&["sites", "show", &site], "").stdout.contains("ANYONE (the default"));
+    let set = setup.run(&["sites", "set", &site, "--public-member-candidates", "NO_ONE"], "");
+    assert_eq!(set.code, Some(0), "{set:?}");
+    let shown = setup.run(&["sites", "show", &site, "--output", "json"], "");
+    let shown: Value = serde_json::from_str(&shown.stdout).unwrap();
+    assert_eq!(shown, json!({ "siteId": site, "publicMemberCandidates": "NO_ONE", "isDefault": false }));
+}
+
+#[tokio::test]
+async fn explain_finds_a_request_at_any_site_and_shows_every_requester() {
+    let mut setup = setup().await;
+    let policy = Policy { patience: 0, lease: Duration::from_secs(10) };
+    // Sites before and after, so that the search has to pass some by.
+    for _ in 0..5 {
+        let site = new_site();
+        let member = joinable(&mut setup.stranger, site).await;
+        bring_to_outcome(&mut setup.store, &[&own_request(site, member)], policy).await.unwrap();
+    }
+    let member = joinable(&mut setup.stranger, setup.site).await;
+    let first = own_request(setup.site, member);
+    let second = request(setup.site, Some(member), first.caller, first.id.as_str(), "another-gateway");
+    bring_to_outcome(&mut setup.store, &[&first, &second], policy).await.unwrap();
+    let explained = setup.run(&["explain", first.id.as_str(), "--output", "json"], "");
+    let explained: Value = serde_json::from_str(&explained.stdout).unwrap();
+    let find = |producer: &str| {
+        let requester = json!(format!("producer:{producer}"));
+        explained.as_array().unwrap().iter().find(|entry| entry["requester"] == requester).cloned().unwrap()
+    };
+    let joined = find("member-gateway");
+    assert_eq!((&joined["verdict"], &joined["eventSequence"]), (&json!("joined"), &json!("1")));
+    assert_eq!(joined["eventId"], json!(event_id(setup.site, member, 1)));
+    assert_eq!(joined["traceId"], json!("4bf92f3577b34da6a3ce929d0e0e4736"));
+    assert_eq!((&joined["owed"]["event"], &joined["owed"]["cache"]), (&json!(true), &json!(true)));
+    assert_eq!(find("another-gateway")["verdict"], json!("already_joined"));
+    let text = setup.run(&["explain", first.id.as_str(), "--site", &setup.site.to_string()], "").stdout;
+    assert!(text.contains("joined (200)") && text.contains("a trusted producer"), "{text}");
+    let elsewhere = setup.run(&["explain", first.id.as_str(), "--site", &new_site().to_string()], "");
+    assert!(elsewhere.code == Some(1) && elsewhere.stderr.contains("no verdict is recorded"), "{elsewhere:?}");
+}

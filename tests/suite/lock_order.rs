@@ -1,0 +1,70 @@
+//! The order of locks: lanes that meet on the same members and request ids wait for each other, and never in a circle.
+
+use std::time::Duration;
+
+use join_community::config;
+use join_community::domain::{Caller, IdentityType, MemberId, Request, SiteId};
+use join_community::join::rounds::{Policy, bring_to_outcome};
+use join_community::postgres::{Role, Session};
+use join_community::telemetry::chain;
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use crate::support::asking::{Dice, request};
+use crate::support::database;
+
+const LANES: u32 = 4;
+const POLICY: Policy = Policy { patience: 0, lease: Duration::from_secs(10) };
+
+/// All lanes at once on the same members and the same request ids, each in an order of its own: whoever takes locks in
+/// the order of its batch, or of a plan, ends in a deadlock.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_same_members_and_ids_in_any_order_make_no_deadlock() {
+    const ROUNDS: u32 = 8;
+    const CROWD: u32 = 400;
+    let database = database().await;
+    let mut stranger = database.stranger().await;
+    // Longer than the server takes to find a deadlock, so that it is found.
+    let patient = config::Database { lock_timeout: Duration::from_secs(4), ..database.config.clone() };
+    let mut lanes: Vec<Session> = (0..LANES).map(|_| Session::new(&patient, Role::Lane).unwrap()).collect();
+    let mut dice = Dice(7);
+    for round in 0..ROUNDS {
+        let site = SiteId(Uuid::from_u128(u128::from(round) + 1));
+        let crowd = (0..4 * CROWD).map(|number| Uuid::from_u128(number.into())).collect::<Vec<_>>();
+        let insert = sqlx::query("INSERT INTO members (site_id, id) SELECT $1, unnest($2::uuid[])").bind(site.0);
+        insert.bind(crowd).execute(&mut stranger).await.unwrap();
+        let mut racing = JoinSet::new();
+        for (lane, mut store) in (0..).zip(lanes.drain(..)) {
+            // In every other round the members are each lane's own, so that the lanes meet at the request ids.
+            let first = if round % 2 == 0 { 0 } else { lane * CROWD };
+            let mut batch: Vec<Request> = (0..CROWD).map(|place| for_themself(site, place, first + place)).collect();
+            for left in (1..batch.len()).rev() {
+                batch.swap(left, usize::try_from(dice.roll(left as u64 + 1)).unwrap());
+            }
+            racing.spawn(async move {
+                let batch: Vec<&Request> = batch.iter().collect();
+                let outcomes = bring_to_outcome(&mut store, &batch, POLICY).await;
+                outcomes.unwrap_or_else(|error| panic!("{}", chain(&error)));
+                store
+            });
+        }
+        lanes = racing.join_all().await;
+    }
+    let joined = sqlx::query_scalar("SELECT count(*) FROM members WHERE privacy_status = 'PUBLIC'");
+    let joined: i64 = joined.fetch_one(&mut stranger).await.unwrap();
+    assert!(joined > i64::from(ROUNDS * CROWD), "{joined}");
+    let deadlocks = sqlx::query_scalar("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()");
+    let deadlocks: i64 = deadlocks.fetch_one(&mut stranger).await.unwrap();
+    assert_eq!(deadlocks, 0);
+}
+
+/// A third of the ids is in the order of the members, a third against it, and a third is each lane's own.
+fn for_themself(site: SiteId, place: u32, number: u32) -> Request {
+    let member = MemberId(Uuid::from_u128(number.into()));
+    let id = match place % 3 {
+        0 => format!("{place:03}"),
+        1 => format!("{:03}", 999 - place),
+        _ => Uuid::new_v4().to_string(),
+    };
+    request(site, Some(member), Caller { identity_type: IdentityType::Member, id: member.0 }, &id, "one")
+}
