@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use redis::{Cmd, RedisError, RedisResult};
 
+use time::OffsetDateTime;
+
 use super::connection::{Connection, Server};
 use crate::config;
 use crate::domain::{MemberId, SiteId};
@@ -110,9 +112,11 @@ impl Profiles {
     pub async fn probe(&mut self) -> Result<(), CacheError> {
         const MILLIS: u64 = 10_000;
         let key = format!("{}:probe", self.prefix);
+        // Newer each time, or nothing would be written.
+        let now = i64::try_from(OffsetDateTime::now_utc().unix_timestamp_nanos()).unwrap_or(i64::MAX);
         self.within_limit(async |profiles| {
             let (connection, script) = profiles.connected().await?;
-            connection.query::<i64>(&set_if_newer(script, &key, i64::MAX, MILLIS, Some(b"{}"))).await.map(|_| ())
+            connection.query::<i64>(&set_if_newer(script, &key, now, MILLIS, Some(b"{}"))).await.map(|_| ())
         })
         .await
     }

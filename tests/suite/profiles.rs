@@ -90,29 +90,32 @@ async fn junk_under_a_key_is_written_over_and_forgotten_scripts_are_loaded_again
     assert_eq!(write(&mut profiles, entry(member, 2, Some(PROFILE))).await.map(|(held, _)| held), Some(2));
 }
 
-/// A Redis Cluster of one node that ends with the test.
-struct Cluster {
-    server: Child,
+/// A Redis of the test's own, which ends with it.
+struct Server {
+    process: Child,
     port: u16,
 }
 
-impl Cluster {
-    async fn start() -> Self {
+impl Server {
+    async fn start(settings: &[&str]) -> Self {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let bus = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let server = Command::new("redis-server")
+        let process = Command::new("redis-server")
             .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
-            .args(["--cluster-enabled", "yes", "--cluster-port", &bus.to_string()])
-            .args(["--cluster-config-file", &format!("nodes-{port}.conf"), "--dir", env!("CARGO_TARGET_TMPDIR")])
+            .args(["--dir", env!("CARGO_TARGET_TMPDIR"), "--cluster-config-file", &format!("nodes-{port}.conf")])
+            .args(settings)
             .stdout(Stdio::null())
             .spawn()
             .expect("redis-server can be started");
-        let cluster = Self { server, port };
-        let client = redis::Client::open(format!("redis://127.0.0.1:{port}/")).unwrap();
-        let mut connection = eventually("the cluster's node answers", PATIENCE, async || {
-            client.get_multiplexed_async_connection().await
-        })
-        .await;
+        let server = Self { process, port };
+        eventually("the test's own Redis answers", PATIENCE, async || server.try_connect().await).await;
+        server
+    }
+
+    /// A Redis Cluster of one node.
+    async fn start_cluster() -> Self {
+        let bus = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let server = Self::start(&["--cluster-enabled", "yes", "--cluster-port", &bus.to_string()]).await;
+        let mut connection = server.try_connect().await.unwrap();
         let mut slots = redis::cmd("CLUSTER");
         let () = slots.arg("ADDSLOTSRANGE").arg(0).arg(16383).query_async(&mut connection).await.unwrap();
         eventually("the cluster is whole", PATIENCE, async || {
@@ -120,28 +123,35 @@ impl Cluster {
             if info.contains("cluster_state:ok") { Ok(()) } else { Err(info) }
         })
         .await;
-        cluster
+        server
     }
 
-    fn url(&self) -> SecretString {
-        // Several nodes name a cluster; one of them twice will do.
-        format!("redis://127.0.0.1:{0},redis://127.0.0.1:{0}", self.port).into()
+    async fn try_connect(&self) -> redis::RedisResult<redis::aio::MultiplexedConnection> {
+        redis::Client::open(self.url()).unwrap().get_multiplexed_async_connection().await
+    }
+
+    fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    fn settings(&self, url: String) -> config::Cache {
+        config::Cache { url: SecretString::from(url), timeout: PATIENCE, ..settings() }
     }
 }
 
-impl Drop for Cluster {
+impl Drop for Server {
     fn drop(&mut self) {
-        self.server.kill().ok();
-        self.server.wait().ok();
+        self.process.kill().ok();
+        self.process.wait().ok();
         std::fs::remove_file(format!("{}/nodes-{}.conf", env!("CARGO_TARGET_TMPDIR"), self.port)).ok();
     }
 }
 
 #[tokio::test]
 async fn a_cluster_takes_a_batch_over_many_slots_and_the_same_rule_holds() {
-    let cluster = Cluster::start().await;
-    let cache = config::Cache { url: cluster.url(), timeout: PATIENCE, ..settings() };
-    let mut profiles = Profiles::new(&cache).unwrap();
+    let cluster = Server::start_cluster().await;
+    // Several nodes name a cluster; one of them twice will do.
+    let mut profiles = Profiles::new(&cluster.settings(format!("{0},{0}", cluster.url()))).unwrap();
     let members: Vec<MemberId> = (0..100).map(|_| MemberId(Uuid::new_v4())).collect();
     let batch = |sequence, profile| members.iter().map(|member| entry(*member, sequence, profile)).collect::<Vec<_>>();
     for (sequence, profile) in [(2, Some(PROFILE)), (1, None), (2, None)] {
@@ -152,4 +162,32 @@ async fn a_cluster_takes_a_batch_over_many_slots_and_the_same_rule_holds() {
         let held = profiles.read(SiteId(Uuid::nil()), member).await.unwrap();
         assert_eq!(held, Some((2, None)), "a tombstone wins over an equal profile, an older one does not");
     }
+}
+
+#[tokio::test]
+async fn a_full_redis_refuses_profiles_and_never_a_tombstone() {
+    let server = Server::start(&["--maxmemory-policy", "noeviction"]).await;
+    let mut profiles = Profiles::new(&server.settings(server.url())).unwrap();
+    let first = MemberId(Uuid::new_v4());
+    write(&mut profiles, entry(first, 1, Some(PROFILE))).await;
+    let mut connection = server.try_connect().await.unwrap();
+    let mut fill = redis::cmd("CONFIG");
+    let () = fill.arg("SET").arg("maxmemory").arg("100kb").query_async(&mut connection).await.unwrap();
+    let written = profiles.write(&[entry(MemberId(Uuid::new_v4()), 1, Some(PROFILE))]).await.unwrap();
+    assert_eq!(written.error.and_then(|error| error.code().map(str::to_owned)).as_deref(), Some("OOM"));
+    assert!(profiles.probe().await.is_err(), "a server that takes no profile does not serve");
+    assert_eq!(write(&mut profiles, entry(first, 2, None)).await, Some((2, None)), "a blocked profile must go");
+}
+
+#[tokio::test]
+async fn a_server_that_was_demoted_does_not_serve_although_it_answers() {
+    let server = Server::start(&[]).await;
+    let mut profiles = Profiles::new(&server.settings(server.url())).unwrap();
+    profiles.probe().await.unwrap();
+    let mut connection = server.try_connect().await.unwrap();
+    let mut demote = redis::cmd("REPLICAOF");
+    let () = demote.arg("127.0.0.1").arg(1).query_async(&mut connection).await.unwrap();
+    assert!(profiles.probe().await.is_err());
+    let written = profiles.write(&[entry(MemberId(Uuid::new_v4()), 1, Some(PROFILE))]).await.unwrap();
+    assert_eq!((written.up_to_date, written.error.is_some()), (vec![false], true));
 }
