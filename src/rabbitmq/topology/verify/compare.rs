@@ -216,7 +216,7 @@ mod tests {
     #[test]
     fn an_alternate_exchange_is_compared_whether_argument_or_policy() {
         let plan = planned();
-        let facts = |kind: &str, arguments: serde_json::Value| -> ExchangeFacts {
+        let facts = |kind: &str, arguments: &serde_json::Value| -> ExchangeFacts {
             let json = json!({
                 "type": kind, "durable": true, "auto_delete": false, "internal": false, "arguments": arguments,
             });
@@ -225,11 +225,11 @@ mod tests {
         let policy = json!({ "alternate-exchange": "elsewhere" });
         let policy = policy.as_object().unwrap();
         let [intake, .., events] = &plan.exchanges[..] else { panic!("four exchanges") };
-        let own = facts("topic", json!({ "alternate-exchange": "members.events.unrouted" }));
+        let own = facts("topic", &json!({ "alternate-exchange": "members.events.unrouted" }));
         assert_eq!(exchange(events, &own, policy), []);
-        assert_eq!(exchange(events, &facts("topic", json!({})), &Map::new()).len(), 1);
+        assert_eq!(exchange(events, &facts("topic", &json!({})), &Map::new()).len(), 1);
         let taken = differs("exchange `join-community`", "alternate-exchange by policy", "none", "elsewhere");
-        assert_eq!(exchange(intake, &facts("direct", json!({})), policy), [taken]);
+        assert_eq!(exchange(intake, &facts("direct", &json!({})), policy), [taken]);
     }
 
     #[test]
