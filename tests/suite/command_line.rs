@@ -65,7 +65,7 @@ async fn each_line_is_imported_or_named_with_its_reason() {
     let mut setup = setup().await;
     // Only the database knows this rule, so a whole batch is refused for one line of it.
     setup.does("ALTER TABLE members ADD CHECK (login_email <> 'refused@example.com')").await;
-    let mut lines: Vec<Value> = (1..=20).map(|number| line(number)).collect();
+    let mut lines: Vec<Value> = (1..=20).map(line).collect();
     lines[6]["loginEmail"] = json!("refused@example.com");
     lines[9]["status"] = json!("UNKNOWN");
     let mut again = line(3);

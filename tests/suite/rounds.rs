@@ -127,7 +127,7 @@ fn comparable(outcome: &Outcome) -> String {
             let member = member.as_ref().map(|member| (member.id, member.privacy_status, member.event_sequence));
             format!("{verdict:?} {member:?} {fresh}")
         }
-        other => format!("{other:?}"),
+        Outcome::Conflict | Outcome::Later | Outcome::TargetMissing => format!("{outcome:?}"),
     }
 }
 
