@@ -158,7 +158,7 @@ async fn what_a_verdict_owes_the_cache_is_what_the_domain_says() {
         match verdict {
             Verdict::Joined => assert_eq!(owed, [(member, 1, true, true)]),
             Verdict::AlreadyJoined | Verdict::Rejected(_) if verdict.owes_tombstone() => {
-                assert_eq!(owed, [(member, 0, false, true)], "{verdict:?}")
+                assert_eq!(owed, [(member, 0, false, true)], "{verdict:?}");
             }
             Verdict::AlreadyJoined | Verdict::Rejected(_) => assert_eq!(owed, [], "{verdict:?}"),
         }
