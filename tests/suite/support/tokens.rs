@@ -16,27 +16,29 @@ pub(crate) const PERMISSION: &str = "MEMBERS.MEMBER_JOIN_COMMUNITY";
 pub(crate) struct Issuer {
     /// Its keys.
     pub(crate) keys: DevelopmentKeys,
+    name: &'static str,
 }
 
 impl Issuer {
     /// The one issuer.
     pub(crate) fn new() -> Self {
         let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("issuer");
-        Self { keys: DevelopmentKeys::load_or_create(&directory).expect("development keys") }
+        let keys = DevelopmentKeys::load_or_create(&directory).expect("development keys");
+        Self { keys, name: "https://issuer.test" }
     }
 
     /// Makes a worker trust it.
     pub(crate) fn trusted_by(&self, config: &mut Config) {
         config.auth.jwks = self.keys.jwks_path().display().to_string();
-        config.auth.issuer = "https://issuer.test".to_owned();
-        config.auth.audience = "join-community".to_owned();
+        self.name.clone_into(&mut config.auth.issuer);
+        "join-community".clone_into(&mut config.auth.audience);
         config.auth.leeway = Duration::from_secs(5);
     }
 
     /// What a sound token says of a caller without permissions.
     pub(crate) fn claims(&self, site: Uuid, identity_type: IdentityType, id: Uuid) -> TokenClaims {
         TokenClaims {
-            issuer: "https://issuer.test".to_owned(),
+            issuer: self.name.to_owned(),
             audience: "join-community".to_owned(),
             site: SiteId(site),
             caller: Caller { identity_type, id },
