@@ -9,13 +9,9 @@ use crate::support::{Installation, JOINABLE, Message};
 
 type Change = fn(Message) -> Message;
 
-#[tokio::test]
-async fn a_malformed_property_is_answered_and_dead_lettered_without_pointer_or_token() {
-    let installation = Installation::new().await;
-    let worker = installation.start().await;
-    let mut producer = installation.producer().await;
-    let site = Uuid::new_v4();
-    let cases: [(&str, Change, &str, &str); 16] = [
+/// What is wrong, how it comes about, and which rule of which field it breaks.
+fn malformed_properties() -> [(&'static str, Change, &'static str, &'static str); 16] {
+    [
         ("no request id", Message::without_id, "messageId", "REQUIRED"),
         ("an empty request id", |message| message.id(""), "messageId", "REQUIRED"),
         ("129 characters", |message| message.id("x".repeat(129)), "messageId", "MAX_LENGTH"),
@@ -72,8 +68,16 @@ async fn a_malformed_property_is_answered_and_dead_lettered_without_pointer_or_t
             "tracestate",
             "MAX_LENGTH",
         ),
-    ];
-    for (number, (what, change, field, rule)) in cases.into_iter().enumerate() {
+    ]
+}
+
+#[tokio::test]
+async fn a_malformed_property_is_answered_and_dead_lettered_without_pointer_or_token() {
+    let installation = Installation::new().await;
+    let worker = installation.start().await;
+    let mut producer = installation.producer().await;
+    let site = Uuid::new_v4();
+    for (number, (what, change, field, rule)) in malformed_properties().into_iter().enumerate() {
         let member = installation.member(site, JOINABLE).await;
         let name = format!("case {number}");
         let message = Message::join(site, member).correlation_id(&name).text_header("authorization", "Bearer s3cr3t");

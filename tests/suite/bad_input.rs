@@ -44,6 +44,9 @@ async fn a_malformed_body_is_answered_and_dead_lettered_and_its_neighbours_join(
     assert_eq!(installation.depth("join-community.requests").await, 0);
 }
 
+/// A body for a site and a member.
+type Shape = fn(&str, &str) -> String;
+
 #[tokio::test]
 async fn what_only_looks_odd_is_a_request() {
     let installation = Installation::new().await;
@@ -51,7 +54,6 @@ async fn what_only_looks_odd_is_a_request() {
     let mut producer = installation.producer().await;
     let site = Uuid::new_v4();
     let upper = |id: Uuid| id.to_string().to_uppercase();
-    type Shape = fn(&str, &str) -> String;
     let shapes: [(&str, Shape); 4] = [
         ("unknown fields", |site, member| {
             let body =

@@ -175,8 +175,8 @@ fn wrong(issuer: &Issuer, sound: &TokenClaims) -> Vec<(&'static str, &'static st
     };
     vec![
         but("not valid yet", "TOKEN_NOT_YET_VALID", &|it| it.not_before = Some(now + Duration::minutes(1))),
-        but("another audience", "TOKEN_AUDIENCE", &|it| it.audience = "payroll".to_owned()),
-        but("another issuer", "TOKEN_ISSUER", &|it| it.issuer = "https://issuer.test/".to_owned()),
+        but("another audience", "TOKEN_AUDIENCE", &|it| "payroll".clone_into(&mut it.audience)),
+        but("another issuer", "TOKEN_ISSUER", &|it| "https://issuer.test/".clone_into(&mut it.issuer)),
         but("another site", "TOKEN_SITE", &|it| it.site = SiteId(Uuid::new_v4())),
         but("another member", "TOKEN_IDENTITY", &|it| it.caller.id = Uuid::new_v4()),
         but("another kind of caller", "TOKEN_IDENTITY", &|it| it.caller.identity_type = IdentityType::WixUser),

@@ -134,7 +134,7 @@ impl Server {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    fn settings(&self, url: String) -> config::Cache {
+    fn settings(url: String) -> config::Cache {
         config::Cache { url: SecretString::from(url), timeout: PATIENCE, ..settings() }
     }
 }
@@ -151,7 +151,7 @@ impl Drop for Server {
 async fn a_cluster_takes_a_batch_over_many_slots_and_the_same_rule_holds() {
     let cluster = Server::start_cluster().await;
     // Several nodes name a cluster; one of them twice will do.
-    let mut profiles = Profiles::new(&cluster.settings(format!("{0},{0}", cluster.url()))).unwrap();
+    let mut profiles = Profiles::new(&Server::settings(format!("{0},{0}", cluster.url()))).unwrap();
     let members: Vec<MemberId> = (0..100).map(|_| MemberId(Uuid::new_v4())).collect();
     let batch = |sequence, profile| members.iter().map(|member| entry(*member, sequence, profile)).collect::<Vec<_>>();
     for (sequence, profile) in [(2, Some(PROFILE)), (1, None), (2, None)] {
@@ -167,7 +167,7 @@ async fn a_cluster_takes_a_batch_over_many_slots_and_the_same_rule_holds() {
 #[tokio::test]
 async fn a_full_redis_refuses_profiles_and_never_a_tombstone() {
     let server = Server::start(&["--maxmemory-policy", "noeviction"]).await;
-    let mut profiles = Profiles::new(&server.settings(server.url())).unwrap();
+    let mut profiles = Profiles::new(&Server::settings(server.url())).unwrap();
     let first = MemberId(Uuid::new_v4());
     write(&mut profiles, entry(first, 1, Some(PROFILE))).await;
     let mut connection = server.try_connect().await.unwrap();
@@ -182,7 +182,7 @@ async fn a_full_redis_refuses_profiles_and_never_a_tombstone() {
 #[tokio::test]
 async fn a_server_that_was_demoted_does_not_serve_although_it_answers() {
     let server = Server::start(&[]).await;
-    let mut profiles = Profiles::new(&server.settings(server.url())).unwrap();
+    let mut profiles = Profiles::new(&Server::settings(server.url())).unwrap();
     profiles.probe().await.unwrap();
     let mut connection = server.try_connect().await.unwrap();
     let mut demote = redis::cmd("REPLICAOF");
