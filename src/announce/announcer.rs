@@ -1,5 +1,6 @@
 //! The announcer: both sides, the sweep, and the forgetting of what is paid.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -55,13 +56,21 @@ impl Announcer {
     pub fn start(parts: Parts) -> Self {
         let Parts { publisher, exchange, profiles, sweeper, forgetter, health, meters, announce, longest_pause } =
             parts;
-        let (hand_over, Queues { events, cache }) = HandOver::new(announce.queue, health.clone(), meters.clone());
+        let (hand_over, queues) = HandOver::new(announce.queue, health.clone(), meters.clone());
+        let Queues { events, cache, made_room } = queues;
         let (forgotten, paid) = mpsc::channel(announce.queue);
         let forgotten = Forgotten(forgotten);
         let batch_max = announce.batch_max;
 
-        let event_side = EventSide { publisher, exchange, health: health.clone(), meters: meters.clone(), batch_max };
-        let cache_side = CacheSide { profiles, health: health.clone(), meters, batch_max, longest_pause };
+        let event_side = EventSide {
+            publisher,
+            exchange,
+            made_room: Arc::clone(&made_room),
+            health: health.clone(),
+            meters: meters.clone(),
+            batch_max,
+        };
+        let cache_side = CacheSide { profiles, made_room, health: health.clone(), meters, batch_max, longest_pause };
         let mut sides = JoinSet::new();
         sides.spawn(event_side.run(events, forgotten.clone()));
         sides.spawn(cache_side.run(cache, forgotten));
@@ -142,8 +151,6 @@ async fn forget(mut store: Session, mut queue: mpsc::Receiver<Paid>, draining: C
 #[cfg(test)]
 mod tests {
     use tokio::time::Instant;
-
-    use std::sync::Arc;
 
     use super::*;
     use crate::domain::{Change, MemberId, Origin, SiteId};

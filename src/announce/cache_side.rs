@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tracing::debug;
 
 use super::announcer::Forgotten;
@@ -19,6 +19,7 @@ use crate::wire::profile;
 /// What the cache side works with.
 pub(super) struct CacheSide {
     pub(super) profiles: Profiles,
+    pub(super) made_room: Arc<Notify>,
     pub(super) health: Health,
     pub(super) meters: Meters,
     pub(super) batch_max: usize,
@@ -39,6 +40,7 @@ impl CacheSide {
                     if taken == 0 {
                         return;
                     }
+                    self.made_room.notify_waiters();
                     let paid = if open { vec![false; taken] } else { self.write(&ready).await };
                     if paid.contains(&true) {
                         pauses.reset();

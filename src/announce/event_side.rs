@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tracing::warn;
 
 use super::announcer::Forgotten;
@@ -19,6 +19,7 @@ use crate::wire::{Outgoing, event};
 pub(super) struct EventSide {
     pub(super) publisher: Publisher,
     pub(super) exchange: String,
+    pub(super) made_room: Arc<Notify>,
     pub(super) health: Health,
     pub(super) meters: Meters,
     pub(super) batch_max: usize,
@@ -37,6 +38,7 @@ impl EventSide {
                     if taken == 0 {
                         break;
                     }
+                    self.made_room.notify_waiters();
                     let debts = std::mem::replace(&mut ready, Vec::with_capacity(self.batch_max));
                     let forgotten = &forgotten;
                     under_way.push(async move {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
 use crate::domain::Change;
@@ -55,13 +55,15 @@ impl Debt {
 }
 
 /// How long a lane waits for a side that is up and behind.
-const PATIENCE: Duration = Duration::from_millis(100);
+const PATIENCE: Duration = Duration::from_millis(250);
 
 /// Where committed changes are handed over. Cheap to share; the announcer drains once the last one is dropped.
 #[derive(Clone)]
 pub struct HandOver {
     pub(super) events: mpsc::Sender<Arc<Debt>>,
     pub(super) cache: mpsc::Sender<Arc<Debt>>,
+    /// Told by both sides, each time that they take something.
+    made_room: Arc<Notify>,
     health: Health,
     meters: Meters,
 }
@@ -70,23 +72,36 @@ pub struct HandOver {
 pub(super) struct Queues {
     pub(super) events: mpsc::Receiver<Arc<Debt>>,
     pub(super) cache: mpsc::Receiver<Arc<Debt>>,
+    pub(super) made_room: Arc<Notify>,
 }
 
 impl HandOver {
     pub(super) fn new(room: usize, health: Health, meters: Meters) -> (Self, Queues) {
         let (events, event_queue) = mpsc::channel(room);
         let (cache, cache_queue) = mpsc::channel(room);
-        (Self { events, cache, health, meters }, Queues { events: event_queue, cache: cache_queue })
+        let made_room = Arc::new(Notify::new());
+        let queues = Queues { events: event_queue, cache: cache_queue, made_room: Arc::clone(&made_room) };
+        (Self { events, cache, made_room, health, meters }, queues)
     }
 
-    /// Waits a moment for room for a batch of changes, where a side that is up is behind: cheaper than to let the sweep
+    /// Waits a moment for room for so many changes, where a side that is up is behind: cheaper than to let the sweep
     /// find them again. A side that is out is not waited for, and one that hangs only for this moment.
     pub async fn room(&self, changes: usize) {
         for (queue, dependency) in [(&self.events, Dependency::Publishing), (&self.cache, Dependency::Cache)] {
-            if queue.capacity() < changes && self.health.is_up(dependency) {
-                let changes = changes.min(queue.max_capacity());
-                drop(tokio::time::timeout(PATIENCE, queue.reserve_many(changes)).await);
-            }
+            let changes = changes.min(queue.max_capacity() / 2);
+            // Asked, not reserved: whoever waits for a reservation keeps the room from those who come with changes.
+            drop(
+                tokio::time::timeout(PATIENCE, async {
+                    loop {
+                        let made = self.made_room.notified();
+                        if queue.capacity() >= changes || !self.health.is_up(dependency) {
+                            return;
+                        }
+                        made.await;
+                    }
+                })
+                .await,
+            );
         }
     }
 

@@ -78,7 +78,8 @@ impl Lane {
         let desk = Arc::clone(&self.desk);
         let mut settle = desk.settle(deliveries.settlements());
         let pause = loop {
-            desk.hand_over.room(desk.join.batch_max).await;
+            // Enough for all lanes: each of them sees the same room.
+            desk.hand_over.room(desk.join.lanes * desk.join.batch_max).await;
             let batch = tokio::select! {
                 biased;
                 () = stop.cancelled() => break Pause::Stop,
