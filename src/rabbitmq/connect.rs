@@ -3,6 +3,8 @@
 
 mod guard;
 mod probe;
+mod reactor;
+mod sieve;
 
 use std::io;
 use std::os::fd::AsFd as _;
@@ -16,6 +18,7 @@ use tokio::time::{Instant, timeout_at};
 
 use self::guard::{Guard, watch};
 use self::probe::probe;
+use self::sieve::Sieve;
 use super::address::{Address, UrlError};
 use crate::config;
 
@@ -90,25 +93,28 @@ pub async fn connect(url: &SecretString, name: &str, config: &config::Broker) ->
         .with_connection_name(name.into())
         .with_client_property("product".into(), env!("CARGO_PKG_NAME").into())
         .with_client_property("version".into(), env!("CARGO_PKG_VERSION").into());
-    let runtime = lapin::runtime::default_runtime().map_err(|source| failed(&address, source))?;
 
     let guard = Guard::default();
     let socket = Arc::clone(&guard.0);
-    let (tls, host) = (address.is_tls(), address.host().to_owned());
+    let (tls, host, tokio) = (address.is_tls(), address.host().to_owned(), async_rs::Tokio::current());
     let handshake = Connection::connector(
         uri,
-        runtime,
+        reactor::runtime(),
         // This runs on a thread of lapin's, which outlives a time-out of ours: so it has one of its own.
-        async move |_, runtime| {
+        async move |_, _| {
             let open = async {
-                let stream = AsyncTcpStream::connect(&runtime, answering).await?;
+                let mut stream = reactor::Bare::connect(&tokio, answering).await?;
                 if let AsyncTcpStream::Plain(plain) = &stream {
                     watch(&socket, plain.get_ref().as_fd())?;
                 }
-                if tls { stream.into_tls(&host, OwnedTLSConfig::default().as_ref()).await } else { Ok(stream) }
+                if tls {
+                    stream = stream.into_tls(&host, OwnedTLSConfig::default().as_ref()).await?;
+                }
+                // Sifted after it is deciphered, and by us: so to `lapin` it is a plain one.
+                Ok(AsyncTcpStream::Plain(Sieve::new(stream)))
             };
             let opened = timeout_at(deadline, open).await;
-            opened.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(lapin::Error::from)
+            opened.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut))).map_err(lapin::Error::from)
         },
         properties,
     );

@@ -13,6 +13,7 @@ use tokio::sync::Mutex;
 
 use super::events::Events;
 use super::producer::Producer;
+use super::raw::RawProducer;
 use super::worker::Worker;
 use super::{TestDatabase, TestVhost, config, database, redis_prefix, vhost};
 
@@ -74,6 +75,11 @@ impl Installation {
     /// The worker's own broker user as a sender: for what only the worker may write, and for what nobody may forge.
     pub(crate) async fn producer_as_worker(&self) -> Producer {
         Producer::connect(&self.vhost.worker_url).await
+    }
+
+    /// The producer `member-gateway` with frames written by hand.
+    pub(crate) async fn raw_producer(&self) -> RawProducer {
+        RawProducer::connect(&self.vhost.producer_url).await
     }
 
     /// Listens to the events from now on.
