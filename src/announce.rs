@@ -6,6 +6,7 @@
 mod announcer;
 mod cache_side;
 mod event_side;
+mod forgetter;
 mod handover;
 mod sweep;
 

@@ -6,18 +6,17 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tracing::debug;
 
 use super::cache_side::CacheSide;
 use super::event_side::EventSide;
-use super::handover::{Debt, HandOver, Queues};
+use super::forgetter::{Forgotten, forget};
+use super::handover::{HandOver, Queues};
 use super::sweep::Sweep;
 use crate::cache::Profiles;
 use crate::config;
 use crate::operations::{Health, Meters};
-use crate::postgres::{Paid, Session, Side};
+use crate::postgres::Session;
 use crate::rabbitmq::publisher::Publisher;
-use crate::telemetry::chain;
 
 /// What the announcer is made of.
 pub struct Parts {
@@ -59,7 +58,7 @@ impl Announcer {
         let (hand_over, queues) = HandOver::new(announce.queue, health.clone(), meters.clone());
         let Queues { events, cache, made_room } = queues;
         let (forgotten, paid) = mpsc::channel(announce.queue);
-        let forgotten = Forgotten(forgotten);
+        let forgotten = Forgotten::new(forgotten);
         let batch_max = announce.batch_max;
 
         let event_side = EventSide {
@@ -81,7 +80,7 @@ impl Announcer {
         Self {
             hand_over,
             sides,
-            forgetter: tokio::spawn(forget(forgetter, paid, sweeping.clone())),
+            forgetter: tokio::spawn(forget(forgetter, paid, lease, sweeping.clone())),
             sweep: tokio::spawn(sweep.run(sweeping.clone())),
             sweeping,
         }
@@ -110,86 +109,5 @@ impl Announcer {
         drop(self.sweep.await);
         while self.sides.join_next().await.is_some() {}
         drop(self.forgetter.await);
-    }
-}
-
-/// Where the side that is done last notes what is paid.
-#[derive(Clone)]
-pub(super) struct Forgotten(mpsc::Sender<Paid>);
-
-impl Forgotten {
-    pub(super) fn done(&self, debt: &Debt, side: Side, paid: bool) {
-        if let Some(paid) = debt.done(side, paid)
-            && self.0.try_send(paid).is_err()
-        {
-            // PostgreSQL is slow or out. What is not forgotten is announced again, with the same id and sequence.
-            debug!("no room to forget what is paid");
-        }
-    }
-}
-
-/// Deletes what is paid from the outbox, batch by batch. While draining it gives the leases of the rest back, so that
-/// another worker need not wait for them.
-async fn forget(mut store: Session, mut queue: mpsc::Receiver<Paid>, draining: CancellationToken) {
-    const MOST: usize = 512;
-    let mut ready = Vec::with_capacity(MOST);
-    while queue.recv_many(&mut ready, MOST).await > 0 {
-        let mut result = Ok(());
-        let (paid, unpaid): (Vec<Paid>, Vec<Paid>) = ready.drain(..).partition(|paid| paid.event || paid.cache);
-        if !paid.is_empty() {
-            result = store.forget(&paid).await;
-        }
-        if draining.is_cancelled() && !unpaid.is_empty() {
-            result = result.and(store.release(&unpaid).await);
-        }
-        if let Err(error) = result {
-            debug!(error = chain(&error), "what is paid could not be forgotten and is announced again");
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use tokio::time::Instant;
-
-    use super::*;
-    use crate::domain::{Change, MemberId, Origin, SiteId};
-
-    fn debt(event_due: bool, cache_due: bool) -> Arc<Debt> {
-        let change = Change {
-            site: SiteId(uuid::Uuid::nil()),
-            member_id: MemberId(uuid::Uuid::nil()),
-            event_sequence: 17,
-            member: None,
-            event_due,
-            cache_due,
-            origin: Origin::External,
-            caller: None,
-            request_id: None,
-            traceparent: None,
-        };
-        Arc::new(Debt::new(change, Instant::now()))
-    }
-
-    #[test]
-    fn a_debt_is_forgotten_by_the_side_that_is_done_last() {
-        let debt = debt(true, true);
-        assert_eq!(debt.done(Side::Cache, true), None);
-        let paid = debt.done(Side::Event, true).unwrap();
-        assert!(paid.event && paid.cache);
-    }
-
-    #[test]
-    fn a_side_that_owes_nothing_has_not_paid_what_the_row_may_owe_there() {
-        let paid = debt(false, true).done(Side::Cache, true).unwrap();
-        assert!(!paid.event && paid.cache);
-    }
-
-    #[test]
-    fn a_debt_that_nobody_paid_stays_owed() {
-        let debt = debt(true, true);
-        assert_eq!(debt.done(Side::Cache, false), None);
-        let paid = debt.done(Side::Event, false).unwrap();
-        assert!(!paid.event && !paid.cache);
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 use tracing::debug;
 
-use super::announcer::Forgotten;
+use super::forgetter::Forgotten;
 use super::handover::Debt;
 use crate::cache::{Entry, Profiles};
 use crate::domain::Member;

@@ -7,7 +7,7 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::{Notify, mpsc};
 use tracing::warn;
 
-use super::announcer::Forgotten;
+use super::forgetter::Forgotten;
 use super::handover::Debt;
 use crate::operations::{Dependency, Health, Meters};
 use crate::postgres::Side;

@@ -128,3 +128,52 @@ impl HandOver {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::time::Instant;
+
+    use super::Debt;
+    use crate::domain::{Change, MemberId, Origin, SiteId};
+    use crate::postgres::Side;
+
+    fn debt(event_due: bool, cache_due: bool) -> Arc<Debt> {
+        let change = Change {
+            site: SiteId(uuid::Uuid::nil()),
+            member_id: MemberId(uuid::Uuid::nil()),
+            event_sequence: 17,
+            member: None,
+            event_due,
+            cache_due,
+            origin: Origin::External,
+            caller: None,
+            request_id: None,
+            traceparent: None,
+        };
+        Arc::new(Debt::new(change, Instant::now()))
+    }
+
+    #[test]
+    fn a_debt_is_forgotten_by_the_side_that_is_done_last() {
+        let debt = debt(true, true);
+        assert_eq!(debt.done(Side::Cache, true), None);
+        let paid = debt.done(Side::Event, true).unwrap();
+        assert!(paid.event && paid.cache);
+    }
+
+    #[test]
+    fn a_side_that_owes_nothing_has_not_paid_what_the_row_may_owe_there() {
+        let paid = debt(false, true).done(Side::Cache, true).unwrap();
+        assert!(!paid.event && paid.cache);
+    }
+
+    #[test]
+    fn a_debt_that_nobody_paid_stays_owed() {
+        let debt = debt(true, true);
+        assert_eq!(debt.done(Side::Cache, false), None);
+        let paid = debt.done(Side::Event, false).unwrap();
+        assert!(!paid.event && !paid.cache);
+    }
+}

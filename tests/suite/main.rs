@@ -30,6 +30,7 @@ mod reply_queues;
 mod reused_ids;
 mod rounds;
 mod session;
+mod shutdown;
 mod statements;
 mod topology;
 mod two_workers;

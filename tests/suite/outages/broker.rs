@@ -36,7 +36,7 @@ async fn starts_with(fault: Wire) {
     let mut events = installation.events().await;
     let crowd = installation.crowd_at_the_door(&producer, 20).await;
     let mut config = alert(&installation);
-    let wire = Proxy::before(&mut config.broker.url).await;
+    let wire = Proxy::before(&mut config.broker.url);
     wire.set(fault);
     let worker = Worker::launch(config).await;
     for dependency in [Dependency::Consuming, Dependency::Publishing] {
@@ -55,7 +55,7 @@ async fn goes_through(faults: &[Wire]) {
     let producer = installation.producer().await;
     let mut events = installation.events().await;
     let mut config = alert(&installation);
-    let wire = Proxy::before(&mut config.broker.url).await;
+    let wire = Proxy::before(&mut config.broker.url);
     let worker = Worker::start(config).await;
     for fault in faults {
         let before = installation.crowd_at_the_door(&producer, 200).await;

@@ -30,7 +30,7 @@ async fn is_made_up_for(fault: Wire, under_load: bool) {
     let mut producer = installation.producer().await;
     let mut events = installation.events().await;
     let mut config = alert(&installation);
-    let wire = Proxy::before(&mut config.cache.url).await;
+    let wire = Proxy::before(&mut config.cache.url);
     if !under_load {
         wire.set(fault);
     }

@@ -39,7 +39,7 @@ async fn a_rule_that_changed_during_the_outage_is_the_one_that_counts() {
     let installation = Installation::new().await;
     let mut producer = installation.producer().await;
     let mut config = alert(&installation);
-    let wire = Proxy::before(&mut config.database.url).await;
+    let wire = Proxy::before(&mut config.database.url);
     let worker = Worker::start(config).await;
     wire.set(Wire::Cut);
     let crowd = installation.crowd_at_the_door(&producer, 3).await;
@@ -58,7 +58,7 @@ async fn starts_with(fault: Wire) {
     let producer = installation.producer().await;
     let crowd = installation.crowd_at_the_door(&producer, 20).await;
     let mut config = alert(&installation);
-    let wire = Proxy::before(&mut config.database.url).await;
+    let wire = Proxy::before(&mut config.database.url);
     wire.set(fault);
     let worker = Worker::launch(config).await;
     until_missed(&worker, Dependency::Database).await;
@@ -76,7 +76,7 @@ async fn goes_through(fault: Wire) -> String {
     let mut events = installation.events().await;
     let mut config = alert(&installation);
     config.outage.hold = Duration::from_secs(1);
-    let wire = Proxy::before(&mut config.database.url).await;
+    let wire = Proxy::before(&mut config.database.url);
     let worker = Worker::start(config).await;
     let before = installation.crowd_at_the_door(&producer, 200).await;
     installation.until_answered(&before, 20).await;

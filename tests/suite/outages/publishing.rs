@@ -29,7 +29,7 @@ async fn acknowledges_during(fault: Wire) {
     let producer = installation.producer().await;
     let mut events = installation.events().await;
     let mut config = alert(&installation);
-    let wire = Proxy::of_some(&mut config.broker.url, PUBLISHING).await;
+    let wire = Proxy::of_some(&mut config.broker.url, PUBLISHING);
     let worker = Worker::start(config).await;
     wire.set(fault);
     let crowd = installation.crowd_at_the_door(&producer, 50).await;
@@ -57,7 +57,7 @@ async fn a_malformed_message_whose_copy_is_not_confirmed_goes_back_alone_while_i
     // They lie there before anybody takes them, and so are taken as one batch.
     producer.send_all(&sent).await;
     let mut config = alert(&installation);
-    let wire = Proxy::of_some(&mut config.broker.url, PUBLISHING).await;
+    let wire = Proxy::of_some(&mut config.broker.url, PUBLISHING);
     wire.set(Wire::HungToClient);
     let worker = Worker::launch(config).await;
     // More would not be delivered, had the neighbours not been acknowledged.

@@ -59,20 +59,27 @@ impl Installation {
         let others: Vec<_> = verdicts.iter().filter(|verdict| verdict.verdict != "joined").collect();
         assert!(others.is_empty(), "not joined: {others:?}");
         self.outbox_is_empty().await;
+        let changed: HashSet<Uuid> = self.changed_once(crowd).await.into_iter().collect();
+        let expected: HashSet<Uuid> = crowd.members.iter().copied().collect();
+        assert_eq!(changed, expected, "members who are public at the next sequence");
         for member in &crowd.members {
-            let record = self.record(crowd.site, *member).await.expect("the member's record");
-            assert_eq!((record.privacy.as_str(), record.sequence), ("PUBLIC", JOINABLE.sequence + 1), "{record:?}");
             let cached = self.cached_at(crowd.site, *member, JOINABLE.sequence + 1).await;
             assert!(cached.is_some(), "the cache holds a tombstone of {member}");
         }
-        self.until_empty("join-community.requests").await;
+        self.until_holds("join-community.requests", 0).await;
         assert_eq!(self.depth("join-community.dead-letters").await, 0, "dead letters");
     }
 
-    /// Waits until a queue holds nothing that is ready.
-    pub(crate) async fn until_empty(&self, queue: &str) {
-        eventually(&format!("{queue} is empty"), PATIENCE, async || match self.depth(queue).await {
-            0 => Ok(()),
+    async fn changed_once(&self, crowd: &Crowd) -> Vec<Uuid> {
+        let joined = "SELECT id FROM members WHERE site_id = $1 AND privacy_status = 'PUBLIC' AND event_sequence = $2";
+        let joined = sqlx::query_scalar(joined).bind(crowd.site).bind(JOINABLE.sequence + 1);
+        joined.fetch_all(&mut *self.records.lock().await).await.unwrap()
+    }
+
+    /// Waits until so many messages of a queue are ready to be taken.
+    pub(crate) async fn until_holds(&self, queue: &str, count: u32) {
+        eventually(&format!("{queue} holds {count} messages"), PATIENCE, async || match self.depth(queue).await {
+            found if found == count => Ok(()),
             found => Err(found),
         })
         .await;

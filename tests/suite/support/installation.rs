@@ -25,7 +25,7 @@ pub(crate) struct Installation {
     pub(super) cache: redis::aio::MultiplexedConnection,
     administrator: Connection,
     // Last, because fields are dropped in this order: connections before what they lead to.
-    _database: TestDatabase,
+    database: TestDatabase,
     vhost: TestVhost,
 }
 
@@ -54,7 +54,7 @@ impl Installation {
         let administrator = dial(&administrator_url(&vhost)).await;
         let records = Mutex::new(database.stranger().await);
         let cache = super::cache::connect(&config.cache).await;
-        Self { config, records, cache, administrator, _database: database, vhost }
+        Self { config, records, cache, administrator, database, vhost }
     }
 
     /// Starts a worker and waits until it consumes.
@@ -90,6 +90,11 @@ impl Installation {
     /// Listens at an exchange from now on, beside whoever else is bound there.
     pub(crate) async fn listen(&self, exchange: &str, key: &str) -> Events {
         Events::listen(self.channel().await, exchange, key).await
+    }
+
+    /// A connection to the database by somebody who knows nothing of the worker.
+    pub(crate) async fn stranger(&self) -> sqlx::PgConnection {
+        self.database.stranger().await
     }
 
     /// The vhost.

@@ -9,6 +9,7 @@ use reqwest::Url;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -45,31 +46,41 @@ enum Way {
 }
 
 /// The proxy. What hung arrives once the wire is whole again, as it does where the network retransmits.
+///
+/// It has a thread of its own: when a test ends, its runtime stands still, and PostgreSQL drops no database while a
+/// connection hangs in the middle of its login.
 pub(crate) struct Proxy {
     wire: watch::Sender<Wire>,
-    // Ends the proxy with this value.
-    _serving: JoinSet<()>,
+    runtime: Option<Runtime>,
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 impl Proxy {
     /// Puts a proxy in front of the service that the URL leads to, and changes the URL to lead there.
-    pub(crate) async fn before(url: &mut SecretString) -> Self {
-        Self::of_some(url, "").await
+    pub(crate) fn before(url: &mut SecretString) -> Self {
+        Self::of_some(url, "")
     }
 
     /// The same, but only connections whose client says these words at its start meet with faults. An AMQP client says
     /// the name of its connection, so the two connections of a worker can be told apart.
-    pub(crate) async fn of_some(url: &mut SecretString, words: &'static str) -> Self {
+    pub(crate) fn of_some(url: &mut SecretString, words: &'static str) -> Self {
         let mut changed: Url = url.expose_secret().parse().expect("the URL of a service");
         let service = changed.socket_addrs(|| None).expect("an address and a port")[0];
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         changed.set_host(Some("127.0.0.1")).expect("a URL with a host");
         changed.set_port(Some(listener.local_addr().expect("a bound port").port())).expect("a URL with a port");
         *url = SecretString::from(String::from(changed));
         let (wire, faults) = watch::channel(Wire::Whole);
-        let mut serving = JoinSet::new();
-        serving.spawn(serve(listener, service, words, faults));
-        Self { wire, _serving: serving }
+        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a thread");
+        runtime.spawn(serve(listener, service, words, faults));
+        Self { wire, runtime: Some(runtime) }
     }
 
     /// Sets what is wrong with the wire from now on.
@@ -78,7 +89,13 @@ impl Proxy {
     }
 }
 
-async fn serve(listener: TcpListener, service: SocketAddr, words: &'static str, faults: watch::Receiver<Wire>) {
+async fn serve(
+    listener: std::net::TcpListener,
+    service: SocketAddr,
+    words: &'static str,
+    faults: watch::Receiver<Wire>,
+) {
+    let listener = listener.set_nonblocking(true).and_then(|()| TcpListener::from_std(listener)).expect("a listener");
     let mut connections = JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {
         connections.spawn(connect(client, service, words, faults.clone()));

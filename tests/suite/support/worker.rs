@@ -1,5 +1,7 @@
 //! The worker as `run` builds it, in this process. Apart, because starting and stopping are waits of their own kind.
 
+use std::net::SocketAddr;
+
 use join_community::app::{App, StartError, Stopped};
 use join_community::config::Config;
 use join_community::operations::{Health, Meters};
@@ -12,6 +14,7 @@ use super::waiting::{PATIENCE, eventually, within_patience};
 pub(crate) struct Worker {
     health: Health,
     meters: Meters,
+    operations: Option<SocketAddr>,
     stop: CancellationToken,
     running: JoinHandle<Result<Stopped, StartError>>,
 }
@@ -28,8 +31,9 @@ impl Worker {
     pub(crate) async fn launch(config: Config) -> Self {
         let app = Box::pin(App::build(config)).await.expect("the worker can be built");
         let (health, meters, stop) = (app.health(), app.meters(), CancellationToken::new());
+        let operations = app.operations_address();
         let running = tokio::spawn(app.run(stop.clone()));
-        Self { health, meters, stop, running }
+        Self { health, meters, operations, stop, running }
     }
 
     /// Waits until it consumes.
@@ -42,11 +46,21 @@ impl Worker {
         .await;
     }
 
+    /// Tells it to stop, as SIGTERM does.
+    pub(crate) fn tell_to_stop(&self) {
+        self.stop.cancel();
+    }
+
     /// Stops it as SIGTERM does, and waits for its end.
     pub(crate) async fn stop(self) -> Stopped {
         self.stop.cancel();
         let ended = within_patience("the worker ends", self.running).await;
         ended.expect("the worker did not panic").expect("the worker ended well")
+    }
+
+    /// Where its operations server listens, if its configuration says that one shall.
+    pub(crate) fn operations(&self) -> Option<SocketAddr> {
+        self.operations
     }
 
     /// The state of its dependencies.

@@ -1,0 +1,88 @@
+//! Forgetting what is paid, and at the end giving back what is not. Apart from the sides, because neither knows what came
+//! of the other.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::debug;
+
+use super::handover::Debt;
+use crate::postgres::{Paid, Session, Side};
+use crate::telemetry::chain;
+
+/// Where the side that is done last notes what is paid.
+#[derive(Clone)]
+pub(super) struct Forgotten(mpsc::Sender<Paid>);
+
+impl Forgotten {
+    pub(super) fn new(queue: mpsc::Sender<Paid>) -> Self {
+        Self(queue)
+    }
+
+    pub(super) fn done(&self, debt: &Debt, side: Side, paid: bool) {
+        if let Some(paid) = debt.done(side, paid)
+            && self.0.try_send(paid).is_err()
+        {
+            // PostgreSQL is slow or out. What is not forgotten is announced again, with the same id and sequence.
+            debug!("no room to forget what is paid");
+        }
+    }
+}
+
+/// Deletes what is paid from the outbox, batch by batch. In the end it gives the leases of the rest back, so that another
+/// worker need not wait for them.
+pub(super) async fn forget(
+    mut store: Session,
+    mut queue: mpsc::Receiver<Paid>,
+    lease: Duration,
+    draining: CancellationToken,
+) {
+    const MOST: usize = 512;
+    let mut ready = Vec::with_capacity(MOST);
+    let mut leased = Leased { debts: VecDeque::new(), room: queue.max_capacity(), lease };
+    while queue.recv_many(&mut ready, MOST).await > 0 {
+        leased.remember(&ready);
+        ready.retain(|paid| paid.event || paid.cache);
+        if !ready.is_empty()
+            && let Err(error) = store.forget(&ready).await
+        {
+            debug!(error = chain(&error), "what is paid could not be forgotten and is announced again");
+            if draining.is_cancelled() {
+                // Another try would take another limit, and the time may be short.
+                return;
+            }
+        }
+        ready.clear();
+    }
+    let leased = leased.debts();
+    if !leased.is_empty()
+        && let Err(error) = store.release(&leased).await
+    {
+        debug!(error = chain(&error), "leases could not be given back and end by themselves");
+    }
+}
+
+/// What is owed still, and leased to this worker: the latest of it, as much as there is room for.
+struct Leased {
+    debts: VecDeque<(Instant, Paid)>,
+    room: usize,
+    lease: Duration,
+}
+
+impl Leased {
+    fn remember(&mut self, paid: &[Paid]) {
+        let now = Instant::now();
+        // Whoever owes nothing to a side has not paid it either; to give such a lease back does no harm.
+        self.debts.extend(paid.iter().filter(|paid| !(paid.event && paid.cache)).map(|paid| (now, *paid)));
+        let expired = self.debts.iter().take_while(|(since, _)| now - *since > self.lease).count();
+        let surplus = self.debts.len().saturating_sub(self.room);
+        self.debts.drain(..expired.max(surplus));
+    }
+
+    fn debts(self) -> Vec<Paid> {
+        self.debts.into_iter().map(|(_, paid)| paid).collect()
+    }
+}
