@@ -20,6 +20,7 @@ mod vhost;
 mod waiting;
 mod worker;
 
+pub(crate) use crowd::Crowd;
 pub(crate) use database::{TestDatabase, database, empty_database};
 pub(crate) use delivered::Delivered;
 pub(crate) use events::{Event, Events, subject};

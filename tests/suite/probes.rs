@@ -1,0 +1,75 @@
+//! The probes while the worker starts, serves, misses a service and stops.
+
+use std::net::SocketAddr;
+
+use reqwest::StatusCode;
+use serde_json::Value;
+
+use crate::support::{Installation, PATIENCE, Proxy, Wire, Worker, eventually};
+
+#[tokio::test]
+async fn the_worker_lives_throughout_and_is_ready_only_while_it_can_take_requests() {
+    let installation = Installation::with(|config| config.http.listen = "127.0.0.1:0".to_owned()).await;
+    let producer = installation.producer().await;
+    let mut config = installation.config.clone();
+    let database = Proxy::before(&mut config.database.url);
+    let broker = Proxy::before(&mut config.broker.url);
+
+    database.set(Wire::Cut);
+    let worker = Worker::launch(config).await;
+    let operations = worker.operations().expect("the operations server listens");
+    until_not_ready(operations, "database").await;
+    assert_eq!(get(operations, "livez").await.0, StatusCode::OK);
+
+    database.set(Wire::Whole);
+    until_ready(operations).await;
+
+    broker.set(Wire::Cut);
+    until_not_ready(operations, "broker_consuming").await;
+    until_not_ready(operations, "broker_publishing").await;
+    assert_eq!(get(operations, "livez").await.0, StatusCode::OK);
+    broker.set(Wire::Whole);
+    until_ready(operations).await;
+
+    // While a commit waits for its answer the worker cannot end, and says so.
+    database.set(Wire::Hung);
+    let crowd = installation.crowd_at_the_door(&producer, 1).await;
+    installation.until_holds("join-community.requests", 0).await;
+    worker.tell_to_stop();
+    let report = until_not_ready(operations, "broker_consuming").await;
+    assert_eq!(report["draining"], true, "{report}");
+    assert_eq!(get(operations, "livez").await.0, StatusCode::OK);
+    database.set(Wire::Whole);
+    worker.stop().await;
+    installation.start().await.stop().await;
+    installation.all_joined_once(&crowd).await;
+}
+
+async fn until_ready(operations: SocketAddr) {
+    eventually("readyz says ready", PATIENCE, async || match get(operations, "readyz").await {
+        (StatusCode::OK, report) if report["ready"] == true => Ok(()),
+        other => Err(other),
+    })
+    .await;
+}
+
+/// Waits until the worker says that it is not ready for lack of this, or because it stops.
+async fn until_not_ready(operations: SocketAddr, dependency: &str) -> Value {
+    eventually("readyz says not ready", PATIENCE, async || match get(operations, "readyz").await {
+        (StatusCode::SERVICE_UNAVAILABLE, report)
+            if report["draining"] == true || report["dependencies"][dependency]["up"] == false =>
+        {
+            assert_eq!(report["ready"], false, "{report}");
+            Ok(report)
+        }
+        other => Err(other),
+    })
+    .await
+}
+
+async fn get(operations: SocketAddr, path: &str) -> (StatusCode, Value) {
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let answer = client.get(format!("http://{operations}/{path}")).send().await.expect("the operations server answers");
+    let status = answer.status();
+    (status, serde_json::from_str(&answer.text().await.unwrap()).unwrap_or_default())
+}
