@@ -76,7 +76,7 @@ fn hurried(config: &config::Database) -> config::Database {
 async fn a_server_that_falls_silent_is_given_up_within_the_limit() {
     let database = database().await;
     let mut config = hurried(&database.config);
-    let proxy = Proxy::before(&mut config.url).await;
+    let proxy = Proxy::before(&mut config.url);
     let mut store = Session::new(&config, Role::Lane).unwrap();
     store.probe().await.unwrap();
     proxy.set(Wire::HungToClient);
