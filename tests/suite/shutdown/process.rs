@@ -36,7 +36,7 @@ async fn the_program_leaves_at_once_on_a_second_signal_and_what_it_held_comes_ag
     let mut producer = installation.producer().await;
     let mut config = installation.config.clone();
     // Long enough to be told a second time.
-    config.database.statement_timeout = Duration::from_secs(60);
+    config.database.statement_timeout = Duration::from_mins(1);
     config.shutdown.grace = Duration::from_secs(90);
     let database = Proxy::before(&mut config.database.url);
     let mut program = Program::start(&config);
