@@ -20,6 +20,8 @@ mod elevating;
 mod facts;
 mod forged_headers;
 mod joining;
+mod keys;
+mod ladder;
 mod lock_order;
 mod many;
 mod members;
