@@ -96,14 +96,26 @@ rabbitmq_ready() {
         "http://127.0.0.1:${PORT[MANAGEMENT]}/api/health/checks/port-listener/${PORT[AMQP]}"
 }
 
+# A call into the running broker: Debian's rabbitmqctl wants root or the user rabbitmq, and takes seconds to start.
+rabbitmq_call() { # 'module function [arguments]'
+    as_service rabbitmq env HOME="$STATE/rabbitmq" ERL_EPMD_PORT="${PORT[EPMD]}" \
+        timeout 3 erl_call -sname join-community@localhost -a "$1" >/dev/null 2>&1
+}
+
+# The mark is what rabbitmq.conf says, or so low that every memory is above it.
+rabbitmq_memory_alarm() { # on|off
+    local mark
+    mark=$(sed -n 's/^vm_memory_high_watermark.relative *= *//p' "$STATE/rabbitmq/etc/rabbitmq.conf")
+    [[ $1 == off ]] || mark=0.0000001
+    rabbitmq_call "vm_memory_monitor set_vm_memory_high_watermark [$mark]"
+}
+
 # On SIGTERM the broker closes everything in order and is done in well under a second, but for
 # the management plugin's handler: taken off during the stop, it waits five seconds for
 # processes that have ended already. Taken off before, it does not. Where that fails the stop
 # is slower, not less clean.
 rabbitmq_ask_to_stop() { # pid
-    as_service rabbitmq env HOME="$STATE/rabbitmq" ERL_EPMD_PORT="${PORT[EPMD]}" \
-        timeout 3 erl_call -sname join-community@localhost \
-        -a 'gen_event delete_handler [rabbit_event,rabbit_mgmt_db_handler,[]]' >/dev/null 2>&1 || true
+    rabbitmq_call 'gen_event delete_handler [rabbit_event,rabbit_mgmt_db_handler,[]]' || true
     kill -TERM "$1" 2>/dev/null || true
 }
 
