@@ -2,7 +2,6 @@
 
 use join_community::operations::Dependency;
 
-use super::{alert, until_missed};
 use crate::support::{Installation, Proxy, Wire, Worker};
 
 #[tokio::test]
@@ -35,12 +34,12 @@ async fn starts_with(fault: Wire) {
     let producer = installation.producer().await;
     let mut events = installation.events().await;
     let crowd = installation.crowd_at_the_door(&producer, 20).await;
-    let mut config = alert(&installation);
+    let mut config = installation.alert();
     let wire = Proxy::before(&mut config.broker.url);
     wire.set(fault);
     let worker = Worker::launch(config).await;
     for dependency in [Dependency::Consuming, Dependency::Publishing] {
-        until_missed(&worker, dependency).await;
+        worker.until_misses(dependency).await;
     }
     wire.set(Wire::Whole);
     worker.until_ready().await;
@@ -54,7 +53,7 @@ async fn goes_through(faults: &[Wire]) {
     let installation = Installation::with(|config| config.join.batch_max = 4).await;
     let producer = installation.producer().await;
     let mut events = installation.events().await;
-    let mut config = alert(&installation);
+    let mut config = installation.alert();
     let wire = Proxy::before(&mut config.broker.url);
     let worker = Worker::start(config).await;
     for fault in faults {
@@ -62,8 +61,8 @@ async fn goes_through(faults: &[Wire]) {
         installation.until_answered(&before, 20).await;
         wire.set(*fault);
         let during = installation.crowd_at_the_door(&producer, 50).await;
-        until_missed(&worker, Dependency::Consuming).await;
-        until_missed(&worker, Dependency::Publishing).await;
+        worker.until_misses(Dependency::Consuming).await;
+        worker.until_misses(Dependency::Publishing).await;
         wire.set(Wire::Whole);
         worker.until_ready().await;
         for crowd in [&before, &during] {

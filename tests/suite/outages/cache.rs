@@ -2,7 +2,6 @@
 
 use join_community::operations::Dependency;
 
-use super::{alert, until_missed};
 use crate::support::{Installation, Proxy, Wire, Worker};
 
 #[tokio::test]
@@ -29,7 +28,7 @@ async fn is_made_up_for(fault: Wire, under_load: bool) {
     let installation = Installation::with(|config| config.join.batch_max = 16).await;
     let mut producer = installation.producer().await;
     let mut events = installation.events().await;
-    let mut config = alert(&installation);
+    let mut config = installation.alert();
     let wire = Proxy::before(&mut config.cache.url);
     if !under_load {
         wire.set(fault);
@@ -46,7 +45,7 @@ async fn is_made_up_for(fault: Wire, under_load: bool) {
         }
     }
     events.tell_of(&[&before, &during]).await;
-    until_missed(&worker, Dependency::Cache).await;
+    worker.until_misses(Dependency::Cache).await;
     assert!(worker.health().report().0, "the worker is ready without a cache");
     let absent = installation.cached(during.site, during.members[99]).await;
     assert_eq!(absent, None, "the wire does not hang");

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use join_community::operations::Dependency;
 
-use super::{alert, until_missed};
 use crate::support::{Installation, PATIENCE, Proxy, Wire, Worker, eventually};
 
 #[tokio::test]
@@ -38,12 +37,12 @@ async fn a_database_that_does_its_work_and_cannot_say_so_does_it_once() {
 async fn a_rule_that_changed_during_the_outage_is_the_one_that_counts() {
     let installation = Installation::new().await;
     let mut producer = installation.producer().await;
-    let mut config = alert(&installation);
+    let mut config = installation.alert();
     let wire = Proxy::before(&mut config.database.url);
     let worker = Worker::start(config).await;
     wire.set(Wire::Cut);
     let crowd = installation.crowd_at_the_door(&producer, 3).await;
-    until_missed(&worker, Dependency::Database).await;
+    worker.until_misses(Dependency::Database).await;
     installation.gate(crowd.site, "NO_ONE").await;
     wire.set(Wire::Whole);
     for request in &crowd.requests {
@@ -53,15 +52,33 @@ async fn a_rule_that_changed_during_the_outage_is_the_one_that_counts() {
     worker.stop().await;
 }
 
+#[tokio::test]
+async fn a_database_that_ends_every_connection_under_load_costs_no_request() {
+    let mut installation = Installation::with(|config| config.join.batch_max = 4).await;
+    let producer = installation.producer().await;
+    let worker = Worker::start(installation.alert()).await;
+    let crowd = installation.crowd_at_the_door(&producer, 300).await;
+    for least in [20, 60, 100] {
+        installation.until_answered(&crowd, least).await;
+        let mut administrator = installation.stranger().await;
+        let end_all = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                       WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        sqlx::query(end_all).execute(&mut administrator).await.unwrap();
+        installation.reconnect().await;
+    }
+    installation.all_joined_once(&crowd).await;
+    worker.stop().await;
+}
+
 async fn starts_with(fault: Wire) {
     let installation = Installation::new().await;
     let producer = installation.producer().await;
     let crowd = installation.crowd_at_the_door(&producer, 20).await;
-    let mut config = alert(&installation);
+    let mut config = installation.alert();
     let wire = Proxy::before(&mut config.database.url);
     wire.set(fault);
     let worker = Worker::launch(config).await;
-    until_missed(&worker, Dependency::Database).await;
+    worker.until_misses(Dependency::Database).await;
     assert_eq!(installation.depth("join-community.requests").await, 20, "requests were taken that cannot be served");
     wire.set(Wire::Whole);
     worker.until_ready().await;
@@ -74,7 +91,7 @@ async fn goes_through(fault: Wire) -> String {
     let installation = Installation::with(|config| config.join.batch_max = 4).await;
     let producer = installation.producer().await;
     let mut events = installation.events().await;
-    let mut config = alert(&installation);
+    let mut config = installation.alert();
     config.outage.hold = Duration::from_secs(1);
     let wire = Proxy::before(&mut config.database.url);
     let worker = Worker::start(config).await;
@@ -82,7 +99,7 @@ async fn goes_through(fault: Wire) -> String {
     installation.until_answered(&before, 20).await;
     wire.set(fault);
     let during = installation.crowd_at_the_door(&producer, 50).await;
-    let reason = until_missed(&worker, Dependency::Database).await;
+    let reason = worker.until_misses(Dependency::Database).await;
     eventually("what was held too long is given back", PATIENCE, async || {
         let answered = installation.answered(&before).await;
         let ready = usize::try_from(installation.depth("join-community.requests").await).unwrap();

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use join_community::operations::Dependency;
 
-use super::{alert, until_missed};
 use crate::support::{Installation, Message, PATIENCE, Proxy, Wire, Worker, eventually};
 
 const PUBLISHING: &str = "join-community publishing";
@@ -28,12 +27,12 @@ async fn acknowledges_during(fault: Wire) {
     .await;
     let producer = installation.producer().await;
     let mut events = installation.events().await;
-    let mut config = alert(&installation);
+    let mut config = installation.alert();
     let wire = Proxy::of_some(&mut config.broker.url, PUBLISHING);
     let worker = Worker::start(config).await;
     wire.set(fault);
     let crowd = installation.crowd_at_the_door(&producer, 50).await;
-    until_missed(&worker, Dependency::Publishing).await;
+    worker.until_misses(Dependency::Publishing).await;
     installation.until_answered(&crowd, 50).await;
     assert!(worker.health().is_up(Dependency::Consuming), "the consuming connection was lost, too");
     wire.set(Wire::Whole);
@@ -56,7 +55,7 @@ async fn a_malformed_message_whose_copy_is_not_confirmed_goes_back_alone_while_i
     sent.insert(37, malformed.clone());
     // They lie there before anybody takes them, and so are taken as one batch.
     producer.send_all(&sent).await;
-    let mut config = alert(&installation);
+    let mut config = installation.alert();
     let wire = Proxy::of_some(&mut config.broker.url, PUBLISHING);
     wire.set(Wire::HungToClient);
     let worker = Worker::launch(config).await;

@@ -57,6 +57,24 @@ impl Installation {
         Self { config, records, cache, administrator, database, vhost }
     }
 
+    /// The configuration of a worker that notices faults soon.
+    pub(crate) fn alert(&self) -> Config {
+        let mut config = self.config.clone();
+        config.broker.heartbeat = Duration::from_secs(2);
+        config.broker.timeout = Duration::from_secs(3);
+        config.database.connect_timeout = Duration::from_secs(2);
+        config.database.statement_timeout = Duration::from_secs(1);
+        config.outage.max_pause = Duration::from_millis(500);
+        config
+    }
+
+    /// Connects anew, after a service was stopped and started: the connections from before are gone.
+    pub(crate) async fn reconnect(&mut self) {
+        self.administrator = dial(&administrator_url(&self.vhost)).await;
+        self.records = Mutex::new(self.database.stranger().await);
+        self.cache = super::cache::connect(&self.config.cache).await;
+    }
+
     /// Starts a worker and waits until it consumes.
     pub(crate) async fn start(&self) -> Worker {
         Worker::start(self.config.clone()).await

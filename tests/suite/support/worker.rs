@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use join_community::app::{App, StartError, Stopped};
 use join_community::config::Config;
-use join_community::operations::{Health, Meters};
+use join_community::operations::{Dependency, Health, Meters};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -44,6 +44,20 @@ impl Worker {
             if ready { Ok(()) } else { Err(report) }
         })
         .await;
+    }
+
+    /// Waits until it has noticed that a dependency does not serve, and answers the reason it gives.
+    pub(crate) async fn until_misses(&self, dependency: Dependency) -> String {
+        let name = dependency.as_str();
+        eventually(&format!("the worker misses {name}"), PATIENCE, async || {
+            let (_, report) = self.health.report();
+            let state = &report["dependencies"][name];
+            match state["reason"].as_str() {
+                Some(reason) if reason != "starting" => Ok(reason.to_owned()),
+                _ => Err(state.clone()),
+            }
+        })
+        .await
     }
 
     /// Tells it to stop, as SIGTERM does.

@@ -1,0 +1,38 @@
+//! A broker that blocks publishers for lack of memory: a blocked connection writes nothing, acks included, so the one that
+//! consumes must never be the one that publishes.
+
+use join_community::operations::Dependency;
+
+use crate::services::{Alarm, alone};
+use crate::support::{Crowd, Installation, Worker};
+
+#[tokio::test]
+async fn requests_are_acknowledged_while_publishers_are_blocked_and_their_events_come_after() {
+    let _turn = alone().await;
+    let (installation, crowd) = full_house().await;
+    let alarm = Alarm::raise();
+    let worker = Worker::launch(installation.alert()).await;
+    // More than ever lie unacknowledged.
+    installation.until_answered(&crowd, 100).await;
+    let reason = worker.until_misses(Dependency::Publishing).await;
+    assert!(reason.contains("blocks publishers"), "{reason}");
+    assert!(worker.health().is_up(Dependency::Consuming));
+    assert_eq!(installation.depth("members.events.unrouted").await, 0, "publishers are not blocked");
+    alarm.end();
+    installation.all_joined_once(&crowd).await;
+    installation.all_announced(&[&crowd]).await;
+    worker.until_ready().await;
+    worker.stop().await;
+}
+
+/// Requests that lie there before the alarm, since no producer could send them after. No more than five are ever
+/// delivered without an ack: what is answered beyond them proves acks.
+async fn full_house() -> (Installation, Crowd) {
+    let installation = Installation::with(|config| {
+        (config.join.lanes, config.join.batch_max, config.join.prefetch) = (1, 5, 5);
+    })
+    .await;
+    let producer = installation.producer().await;
+    let crowd = installation.crowd_at_the_door(&producer, 100).await;
+    (installation, crowd)
+}

@@ -1,0 +1,20 @@
+//! Tests that stop and kill whole services. A binary of its own: cargo runs one after the other, so nobody else uses the
+//! services meanwhile; in here the tests take turns.
+//!
+//! They need the private services of this checkout: `scripts/services up`, then `eval "$(scripts/services env)"`.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on ends with the reason")]
+
+// By a folder, so that the files below `support` are found where they lie.
+#[path = "../suite"]
+#[expect(dead_code, unused_imports, reason = "what all tests share is more than these few use")]
+mod suite {
+    pub(crate) mod support;
+}
+use suite::support;
+
+mod alarm;
+mod announced;
+mod restarts;
+mod services;
+mod together;

@@ -1,0 +1,111 @@
+//! The services, stopped and started by the script that developers use. Whatever a test does, they run when it ends.
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use tokio::sync::{Mutex, MutexGuard};
+
+use crate::support::variable;
+
+/// A service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Service {
+    /// RabbitMQ.
+    Broker,
+    /// PostgreSQL.
+    Database,
+    /// Redis.
+    Cache,
+}
+
+impl Service {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Broker => "rabbitmq",
+            Self::Database => "postgres",
+            Self::Cache => "redis",
+        }
+    }
+
+    /// Stops it in order.
+    pub(crate) fn stop(self) -> Away {
+        script(&["stop-one", self.name()]);
+        Away(self)
+    }
+
+    /// Ends it as a crash does.
+    pub(crate) fn kill(self) -> Away {
+        script(&["kill-one", self.name()]);
+        Away(self)
+    }
+}
+
+/// A service that does not run. It runs again once this value goes, also where a test fails: what the test made in the
+/// service can then still be cleaned up.
+pub(crate) struct Away(Service);
+
+const SETTLING: Duration = Duration::from_secs(3);
+
+impl Away {
+    /// Starts the service; returns when it answers.
+    pub(crate) fn end(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Away {
+    fn drop(&mut self) {
+        script(&["start-one", self.0.name()]);
+        if self.0 == Service::Broker && std::thread::panicking() {
+            // The test's vhost is deleted next. RabbitMQ 3.10 bears that badly in its first moments: the supervisor of
+            // its dead-lettering ends, and no quorum queue can be declared any more.
+            std::thread::sleep(SETTLING);
+        }
+    }
+}
+
+/// A broker that blocks every publisher, until this value goes.
+pub(crate) struct Alarm(());
+
+impl Alarm {
+    /// Raises the alarm.
+    pub(crate) fn raise() -> Self {
+        script(&["memory-alarm", "on"]);
+        Self(())
+    }
+
+    /// Ends the alarm.
+    pub(crate) fn end(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        script(&["memory-alarm", "off"]);
+    }
+}
+
+/// Waits for the turn of this test.
+pub(crate) async fn alone() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::const_new(());
+    let turn = TURN.lock().await;
+    let url = variable("JOIN_COMMUNITY__DATABASE__URL");
+    let ours = script(&["env"]);
+    assert!(ours.contains(&url), "the environment names services that this checkout cannot stop: {url}, not\n{ours}");
+    turn
+}
+
+/// Runs `scripts/services`, and answers what it prints. Waits on the spot: nothing else is to happen meanwhile, and
+/// whoever drops a value cannot wait otherwise.
+fn script(arguments: &[&str]) -> String {
+    let program = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/services");
+    let ran = Command::new(program).args(arguments).stdin(Stdio::null()).output().expect("scripts/services runs");
+    let said = String::from_utf8_lossy(&ran.stderr);
+    if !ran.status.success() && std::thread::panicking() {
+        // A second panic would end the process, with all services as they are.
+        return said.into_owned();
+    }
+    assert!(ran.status.success(), "scripts/services {arguments:?}: {said}");
+    String::from_utf8_lossy(&ran.stdout).into_owned()
+}
