@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
+use std::time::Duration;
 
 use lapin::Connection;
 use tokio::task::JoinHandle;
@@ -98,7 +99,8 @@ impl App {
         let (config, health) = (self.config.clone(), self.health.clone());
         let (queue, depth) = (self.names.dead_letters(), Arc::clone(&self.dead_letters));
         tokio::spawn(async move {
-            let mut sessions = PublishingSessions { publishing, health: health.clone(), queue, depth };
+            let mut sessions =
+                PublishingSessions { publishing, health: health.clone(), queue, depth, stop: stop.clone() };
             let supervised = Supervised {
                 url: &config.broker.url,
                 name: "join-community publishing",
@@ -118,6 +120,7 @@ struct PublishingSessions {
     health: Health,
     queue: String,
     depth: Arc<AtomicU32>,
+    stop: CancellationToken,
 }
 
 impl Sessions for PublishingSessions {
@@ -127,6 +130,16 @@ impl Sessions for PublishingSessions {
         tokio::select! {
             end = self.publishing.run(&connection, &self.health) => end,
             never = depth::watch(&connection, &self.queue, &self.depth) => match never {},
+            () = stuck(&connection, &self.stop) => Ok(()),
         }
+    }
+}
+
+/// Ends if the broker blocks publishers after `stop`, maybe for hours. What it does not take is still owed.
+async fn stuck(connection: &Connection, stop: &CancellationToken) {
+    stop.cancelled().await;
+    let mut ticks = tokio::time::interval(Duration::from_millis(100));
+    while !connection.status().blocked() {
+        ticks.tick().await;
     }
 }

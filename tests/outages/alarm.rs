@@ -1,6 +1,7 @@
 //! A broker that blocks publishers for lack of memory: a blocked connection writes nothing, acks included, so the one that
 //! consumes must never be the one that publishes.
 
+use join_community::app::Stopped;
 use join_community::operations::Dependency;
 
 use crate::services::{Alarm, alone};
@@ -22,6 +23,23 @@ async fn requests_are_acknowledged_while_publishers_are_blocked_and_their_events
     installation.all_joined_once(&crowd).await;
     installation.all_announced(&[&crowd]).await;
     worker.until_ready().await;
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_worker_whose_publishers_are_blocked_does_not_wait_for_them_to_stop() {
+    let _turn = alone().await;
+    let (installation, crowd) = full_house().await;
+    let alarm = Alarm::raise();
+    let worker = Worker::launch(installation.alert()).await;
+    installation.until_answered(&crowd, 100).await;
+    worker.until_misses(Dependency::Publishing).await;
+    assert_eq!(worker.stop().await, Stopped::Drained);
+    assert_eq!(installation.depth("join-community.requests").await, 0);
+    alarm.end();
+    let worker = installation.start().await;
+    installation.all_joined_once(&crowd).await;
+    installation.all_announced(&[&crowd]).await;
     worker.stop().await;
 }
 
