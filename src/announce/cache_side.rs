@@ -28,7 +28,8 @@ pub(super) struct CacheSide {
 
 impl CacheSide {
     /// Writes what is ready, batch by batch, until nobody hands over any more. While Redis does not serve it only asks,
-    /// with growing pauses, whether it does again; what comes meanwhile stays in the outbox.
+    /// with growing pauses, whether it does again; what comes meanwhile stays in the outbox. While it serves it is asked
+    /// now and then as well, or an outage would be met only by the next change.
     pub(super) async fn run(mut self, mut queue: mpsc::Receiver<Arc<Debt>>, forgotten: Forgotten) {
         let mut ready = Vec::with_capacity(self.batch_max);
         let mut pauses = Pauses::up_to(self.longest_pause);
@@ -49,12 +50,14 @@ impl CacheSide {
                         forgotten.done(&debt, Side::Cache, paid);
                     }
                 }
-                () = tokio::time::sleep_until(next_probe), if open => {
-                    match self.profiles.probe().await {
+                () = tokio::time::sleep_until(next_probe) => {
+                    let served = self.profiles.probe().await;
+                    let pause = if open || served.is_err() { pauses.next_pause() } else { self.longest_pause };
+                    next_probe = tokio::time::Instant::now() + pause;
+                    match served {
                         Ok(()) => self.health.up(Dependency::Cache),
                         Err(error) => self.health.down(Dependency::Cache, chain(&error)),
                     }
-                    next_probe = tokio::time::Instant::now() + pauses.next_pause();
                 }
             }
         }

@@ -28,16 +28,35 @@ impl Sweep {
     pub(super) async fn run(mut self, stop: CancellationToken) {
         let mut ticks = tokio::time::interval(self.interval);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut failures = 0;
         while stop.run_until_cancelled(ticks.tick()).await.is_some() {
             for (side, dependency) in [(Side::Event, Dependency::Publishing), (Side::Cache, Dependency::Cache)] {
                 // Only sides that are up are asked for: an outage must not use up anybody's leases.
                 if self.health.is_up(dependency) {
                     match AssertUnwindSafe(self.sweep(side, &stop)).catch_unwind().await {
-                        Ok(Ok(())) => {}
-                        Ok(Err(error)) => debug!(error = chain(&error), "sweep failed, the next one tries again"),
+                        Ok(result) => self.note(result, &mut failures),
                         // One row that breaks the reader must not keep all others from ever being announced.
                         Err(_) => error!("sweep broke down, the next one tries again"),
                     }
+                }
+            }
+        }
+    }
+
+    /// Tells of an outage of PostgreSQL that the lanes do not meet, because nobody asks them for anything. One failure is
+    /// none yet: a connection may end for many reasons, and the next one is new.
+    fn note(&self, swept: Result<(), StoreError>, failures: &mut u32) {
+        match swept {
+            Ok(()) if *failures > 1 => {
+                self.health.up(Dependency::Database);
+                *failures = 0;
+            }
+            Ok(()) => *failures = 0,
+            Err(error) => {
+                debug!(error = chain(&error), "sweep failed, the next one tries again");
+                *failures += 1;
+                if *failures > 1 && error.is_outage() {
+                    self.health.down(Dependency::Database, chain(&error));
                 }
             }
         }

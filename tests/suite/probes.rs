@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use join_community::operations::Dependency;
 use reqwest::StatusCode;
 use serde_json::Value;
 
@@ -43,6 +44,32 @@ async fn the_worker_lives_throughout_and_is_ready_only_while_it_can_take_request
     worker.stop().await;
     installation.start().await.stop().await;
     installation.all_joined_once(&crowd).await;
+}
+
+#[tokio::test]
+async fn an_idle_worker_notices_that_a_service_is_gone_and_back() {
+    let installation = Installation::with(|config| config.http.listen = "127.0.0.1:0".to_owned()).await;
+    let mut config = installation.alert();
+    let database = Proxy::before(&mut config.database.url);
+    let cache = Proxy::before(&mut config.cache.url);
+    let worker = Worker::start(config).await;
+    let operations = worker.operations().expect("the operations server listens");
+    for fault in [Wire::Cut, Wire::Hung] {
+        cache.set(fault);
+        worker.until_misses(Dependency::Cache).await;
+        assert_eq!(get(operations, "readyz").await.0, StatusCode::OK, "a cache is not needed to join");
+        cache.set(Wire::Whole);
+        eventually("the cache serves", PATIENCE, async || match worker.health().is_up(Dependency::Cache) {
+            true => Ok(()),
+            false => Err(worker.health().report()),
+        })
+        .await;
+        database.set(fault);
+        until_not_ready(operations, "database").await;
+        database.set(Wire::Whole);
+        until_ready(operations).await;
+    }
+    worker.stop().await;
 }
 
 async fn until_ready(operations: SocketAddr) {
