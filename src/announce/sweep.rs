@@ -33,10 +33,11 @@ impl Sweep {
             for (side, dependency) in [(Side::Event, Dependency::Publishing), (Side::Cache, Dependency::Cache)] {
                 // Only sides that are up are asked for: an outage must not use up anybody's leases.
                 if self.health.is_up(dependency) {
-                    match AssertUnwindSafe(self.sweep(side, &stop)).catch_unwind().await {
-                        Ok(result) => self.note(result, &mut failures),
+                    if let Ok(result) = AssertUnwindSafe(self.sweep(side, &stop)).catch_unwind().await {
+                        self.note(result, &mut failures);
+                    } else {
                         // One row that breaks the reader must not keep all others from ever being announced.
-                        Err(_) => error!("sweep broke down, the next one tries again"),
+                        error!("sweep broke down, the next one tries again");
                     }
                 }
             }

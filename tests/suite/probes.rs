@@ -59,9 +59,8 @@ async fn an_idle_worker_notices_that_a_service_is_gone_and_back() {
         worker.until_misses(Dependency::Cache).await;
         assert_eq!(get(operations, "readyz").await.0, StatusCode::OK, "a cache is not needed to join");
         cache.set(Wire::Whole);
-        eventually("the cache serves", PATIENCE, async || match worker.health().is_up(Dependency::Cache) {
-            true => Ok(()),
-            false => Err(worker.health().report()),
+        eventually("the cache serves", PATIENCE, async || {
+            if worker.health().is_up(Dependency::Cache) { Ok(()) } else { Err(worker.health().report()) }
         })
         .await;
         database.set(fault);
