@@ -7,7 +7,7 @@
 //! | 1 a statement or transaction that was cancelled stays on its connection | `session` |
 //! | 2 returned messages are paired with the wrong confirm | [`returns`] |
 //! | 3 a blocked connection writes nothing, acks included | `outages::publishing`; a real alarm in the binary `outages` |
-//! | 4 after an error a consumer may be silent for ever | [`consumers`] |
+//! | 4 after an error a consumer may be silent for ever | `outages::broker`, [`consumers`] |
 //! | 5 connecting knows no time limit | `outages::broker`; the tests of `rabbitmq::connect` |
 //! | 6 an ack on a channel that is gone is none | [`consumers`] |
 //! | 7 no delivery limit and -1 mean opposite things by version | [`queues`], `dead_letters` |

@@ -6,11 +6,10 @@ use join_community::operations::Dependency;
 use join_community::rabbitmq::connect::connect;
 use join_community::rabbitmq::consumer::Deliveries;
 use join_community::rabbitmq::topology::{self, Names};
-use lapin::options::{BasicGetOptions, BasicNackOptions, QueueDeclareOptions, QueueDeleteOptions};
-use lapin::types::FieldTable;
+use lapin::options::{BasicGetOptions, BasicNackOptions, QueueDeleteOptions};
 use uuid::Uuid;
 
-use crate::support::{Installation, JOINABLE, Message, PATIENCE, eventually};
+use crate::support::{Installation, JOINABLE, Message};
 
 const REQUESTS: &str = "join-community.requests";
 
@@ -20,7 +19,8 @@ async fn a_queue_that_was_deleted_under_the_worker_is_made_anew_and_consumed() {
     let worker = installation.start().await;
     let mut producer = installation.producer().await;
     installation.delete_queue(REQUESTS).await;
-    installation.until_exists(REQUESTS).await;
+    worker.until_misses(Dependency::Consuming).await;
+    worker.until_ready().await;
     let crowd = installation.crowd_at_the_door(&producer, 5).await;
     for request in &crowd.requests {
         assert_eq!(producer.answer_to(request).await.status, 200);
@@ -34,10 +34,7 @@ async fn a_worker_that_may_not_declare_consumes_again_once_somebody_else_has() {
     let worker = installation.start().await;
     let mut producer = installation.producer().await;
     installation.delete_queue(REQUESTS).await;
-    eventually("the worker misses its queue", PATIENCE, async || {
-        if worker.health().is_up(Dependency::Consuming) { Err(worker.health().report()) } else { Ok(()) }
-    })
-    .await;
+    worker.until_misses(Dependency::Consuming).await;
     let broker = &installation.config.broker;
     let deployer = connect(&broker.url, "deployer", broker).await.unwrap();
     topology::declare(&deployer, &Names::new(&broker.prefix)).await.unwrap();
@@ -96,15 +93,5 @@ impl Installation {
         let channel = self.channel().await;
         channel.queue_delete(name.into(), QueueDeleteOptions::default()).await.unwrap();
         channel.close(200, "deleted".into()).await.unwrap();
-    }
-
-    async fn until_exists(&self, name: &'static str) {
-        let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-        eventually("the queue is there again", PATIENCE, async || {
-            // Asking for what is missing costs the channel.
-            let channel = self.channel().await;
-            channel.queue_declare(name.into(), passive, FieldTable::default()).await
-        })
-        .await;
     }
 }
