@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use join_community::operations::Dependency;
+use sqlx::Executor as _;
 
 use crate::support::{Installation, PATIENCE, Proxy, Wire, Worker, eventually};
 
@@ -66,6 +67,59 @@ async fn a_database_that_ends_every_connection_under_load_costs_no_request() {
         sqlx::query(end_all).execute(&mut administrator).await.unwrap();
         installation.reconnect().await;
     }
+    installation.all_joined_once(&crowd).await;
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_database_that_takes_no_writes_is_an_outage_and_costs_no_request() {
+    is_no_requests_fault(
+        "DO $$ BEGIN
+            EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = on', current_database());
+            PERFORM pg_terminate_backend(pid) FROM pg_stat_activity
+                WHERE datname = current_database() AND pid <> pg_backend_pid();
+        END $$",
+        [
+            "SET default_transaction_read_only = off",
+            "DO $$ BEGIN
+            EXECUTE format('ALTER DATABASE %I RESET default_transaction_read_only', current_database());
+            PERFORM pg_terminate_backend(pid) FROM pg_stat_activity
+                WHERE datname = current_database() AND pid <> pg_backend_pid();
+        END $$",
+        ],
+        "read-only",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_table_that_is_missing_is_an_outage_and_costs_no_request() {
+    let (away, back) = ("ALTER TABLE join_requests RENAME TO gone", "ALTER TABLE gone RENAME TO join_requests");
+    is_no_requests_fault(away, ["SELECT", back], "does not exist").await;
+}
+
+/// The installation is at fault, not a request: all of them are held or given back, however many there are.
+async fn is_no_requests_fault(break_it: &'static str, mend_it: [&'static str; 2], told: &str) {
+    let mut installation = Installation::new().await;
+    let producer = installation.producer().await;
+    let mut config = installation.alert();
+    config.outage.hold = Duration::from_secs(1);
+    let worker = Worker::start(config).await;
+    let crowd = installation.crowd(60).await;
+    installation.stranger().await.execute(break_it).await.unwrap();
+    producer.send_all(&crowd.requests).await;
+    eventually("the worker tells the reason", PATIENCE, async || {
+        match worker.until_misses(Dependency::Database).await {
+            reason if reason.contains(told) => Ok(()),
+            reason => Err(reason),
+        }
+    })
+    .await;
+    let mut administrator = installation.stranger().await;
+    for statement in mend_it {
+        administrator.execute(statement).await.unwrap();
+    }
+    installation.reconnect().await;
     installation.all_joined_once(&crowd).await;
     worker.stop().await;
 }

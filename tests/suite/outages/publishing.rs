@@ -4,6 +4,11 @@
 use std::time::Duration;
 
 use join_community::operations::Dependency;
+use join_community::rabbitmq::connect::connect;
+use join_community::rabbitmq::topology::{self, Names};
+use lapin::options::ExchangeDeleteOptions;
+use reqwest::Method;
+use serde_json::json;
 
 use crate::support::{Installation, Message, PATIENCE, Proxy, Wire, Worker, eventually};
 
@@ -38,6 +43,57 @@ async fn acknowledges_during(fault: Wire) {
     wire.set(Wire::Whole);
     events.tell_of(&[&crowd]).await;
     installation.all_joined_once(&crowd).await;
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn events_that_the_worker_may_not_publish_harm_nobody_and_come_once_it_may() {
+    let installation = Installation::new().await;
+    let producer = installation.producer().await;
+    let mut events = installation.events().await;
+    let vhost = installation.vhost();
+    let path = format!("permissions/{}/join-worker", vhost.name);
+    let before = vhost.manage(Method::GET, &path, None).await;
+    let mut fewer = before.clone();
+    fewer["write"] = json!("^(join-community.*|members\\.events\\.unrouted|amq\\.default)$");
+    vhost.manage(Method::PUT, &path, Some(&fewer)).await;
+    let worker = Worker::launch(installation.alert()).await;
+    let crowd = installation.crowd_at_the_door(&producer, 50).await;
+    installation.until_answered(&crowd, 50).await;
+    // Copies have a channel of their own.
+    producer.send(&Message::bytes("{")).await;
+    installation.dead_letters(1).await;
+    vhost.manage(Method::PUT, &path, Some(&before)).await;
+    events.tell_of(&[&crowd]).await;
+    installation.outbox_is_empty().await;
+    worker.stop().await;
+    assert_eq!(installation.answered(&crowd).await, 50);
+}
+
+#[tokio::test]
+async fn an_event_that_no_queue_took_stays_owed_and_goes_out_when_one_does() {
+    let installation = Installation::new().await;
+    let producer = installation.producer().await;
+    let worker = installation.start().await;
+    // Nobody is bound, and where such events are kept is gone: what the broker confirms now, it has thrown away.
+    let channel = installation.channel().await;
+    channel.exchange_delete("members.events.unrouted".into(), ExchangeDeleteOptions::default()).await.unwrap();
+    let crowd = installation.crowd_at_the_door(&producer, 20).await;
+    installation.until_answered(&crowd, 20).await;
+    let mut stranger = installation.stranger().await;
+    eventually("every event was tried twice", PATIENCE, async || {
+        let tried = "SELECT count(*) FROM outbox WHERE event_due AND attempts > 0";
+        match sqlx::query_scalar::<_, i64>(tried).fetch_one(&mut stranger).await.unwrap() {
+            20 => Ok(()),
+            tried => Err(tried),
+        }
+    })
+    .await;
+    let broker = &installation.config.broker;
+    let deployer = connect(&broker.url, "deployer", broker).await.unwrap();
+    topology::declare(&deployer, &Names::new(&broker.prefix)).await.unwrap();
+    installation.all_joined_once(&crowd).await;
+    installation.until_holds("members.events.unrouted", 20).await;
     worker.stop().await;
 }
 
