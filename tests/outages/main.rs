@@ -5,7 +5,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on ends with the reason")]
 
-// By a folder, so that the files below `support` are found where they lie.
+// By a folder, so that the files below `support` are found where they lie. They hold no tests: those would take no turns.
 #[path = "../suite"]
 #[expect(dead_code, unused_imports, reason = "what all tests share is more than these few use")]
 mod suite {

@@ -27,6 +27,7 @@ mod many;
 mod members;
 mod outages;
 mod outbox;
+mod own_vhost;
 mod probes;
 mod producer;
 mod profiles;

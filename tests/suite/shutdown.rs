@@ -33,13 +33,12 @@ async fn a_worker_that_stops_under_load_leaves_each_request_either_answered_or_i
 #[tokio::test]
 async fn a_worker_that_stops_has_announced_what_it_recorded() {
     let installation = Installation::new().await;
-    let mut producer = installation.producer().await;
+    let producer = installation.producer().await;
     let mut events = installation.events().await;
     let worker = installation.start().await;
     let crowd = installation.crowd_at_the_door(&producer, 200).await;
-    producer.answer_to(&crowd.requests[199]).await;
+    installation.until_answered(&crowd, 200).await;
     assert_eq!(worker.stop().await, Stopped::Drained);
-    assert_eq!(installation.answered(&crowd).await, 200);
     installation.outbox_is_empty().await;
     installation.all_joined_once(&crowd).await;
     events.tell_of(&[&crowd]).await;

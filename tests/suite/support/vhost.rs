@@ -119,18 +119,3 @@ async fn management(method: Method, path: &str, body: Option<&Value>) -> Value {
     assert!(fine, "{method} {path}: {status} {text}");
     serde_json::from_str(&text).unwrap_or_default()
 }
-
-#[tokio::test]
-async fn a_vhost_has_the_three_users_with_their_rights_and_is_gone_after_the_test() {
-    let vhost = vhost().await;
-    settings::config(&vhost.values());
-    let rights = management(Method::GET, &format!("vhosts/{}/permissions", vhost.name), None).await;
-    let user = |url: &str| url.parse::<Url>().unwrap().username().to_owned();
-    for url in [&vhost.worker_url, &vhost.producer_url, &vhost.operator_url] {
-        assert!(rights.as_array().unwrap().iter().any(|entry| entry["user"] == user(url)), "{rights}");
-    }
-    let name = vhost.name.clone();
-    drop(vhost);
-    let vhosts = management(Method::GET, "vhosts?columns=name", None).await;
-    assert!(!vhosts.as_array().unwrap().iter().any(|vhost| vhost["name"] == name), "{vhosts}");
-}
