@@ -102,9 +102,10 @@ scripts: # Shell scripts and docker-compose.yml parse
 	fi
 
 .PHONY: lint
-lint: # Clippy, warnings denied; the library without the worker must build too
+lint: # Clippy, warnings denied; with every feature, with those of a release, and the library without the worker
 	$(step) "clippy"
 	cargo clippy --locked --all-targets --all-features -- -D warnings
+	cargo clippy --locked --lib --bins -- -D warnings
 	cargo clippy --locked --lib --no-default-features -- -D warnings
 
 .PHONY: docs
@@ -138,7 +139,7 @@ tests: # Unit, property and integration tests, on the real services
 	scripts/services up
 	$(own_services)
 	$(step) "tests"
-	cargo test --locked
+	cargo test --locked --all-features
 
 .PHONY: bench
 bench: ## Joins per second from a full queue, release profile

@@ -20,6 +20,8 @@ pub mod cli;
 #[cfg(feature = "worker")]
 pub mod config;
 #[cfg(feature = "worker")]
+pub mod fail_point;
+#[cfg(feature = "worker")]
 pub mod join;
 #[cfg(feature = "worker")]
 pub mod operations;

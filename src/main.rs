@@ -24,6 +24,11 @@ fn main() -> ExitCode {
         cli::complain(&error);
         return ExitCode::from(BAD_CONFIGURATION);
     }
+    #[cfg(feature = "fail-points")]
+    if let Err(error) = join_community::fail_point::arm(std::env::vars_os()) {
+        cli::complain(&error);
+        return ExitCode::from(BAD_CONFIGURATION);
+    }
     let context = Context::new(config, cli.output, cli.config);
     let ended = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -10,6 +10,7 @@ use super::forgetter::Forgotten;
 use super::handover::Debt;
 use crate::cache::{Entry, Profiles};
 use crate::domain::Member;
+use crate::fail_point::{self, Point};
 use crate::operations::{Dependency, Health, Meters};
 use crate::postgres::Side;
 use crate::retry::Pauses;
@@ -69,8 +70,10 @@ impl CacheSide {
         let current: Vec<bool> = debts.iter().map(|debt| !debt.is_expired()).collect();
         let entries: Vec<Entry> =
             debts.iter().zip(&current).filter(|(_, current)| **current).map(|(debt, _)| entry(debt)).collect();
+        fail_point::pass(Point::BeforeCache);
         let written = match self.profiles.write(&entries).await {
             Ok(written) => {
+                fail_point::pass(Point::AfterCache);
                 if let Some(error) = written.error {
                     debug!(error = chain(&error), "Redis refused a write");
                     // One refused entry is its own trouble; all of them refused is Redis'.

@@ -9,6 +9,7 @@ use tracing::warn;
 
 use super::forgetter::Forgotten;
 use super::handover::Debt;
+use crate::fail_point::{self, Point};
 use crate::operations::{Dependency, Health, Meters};
 use crate::postgres::Side;
 use crate::rabbitmq::publisher::{EVENT_WINDOWS, Publisher};
@@ -58,6 +59,8 @@ impl EventSide {
         if !self.health.is_up(Dependency::Publishing) {
             return vec![false; debts.len()];
         }
+        let cached = || debts.iter().all(|debt| debt.is_done(Side::Cache));
+        fail_point::pass_once(Point::BetweenCacheAndPublish, cached).await;
         let mut events = Vec::with_capacity(debts.len());
         let courses: Vec<Course> = debts.iter().map(|debt| self.course(debt, &mut events)).collect();
         let fates = if events.is_empty() { Vec::new() } else { self.confirmed(events).await };
@@ -87,8 +90,12 @@ impl EventSide {
     }
 
     async fn confirmed(&self, events: Vec<Outgoing>) -> Vec<Fate> {
+        fail_point::pass(Point::BeforePublish);
         let fates = self.publisher.events(events).await.unwrap_or_default();
         let count = |fate| fates.iter().filter(|other| **other == fate).count() as u64;
+        if count(Fate::Confirmed) > 0 {
+            fail_point::pass(Point::AfterConfirm);
+        }
         self.meters.events.increment(count(Fate::Confirmed));
         if count(Fate::TooLarge) > 0 {
             warn!(events = count(Fate::TooLarge), "events are larger than the broker takes; they stay owed");

@@ -10,7 +10,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::handover::Debt;
-use crate::postgres::{Paid, Session, Side};
+use crate::fail_point::{self, Point};
+use crate::postgres::{Paid, Session, Side, StoreError};
 use crate::telemetry::chain;
 
 /// Where the side that is done last notes what is paid.
@@ -47,7 +48,7 @@ pub(super) async fn forget(
         leased.remember(&ready);
         ready.retain(|paid| paid.event || paid.cache);
         if !ready.is_empty()
-            && let Err(error) = store.forget(&ready).await
+            && let Err(error) = forget_paid(&mut store, &ready).await
         {
             debug!(error = chain(&error), "what is paid could not be forgotten and is announced again");
             if draining.is_cancelled() {
@@ -63,6 +64,13 @@ pub(super) async fn forget(
     {
         debug!(error = chain(&error), "leases could not be given back and end by themselves");
     }
+}
+
+async fn forget_paid(store: &mut Session, paid: &[Paid]) -> Result<(), StoreError> {
+    fail_point::pass(Point::BeforeForget);
+    store.forget(paid).await?;
+    fail_point::pass(Point::AfterForget);
+    Ok(())
 }
 
 /// What is owed still, and leased to this worker: the latest of it, as much as there is room for.

@@ -36,6 +36,15 @@ impl Debt {
         Instant::now() >= self.expires
     }
 
+    /// Whether a side is done, paid or not.
+    pub(super) fn is_done(&self, side: Side) -> bool {
+        let bit = match side {
+            Side::Event => EVENT_DONE,
+            Side::Cache => CACHE_DONE,
+        };
+        self.progress.load(Ordering::Acquire) & bit != 0
+    }
+
     /// Notes that a side is done, paid or not. The side that is done last learns what came of both.
     pub(super) fn done(&self, side: Side, paid: bool) -> Option<Paid> {
         let bits = match (side, paid) {

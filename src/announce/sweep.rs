@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error};
 
 use super::handover::HandOver;
+use crate::fail_point::{self, Point};
 use crate::operations::{Dependency, Health};
 use crate::postgres::{Session, Side, StoreError};
 use crate::telemetry::chain;
@@ -70,6 +71,9 @@ impl Sweep {
             let claiming = Instant::now();
             let claims = self.store.claim(side, self.batch_max, self.lease).await?;
             let claimed = claims.len();
+            if claimed > 0 {
+                fail_point::pass(Point::Swept);
+            }
             for change in claims {
                 // A change committed between the claim and the look at its member: the next sweep has the newer row.
                 if change.member.as_ref().is_some_and(|member| member.event_sequence != change.event_sequence) {

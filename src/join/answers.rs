@@ -9,6 +9,7 @@ use super::arrival::{Arrival, Item, examine};
 use super::rounds::Outcome;
 use super::settle::Settle;
 use crate::domain::{Change, Member, Origin, Request, Verdict, to_millis};
+use crate::fail_point::{self, Point};
 use crate::postgres::StoreError;
 use crate::rabbitmq::consumer::Tag;
 use crate::rabbitmq::topology::rung_for;
@@ -30,8 +31,11 @@ impl Desk {
     /// Takes a delivery in. Answers the item to be joined; everything else is dealt with here.
     pub(super) fn take_in(&self, tag: Tag, incoming: Incoming, settle: &mut Settle) -> Option<Item> {
         settle.taken(tag);
+        fail_point::beware_of(incoming.message_id.as_deref());
         let now = incoming.taken_at.unwrap_or_else(|| to_millis(OffsetDateTime::now_utc()));
-        match examine(&incoming, &self.authenticator, now) {
+        let arrival = examine(&incoming, &self.authenticator, now);
+        fail_point::pass(Point::TakenIn);
+        match arrival {
             Arrival::Proven(request) => return Some(Item { tag, incoming, request: *request }),
             Arrival::Malformed(malformed) => self.refuse_malformed(unproven(tag, &incoming), &malformed, settle),
             Arrival::Refused(reason) => {
@@ -131,6 +135,7 @@ impl Desk {
     /// Offers a reply to the queue that the request names, if replies may go there. Nobody waits for it.
     fn reply(&self, incoming: &Incoming, reply: Reply, request: Option<&Request>) {
         let Some(queue) = incoming.reply_to.as_deref() else { return };
+        fail_point::pass(Point::BeforeReply);
         let trace = request.and_then(|request| request.traceparent.as_deref());
         let correlation = incoming.correlation_id.as_deref().or(incoming.message_id.as_deref());
         let sent =

@@ -6,6 +6,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use crate::domain::{Decision, Member, Request, Standing, Verdict, decide, to_millis};
+use crate::fail_point::{self, Point};
 use crate::postgres::{Ruling, Session, StoreError};
 
 /// What a request comes to.
@@ -85,7 +86,9 @@ async fn one_round(
     requests: &[&Request],
     policy: Policy,
 ) -> Result<Vec<Option<Outcome>>, StoreError> {
+    fail_point::pass(Point::BeforeLoad);
     let standings = store.load(requests).await?;
+    fail_point::pass(Point::AfterLoad);
     let now = to_millis(OffsetDateTime::now_utc());
     let decisions: Vec<Decision> =
         requests.iter().zip(&standings).map(|(request, standing)| decide(request, standing, policy.patience)).collect();
@@ -95,8 +98,7 @@ async fn one_round(
         .zip(&decisions)
         .filter_map(|((request, standing), decision)| ruling(request, standing, *decision))
         .collect();
-    let recorded = if rulings.is_empty() { Vec::new() } else { store.commit(&rulings, now, policy.lease).await? };
-    let mut recorded = recorded.into_iter();
+    let mut recorded = commit(store, &rulings, now, policy.lease).await?.into_iter();
     Ok(standings
         .into_iter()
         .zip(decisions)
@@ -112,6 +114,22 @@ async fn one_round(
             Decision::TargetMissing => Some(Outcome::TargetMissing),
         })
         .collect())
+}
+
+/// Commits what there is to commit. Answers for each ruling whether it stands recorded because of this.
+async fn commit(
+    store: &mut Session,
+    rulings: &[Ruling<'_>],
+    now: OffsetDateTime,
+    lease: Duration,
+) -> Result<Vec<bool>, StoreError> {
+    if rulings.is_empty() {
+        return Ok(Vec::new());
+    }
+    fail_point::pass(Point::BeforeCommit);
+    let recorded = store.commit(rulings, now, lease).await?;
+    fail_point::pass(Point::AfterCommit);
+    Ok(recorded)
 }
 
 fn ruling<'a>(request: &'a Request, standing: &Standing, decision: Decision) -> Option<Ruling<'a>> {

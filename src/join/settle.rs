@@ -8,6 +8,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use tracing::warn;
 
+use crate::fail_point::{self, Point};
 use crate::operations::Meters;
 use crate::rabbitmq::call::CallError;
 use crate::rabbitmq::consumer::{Settlements, Tag};
@@ -63,6 +64,7 @@ impl Settle {
     pub(super) fn move_on(&mut self, tag: Tag, copy: Outgoing) {
         let (publisher, limit) = (self.publisher.clone(), self.limit);
         self.copies.push(Box::pin(async move {
+            fail_point::pass(Point::BeforeCopy);
             let confirmed = tokio::time::timeout(limit, confirmed(&publisher, copy)).await;
             (tag, confirmed.unwrap_or(false))
         }));
@@ -79,6 +81,7 @@ impl Settle {
     /// Settles the delivery of a copy.
     pub(super) async fn copied(&mut self, tag: Tag, confirmed: bool) -> Result<(), Gone> {
         if confirmed {
+            fail_point::pass(Point::AfterCopyConfirmed);
             self.done(tag);
             return self.acknowledge().await;
         }
@@ -98,6 +101,10 @@ impl Settle {
 
     /// Acknowledges what is done: all at once up to the first delivery that is not, one by one above it.
     pub(super) async fn acknowledge(&mut self) -> Result<(), Gone> {
+        if self.done.is_empty() {
+            return Ok(());
+        }
+        fail_point::pass(Point::BeforeAck);
         let first_open = self.open.difference(&self.done).next().copied().unwrap_or(Tag::MAX);
         let above = self.done.split_off(&first_open);
         if let Some(highest) = self.done.last() {
@@ -106,6 +113,7 @@ impl Settle {
         for tag in &above {
             self.channel.ack(*tag, false).await?;
         }
+        fail_point::pass(Point::AfterAck);
         self.open = self.open.split_off(&first_open);
         self.open.retain(|tag| !above.contains(tag));
         self.done.clear();

@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::call::{CallError, within};
 use super::window::{Fate, Window, WindowError, publish_and_forget};
+use crate::fail_point::{self, Point};
 use crate::operations::{Dependency, Health};
 use crate::wire::Outgoing;
 
@@ -204,6 +205,7 @@ async fn forgettable(channel: &Channel, replies: &mut mpsc::Receiver<Outgoing>) 
     let mut ready = Vec::with_capacity(MOST);
     while replies.recv_many(&mut ready, MOST).await > 0 {
         publish_and_forget(channel, &ready).await.map_err(WindowError::from)?;
+        fail_point::pass(Point::AfterReply);
         ready.clear();
     }
     Ok(())

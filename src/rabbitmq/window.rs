@@ -9,6 +9,8 @@ use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
 use lapin::{BasicProperties, Channel, Connection, ConnectionStatus};
 
 use super::call::{CallError, within};
+use crate::fail_point::{self, Point};
+use crate::wire::headers::EVENT_TYPE;
 use crate::wire::{HeaderValue, Outgoing};
 
 /// What became of a message that must not be lost.
@@ -118,6 +120,9 @@ impl Window {
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
         // Polled together, so that the frames of the whole window go out in one write.
         let published = try_join_all(messages.iter().map(|message| publish(&self.channel, message, options))).await?;
+        if messages.iter().any(|message| message.kind.as_deref() == Some(EVENT_TYPE)) {
+            fail_point::pass(Point::BeforeConfirm);
+        }
         join_all(published).await.into_iter().map(|confirmation| fate(&confirmation?)).collect()
     }
 }

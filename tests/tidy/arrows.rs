@@ -13,6 +13,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("config", &["domain"]),
     ("telemetry", &["config"]),
     ("retry", &[]),
+    // Stands in the way of everything, and knows of nothing.
+    ("fail_point", &[]),
     // What operators see is filled from everywhere, so it may know of nothing but the nouns.
     ("operations", &["domain"]),
     // The outside worlds, none of which knows another.
@@ -20,7 +22,19 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("cache", &["wire", "domain", "config", "telemetry", "retry"]),
     ("postgres", &["wire", "domain", "config", "telemetry", "retry"]),
     // Connections tell their health where it changes.
-    ("rabbitmq", &["wire", "domain", "config", "telemetry", "retry", "operations::Health", "operations::Dependency"]),
+    (
+        "rabbitmq",
+        &[
+            "wire",
+            "domain",
+            "config",
+            "telemetry",
+            "retry",
+            "operations::Health",
+            "operations::Dependency",
+            "fail_point",
+        ],
+    ),
     // The two halves. `HandOver` is where join leaves a committed change, and all that one knows of the other.
     (
         "join",
@@ -34,10 +48,25 @@ const ARROWS: &[(&str, &[&str])] = &[
             "telemetry",
             "retry",
             "operations",
+            "fail_point",
             "announce::HandOver",
         ],
     ),
-    ("announce", &["rabbitmq", "postgres", "cache", "wire", "domain", "config", "telemetry", "retry", "operations"]),
+    (
+        "announce",
+        &[
+            "rabbitmq",
+            "postgres",
+            "cache",
+            "wire",
+            "domain",
+            "config",
+            "telemetry",
+            "retry",
+            "operations",
+            "fail_point",
+        ],
+    ),
     // The only place that joins concrete parts.
     (
         "app",
