@@ -4,6 +4,7 @@
 //! a change by somebody else. Memory is a hint, the outbox is the truth.
 
 mod announcer;
+pub mod audit;
 mod cache_side;
 mod event_side;
 mod forgetter;

@@ -5,4 +5,4 @@ mod preflight;
 mod profiles;
 
 pub use preflight::{PreflightError, ServerFacts, preflight};
-pub use profiles::{CacheError, Entry, Profiles, Written};
+pub use profiles::{CacheError, Correction, Entry, Held, Profiles, Written};

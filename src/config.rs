@@ -119,9 +119,11 @@ pub struct Cache {
     /// How long an entry lives, give or take a tenth.
     #[serde(with = "duration")]
     pub ttl: Duration,
-    /// Limit of one pipeline of writes, connecting included.
+    /// Limit of one pipeline, connecting included.
     #[serde(with = "duration")]
     pub timeout: Duration,
+    /// Most members a second whose entry is held against their record; 0 = none.
+    pub audit_rate: u32,
 }
 
 /// `[join]`

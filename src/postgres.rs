@@ -1,5 +1,6 @@
 //! PostgreSQL: the member records, the recorded verdicts, the outbox. The one user of `sqlx`.
 
+mod audit;
 mod commit;
 mod failure;
 mod load;
@@ -12,6 +13,7 @@ mod rows;
 mod session;
 mod sites;
 
+pub use audit::{AuditPage, Audited, Place};
 pub use commit::Ruling;
 pub use failure::StoreError;
 pub use members::{Advanced, Taken};
@@ -41,6 +43,9 @@ pub const STATEMENTS: &[(&str, &str)] = &[
     ("recorded", requests::RECORDED),
     ("prune", requests::PRUNE),
     ("outbox_depth", outbox::DEPTH),
+    ("audit_page", audit::AUDIT_PAGE),
+    ("audit_again", audit::AUDIT_AGAIN),
+    ("audit_owe", audit::AUDIT_OWE),
     ("server_version", migrate::SERVER_VERSION),
     ("set_lock_limit", migrate::SET_LOCK_LIMIT),
     ("take_turn", migrate::TAKE_TURN),

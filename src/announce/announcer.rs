@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::audit::{Audit, Auditor, Gate};
 use super::cache_side::CacheSide;
 use super::event_side::EventSide;
 use super::forgetter::{Forgotten, forget};
@@ -30,6 +31,8 @@ pub struct Parts {
     pub sweeper: Session,
     /// Forgets what is paid.
     pub forgetter: Session,
+    /// Holds the cache against the records, if that is wanted, and this many members a second at most.
+    pub auditor: Option<(Auditor, u32)>,
     /// Where states are told and asked.
     pub health: Health,
     /// What is counted.
@@ -47,14 +50,25 @@ pub struct Announcer {
     forgetter: tokio::task::JoinHandle<()>,
     sweeping: CancellationToken,
     sweep: tokio::task::JoinHandle<()>,
+    audit: JoinSet<()>,
 }
 
 impl Announcer {
     /// Starts both sides and the sweep.
     #[must_use]
     pub fn start(parts: Parts) -> Self {
-        let Parts { publisher, exchange, profiles, sweeper, forgetter, health, meters, announce, longest_pause } =
-            parts;
+        let Parts {
+            publisher,
+            exchange,
+            profiles,
+            sweeper,
+            forgetter,
+            auditor,
+            health,
+            meters,
+            announce,
+            longest_pause,
+        } = parts;
         let (hand_over, queues) = HandOver::new(announce.queue, health.clone(), meters.clone());
         let Queues { events, cache, made_room } = queues;
         let (forgotten, paid) = mpsc::channel(announce.queue);
@@ -69,6 +83,8 @@ impl Announcer {
             meters: meters.clone(),
             batch_max,
         };
+        let gate = Gate { hand_over: hand_over.clone(), health: health.clone() };
+        let audit = auditor.map(|(auditor, rate)| Audit::new(auditor, rate, gate, meters.clone(), &announce));
         let cache_side = CacheSide { profiles, made_room, health: health.clone(), meters, batch_max, longest_pause };
         let mut sides = JoinSet::new();
         sides.spawn(event_side.run(events, forgotten.clone()));
@@ -77,7 +93,10 @@ impl Announcer {
         let sweeping = CancellationToken::new();
         let (interval, lease) = (announce.sweep_interval, announce.lease);
         let sweep = Sweep { store: sweeper, hand_over: hand_over.clone(), health, interval, lease, batch_max };
+        // Nothing depends on it, so it is not among what must not break.
+        let audit = audit.into_iter().map(|audit| audit.run(sweeping.clone())).collect();
         Self {
+            audit,
             hand_over,
             sides,
             forgetter: tokio::spawn(forget(forgetter, paid, lease, sweeping.clone())),
@@ -105,8 +124,9 @@ impl Announcer {
     pub async fn drain(mut self) {
         self.sweeping.cancel();
         drop(self.hand_over);
-        // The sweep holds a hand-over of its own. A task of ours that panicked has nothing left to be waited for.
+        // Sweep and audit hold hand-overs of their own. A task of ours that panicked has nothing left to be waited for.
         drop(self.sweep.await);
+        while self.audit.join_next().await.is_some() {}
         while self.sides.join_next().await.is_some() {}
         drop(self.forgetter.await);
     }

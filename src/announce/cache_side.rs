@@ -94,14 +94,17 @@ impl CacheSide {
     }
 }
 
-fn entry(debt: &Debt) -> Entry {
-    let change = &debt.change;
-    let member = change.member.as_ref().filter(|member| member.is_public()).map(json);
-    Entry { site: change.site, member_id: change.member_id, event_sequence: change.event_sequence, member }
+/// What the cache shows of a member, as JSON; `None` of one whom it must not show.
+pub(super) fn shown(member: &Member) -> Option<Vec<u8>> {
+    member.is_public().then(|| {
+        let mut body = Vec::with_capacity(512);
+        profile::write(member, &mut body);
+        body
+    })
 }
 
-fn json(member: &Member) -> Vec<u8> {
-    let mut body = Vec::with_capacity(512);
-    profile::write(member, &mut body);
-    body
+fn entry(debt: &Debt) -> Entry {
+    let change = &debt.change;
+    let member = change.member.as_ref().and_then(shown);
+    Entry { site: change.site, member_id: change.member_id, event_sequence: change.event_sequence, member }
 }

@@ -114,6 +114,11 @@ impl HandOver {
         }
     }
 
+    /// Whether at least half of the room is free, on either side.
+    pub(super) fn is_calm(&self) -> bool {
+        [&self.events, &self.cache].iter().all(|queue| queue.capacity() >= queue.max_capacity() / 2)
+    }
+
     /// Offers a change whose outbox row is leased for `lease` from `committing` on.
     pub fn offer(&self, change: Change, committing: Instant, lease: Duration) {
         self.push(change, committing + lease / 2);

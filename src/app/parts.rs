@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicU32;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::announce::audit::Auditor;
 use crate::announce::{Announcer, Parts};
 use crate::auth::{AuthSetupError, Authenticator};
 use crate::cache::{CacheError, Profiles};
@@ -94,6 +95,7 @@ impl App {
             profiles: Profiles::new(&config.cache)?,
             sweeper: Session::new(&config.database, Role::Announcer)?,
             forgetter: Session::new(&config.database, Role::Announcer)?,
+            auditor: auditor(&config)?,
             health: health.clone(),
             meters: meters.clone(),
             announce: config.announce.clone(),
@@ -151,6 +153,15 @@ impl App {
         };
         Arc::new(Desk::new(parts, &self.config))
     }
+}
+
+fn auditor(config: &Config) -> Result<Option<(Auditor, u32)>, StartError> {
+    let rate = config.cache.audit_rate;
+    if rate == 0 {
+        return Ok(None);
+    }
+    let store = Session::new(&config.database, Role::Announcer)?;
+    Ok(Some((Auditor::new(store, Profiles::new(&config.cache)?), rate)))
 }
 
 async fn listen(address: &str) -> Result<Option<TcpListener>, StartError> {

@@ -1,5 +1,7 @@
 //! Entries and tombstones, written only if newer: decided on the server, each key by itself.
 
+mod inspect;
+
 use std::time::Duration;
 
 use redis::{Cmd, RedisError, RedisResult};
@@ -9,6 +11,8 @@ use time::OffsetDateTime;
 use super::connection::{Connection, Server};
 use crate::config;
 use crate::domain::{MemberId, SiteId};
+
+pub use inspect::{Correction, Held};
 
 /// Why entries were not written.
 #[derive(Debug, thiserror::Error)]

@@ -36,6 +36,14 @@ pub struct Handles {
     pub events_too_large: Counter,
     /// Entries and tombstones that the cache took or had already.
     pub cache_writes: Counter,
+    /// Members whose cache entry was held against their record.
+    pub cache_audited: Counter,
+    /// Entries found older than the record, with nothing owed that would make up for it.
+    pub cache_behind: Counter,
+    /// Entries found to say at their record's sequence what the record does not.
+    pub cache_wrong: Counter,
+    /// Entries found newer than the record: the database lost something. Counted each time that they are seen.
+    pub cache_ahead: Counter,
     /// Changes that found no room in memory, or waited there too long.
     pub hints_dropped: Counter,
     exporter: PrometheusHandle,
@@ -68,6 +76,10 @@ impl Meters {
             events: counter!("join_community_events_total"),
             events_too_large: counter!("join_community_events_too_large_total"),
             cache_writes: counter!("join_community_cache_writes_total"),
+            cache_audited: counter!("join_community_profile_cache_audited_total"),
+            cache_behind: counter!("join_community_profile_cache_drift_total", "kind" => "behind"),
+            cache_wrong: counter!("join_community_profile_cache_drift_total", "kind" => "wrong"),
+            cache_ahead: counter!("join_community_profile_cache_drift_total", "kind" => "ahead"),
             hints_dropped: counter!("join_community_hints_dropped_total"),
             exporter,
         });

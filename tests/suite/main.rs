@@ -11,6 +11,7 @@ mod bad_headers;
 mod bad_input;
 mod bad_tokens;
 mod busy;
+mod cache_audit;
 mod changes_by_others;
 mod check;
 mod command_line;

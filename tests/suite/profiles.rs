@@ -2,7 +2,7 @@
 
 use std::process::{Child, Command, Stdio};
 
-use join_community::cache::{Entry, Profiles, Written};
+use join_community::cache::{Correction, Entry, Held, Profiles, Written};
 use join_community::config::{self, Config};
 use join_community::domain::{MemberId, SiteId};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -158,9 +158,26 @@ async fn a_cluster_takes_a_batch_over_many_slots_and_the_same_rule_holds() {
         let written = profiles.write(&batch(sequence, profile)).await.unwrap();
         assert!(written.error.is_none() && written.up_to_date == vec![true; members.len()], "{written:?}");
     }
-    for member in members {
-        let held = profiles.read(SiteId(Uuid::nil()), member).await.unwrap();
+    for member in &members {
+        let held = profiles.read(SiteId(Uuid::nil()), *member).await.unwrap();
         assert_eq!(held, Some((2, None)), "a tombstone wins over an equal profile, an older one does not");
+    }
+
+    let correct = |seen: Option<&str>, profile| {
+        let seen = seen.map(|json| json.as_bytes().to_vec());
+        let corrections = batch(2, Some(profile)).into_iter();
+        corrections.map(|entry| Correction { entry, seen: seen.clone() }).collect::<Vec<_>>()
+    };
+    let keys: Vec<_> = members.iter().map(|member| (SiteId(Uuid::nil()), *member)).collect();
+    for (seen, profile, expected) in [
+        (Some("{}"), PROFILE, None),
+        (None, PROFILE, Some(PROFILE)),
+        (None, "{}", Some(PROFILE)),
+        (Some(PROFILE), "{}", Some("{}")),
+    ] {
+        profiles.correct(&correct(seen, profile)).await.unwrap();
+        let expected = Held::Entry { event_sequence: 2, member: expected.map(|json| json.as_bytes().to_vec()) };
+        assert_eq!(profiles.look(&keys).await.unwrap(), vec![expected; keys.len()], "only what was seen is replaced");
     }
 }
 

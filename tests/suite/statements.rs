@@ -10,7 +10,7 @@ use sqlx::{Executor as _, PgConnection, SqlSafeStr as _};
 use crate::support;
 
 /// These walk in key order by design; all others look up single rows.
-const WALKS: [&str; 5] = ["page", "advance", "next_site", "recorded", "prune"];
+const WALKS: [&str; 6] = ["page", "advance", "next_site", "recorded", "prune", "audit_page"];
 /// One counts everything by design, the other reads no row of the table that it names.
 const NO_KEY: [&str; 2] = ["outbox_depth", "probe"];
 

@@ -33,9 +33,10 @@ pub(super) fn apply(config: &Config, report: &mut Report<'_>) {
 type Count = (&'static str, u64, RangeInclusive<u64>);
 type Span = (&'static str, Duration, RangeInclusive<Duration>);
 
-fn counts(config: &Config) -> [Count; 7] {
-    let Config { join, announce, .. } = config;
+fn counts(config: &Config) -> [Count; 8] {
+    let Config { cache, join, announce, .. } = config;
     [
+        ("cache.audit_rate", cache.audit_rate.into(), 0..=1_000_000),
         ("join.lanes", join.lanes as u64, 1..=64),
         ("join.batch_max", join.batch_max as u64, 1..=1000),
         ("join.prefetch", join.prefetch.into(), 1..=u16::MAX.into()),

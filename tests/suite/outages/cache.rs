@@ -25,7 +25,11 @@ async fn a_cache_that_hangs_under_load_delays_nothing_and_is_filled_when_it_is_b
 }
 
 async fn is_made_up_for(fault: Wire, under_load: bool) {
-    let installation = Installation::with(|config| config.join.batch_max = 16).await;
+    let installation = Installation::with(|config| {
+        config.join.batch_max = 16;
+        config.cache.audit_rate = 100_000;
+    })
+    .await;
     let mut producer = installation.producer().await;
     let mut events = installation.events().await;
     let mut config = installation.alert();
@@ -53,5 +57,7 @@ async fn is_made_up_for(fault: Wire, under_load: bool) {
     for crowd in [&before, &during] {
         installation.all_joined_once(crowd).await;
     }
+    worker.until_audited(200).await;
+    assert_eq!(worker.drift(), [0, 0, 0], "what was owed meanwhile is no drift");
     worker.stop().await;
 }

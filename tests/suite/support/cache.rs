@@ -9,8 +9,8 @@ use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::Installation;
 use super::waiting::{PATIENCE, eventually};
+use super::{Installation, Worker};
 
 /// An entry, or a tombstone if there is no member in it.
 pub(crate) type Cached = (i64, Option<Value>);
@@ -56,7 +56,31 @@ impl Installation {
         Duration::from_millis(left.try_into().expect("the entry has a time to live"))
     }
 
+    /// A connection to the cache, for what has no words of its own here.
+    pub(crate) fn redis(&self) -> redis::aio::MultiplexedConnection {
+        self.cache.clone()
+    }
+
     fn key(&self, site: Uuid, member: Uuid) -> String {
         format!("{}:{site}:{member}", self.config.cache.prefix)
+    }
+}
+
+impl Worker {
+    /// Waits until the audit has looked at every member, of whom there are so many, wherever its round began.
+    pub(crate) async fn until_audited(&self, members: u64) {
+        let audited = || self.counted("join_community_profile_cache_audited_total");
+        let most = audited() + 2 * members;
+        eventually("a whole round is audited", PATIENCE, async || match audited() {
+            audited if audited >= most => Ok(()),
+            audited => Err(audited),
+        })
+        .await;
+    }
+
+    /// How many entries were found behind, wrong and ahead.
+    pub(crate) fn drift(&self) -> [u64; 3] {
+        let count = |kind| self.counted(&format!("join_community_profile_cache_drift_total{{kind=\"{kind}\"}}"));
+        ["behind", "wrong", "ahead"].map(count)
     }
 }
