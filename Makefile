@@ -141,6 +141,18 @@ tests: # Unit, property and integration tests, on the real services
 	$(step) "tests"
 	cargo test --locked --all-features
 
+.PHONY: faults-quick
+faults-quick: ## Every kind of fault once, each with its proof; minutes
+	scripts/services up
+	$(own_services)
+	cargo test --locked --all-features --test faults -- $(FAULTS)
+
+.PHONY: faults
+faults: ## The whole fault matrix, into docs/reliability.md; hours, RESUME=1 goes on
+	scripts/services up
+	$(own_services)
+	cargo test --locked --all-features --test faults -- --whole $(if $(RESUME),--resume) --record docs/reliability.md $(FAULTS)
+
 .PHONY: bench
 bench: ## Joins per second from a full queue, release profile
 	scripts/services up

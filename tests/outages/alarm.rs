@@ -4,8 +4,7 @@
 use join_community::app::Stopped;
 use join_community::operations::Dependency;
 
-use crate::services::{Alarm, alone};
-use crate::support::{Crowd, Installation, Worker};
+use crate::support::{Alarm, Crowd, Installation, Worker, alone};
 
 #[tokio::test]
 async fn requests_are_acknowledged_while_publishers_are_blocked_and_their_events_come_after() {

@@ -16,5 +16,4 @@ use suite::support;
 mod alarm;
 mod announced;
 mod restarts;
-mod services;
 mod together;

@@ -5,8 +5,7 @@ use std::time::Duration;
 use join_community::operations::Dependency;
 use tokio::time::Instant;
 
-use crate::services::{Away, Service, alone};
-use crate::support::{Installation, PATIENCE, Worker, eventually};
+use crate::support::{Away, Installation, PATIENCE, Service, Worker, alone, eventually};
 
 #[tokio::test]
 async fn a_broker_that_is_killed_under_load_costs_no_request() {

@@ -2,8 +2,7 @@
 
 use join_community::operations::Dependency;
 
-use crate::services::{Away, Service, alone};
-use crate::support::{Crowd, Installation, Producer, Worker};
+use crate::support::{Away, Crowd, Installation, Producer, Service, Worker, alone};
 
 #[tokio::test]
 async fn services_that_come_back_in_any_order_find_their_workers_again() {

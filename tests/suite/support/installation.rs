@@ -120,6 +120,11 @@ impl Installation {
         &self.vhost
     }
 
+    /// AMQP URL of somebody who may look everywhere.
+    pub(crate) fn administrator_url(&self) -> String {
+        administrator_url(&self.vhost)
+    }
+
     /// A channel of somebody who may look everywhere.
     pub(crate) async fn channel(&self) -> Channel {
         self.administrator.create_channel().await.expect("the administrator may open a channel")

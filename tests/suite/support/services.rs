@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::{Mutex, MutexGuard};
 
-use crate::support::variable;
+use super::variable;
 
 /// A service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,93 @@
+//! Every request has exactly one verdict, and the right one; nobody else has any.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::evidence::{Evidence, Verdict};
+use super::{Findings, dead_letters};
+use crate::ledger::{Expected, Key, Ledger, Request};
+
+pub(super) fn compare(ledger: &Ledger, evidence: &Evidence, findings: &mut Findings) {
+    let mut recorded: BTreeMap<(&str, &str), Vec<&Verdict>> = BTreeMap::new();
+    for verdict in &evidence.verdicts {
+        recorded.entry((&verdict.id, &verdict.requester)).or_default().push(verdict);
+    }
+    for request in ledger.requests.iter().filter(|request| request.confirmed > 0) {
+        let found = recorded.get(&(request.id.as_str(), request.requester.as_str())).map_or(&[][..], Vec::as_slice);
+        one(ledger, request, found, evidence, findings);
+    }
+    let known: BTreeSet<(&str, &str)> =
+        ledger.requests.iter().map(|request| (request.id.as_str(), request.requester.as_str())).collect();
+    for (id, requester) in recorded.keys().filter(|key| !known.contains(*key)) {
+        findings.unexpected(format!("a verdict for request {id} of {requester}, which nobody sent"));
+    }
+    one_joined_a_member(ledger, evidence, findings);
+}
+
+fn one(ledger: &Ledger, request: &Request, found: &[&Verdict], evidence: &Evidence, findings: &mut Findings) {
+    let id = &request.id;
+    let wanted = match request.expected {
+        Expected::Joined | Expected::Rejected(_) | Expected::Any => true,
+        // The verdict under this id is the first request's.
+        Expected::Conflict => return,
+        Expected::Malformed | Expected::Refused | Expected::CrashLoop => false,
+    };
+    if !wanted {
+        if let Some(verdict) = found.first() {
+            findings.unexpected(format!("request {id} had to get no verdict, and got {}", verdict.outcome));
+        }
+        return;
+    }
+    match found {
+        [] if dead_letters::is_excused(ledger, request, evidence) => {}
+        [] => findings.lost(format!("request {id} for member {:?} has no verdict", request.member)),
+        [verdict] => right(request, verdict, findings),
+        [_, _, ..] => findings.duplicated(format!("request {id} has {} verdicts", found.len())),
+    }
+}
+
+fn right(request: &Request, verdict: &Verdict, findings: &mut Findings) {
+    let is_right = match request.expected {
+        Expected::Joined => ["joined", "already_joined"].contains(&verdict.outcome.as_str()),
+        Expected::Rejected(rejection) => {
+            let (code, reason) = rejection.words();
+            verdict.outcome == "rejected"
+                && verdict.code.as_deref() == Some(code)
+                && verdict.reason.as_deref() == reason
+        }
+        Expected::Any | Expected::Conflict | Expected::Malformed | Expected::Refused | Expected::CrashLoop => true,
+    };
+    let expected = request.expected;
+    if !is_right || verdict.site != request.member.0 || verdict.member.is_some_and(|member| member != request.member.1)
+    {
+        findings.unexpected(format!("request {} had to end as {expected:?}, and ended as {verdict:?}", request.id));
+    }
+}
+
+/// Of all requests for a member that nobody else touched, exactly one is `joined`, at the next sequence.
+fn one_joined_a_member(ledger: &Ledger, evidence: &Evidence, findings: &mut Findings) {
+    let mut joined: BTreeMap<Key, Vec<Option<i64>>> = BTreeMap::new();
+    for verdict in evidence.verdicts.iter().filter(|verdict| verdict.outcome == "joined") {
+        if let Some(member) = verdict.member {
+            joined.entry((verdict.site, member)).or_default().push(verdict.sequence);
+        }
+    }
+    for member in ledger.members.iter().filter(|member| !ledger.is_disturbed(&member.key)) {
+        let sequences = joined.get(&member.key).map_or(&[][..], Vec::as_slice);
+        match (member.joins, sequences) {
+            (true, [Some(sequence)]) if *sequence == member.sequence + 1 => {}
+            (true, []) if excused(ledger, &member.key, evidence) => {}
+            (false, []) => {}
+            (true, []) => findings.lost(format!("member {:?} was joined by no request", member.key)),
+            (true, [_, _, ..]) => {
+                findings.duplicated(format!("member {:?} was joined by {} requests", member.key, sequences.len()));
+            }
+            (_, _) => findings.unexpected(format!("member {:?} was joined at {sequences:?}", member.key)),
+        }
+    }
+}
+
+/// Whether all requests for a member are excused from a verdict.
+pub(super) fn excused(ledger: &Ledger, key: &Key, evidence: &Evidence) -> bool {
+    let mut for_it = ledger.requests.iter().filter(|request| request.member == *key);
+    for_it.all(|request| dead_letters::is_excused(ledger, request, evidence))
+}

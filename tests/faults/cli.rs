@@ -1,0 +1,52 @@
+//! The command line of the fault matrix.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+/// Breaks everything that can break around a working installation, and proves after each fault that nothing was lost and
+/// nothing took effect twice.
+#[derive(Debug, Parser)]
+#[command(name = "faults")]
+pub(crate) struct Cli {
+    /// What to do; without it the faults are made.
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+
+    /// Only faults whose name holds one of these words.
+    pub(crate) names: Vec<String>,
+
+    /// The whole matrix, which takes hours; without it every kind of fault is made once, in minutes.
+    #[arg(long)]
+    pub(crate) whole: bool,
+
+    /// Where chance begins; the same seed makes the same load and the same faults.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+
+    /// Goes on with the random kills of an earlier run that was stopped.
+    #[arg(long)]
+    pub(crate) resume: bool,
+
+    /// Writes the table into this document, between its marks.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record: Option<PathBuf>,
+
+    /// Another binary to try, built with the feature `fail-points`.
+    #[arg(long, value_name = "FILE", default_value = env!("CARGO_BIN_EXE_join-community"))]
+    pub(crate) program: PathBuf,
+
+    /// Names the faults and ends.
+    #[arg(long)]
+    pub(crate) list: bool,
+}
+
+/// Other things to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Checks the traces of a broken trial again: what it left in its folder.
+    Check {
+        /// The folder.
+        folder: PathBuf,
+    },
+}

@@ -1,0 +1,38 @@
+//! The matrix: every fault that is tried, by group. A file for each group, each with a list of its own.
+
+mod crash_points;
+mod kills;
+mod services;
+
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+
+use crate::load::Load;
+use crate::stage::Stage;
+use crate::trial::Fault;
+
+/// All faults, in the order in which they are made.
+pub(crate) fn all() -> Vec<Fault> {
+    [none(), crash_points::faults(), kills::faults(), services::faults()].into_iter().flatten().collect()
+}
+
+/// The control: where nothing is broken, everything must be in order as well.
+fn none() -> Vec<Fault> {
+    vec![Fault {
+        name: "none",
+        what: "nothing is broken",
+        quick: true,
+        alone: false,
+        workers: &[1, 3],
+        run: |trial| {
+            async move {
+                let stage = Stage::with_workers(&trial).await?;
+                let load = Load::plain(&stage.installation, trial.seed, 500).await?;
+                let sender = stage.send(load, Duration::ZERO);
+                stage.conclude(sender).await
+            }
+            .boxed()
+        },
+    }]
+}

@@ -1,0 +1,124 @@
+//! The fault matrix: breaks everything that can break around a working installation, on real services, and lets an
+//! independent checker prove after each fault that nothing was lost and nothing took effect twice.
+//!
+//! `make faults`, or `make faults-quick` for every kind of fault once. Needs the private services of this checkout and
+//! the feature `fail-points`.
+
+#![expect(clippy::print_stdout, reason = "a program, and this is its output")]
+
+mod checker;
+mod cli;
+mod dice;
+mod faults;
+mod fleet;
+mod ledger;
+mod load;
+mod progress;
+mod report;
+mod runner;
+mod sender;
+mod stage;
+mod trial;
+mod versions;
+
+#[path = "../suite"]
+#[expect(dead_code, unused_imports, reason = "what all tests share is more than these few use")]
+#[expect(clippy::unwrap_used, clippy::expect_used, reason = "a trial that cannot go on ends with the reason")]
+mod suite {
+    pub(crate) mod support;
+}
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result, ensure};
+use clap::Parser as _;
+
+use checker::check;
+use cli::{Cli, Command};
+use progress::Progress;
+use runner::Planned;
+use trial::Trial;
+
+/// Where traces go.
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/faults");
+/// The marks between which the table of a document stands.
+const MARKS: (&str, &str) = ("<!-- faults: begin -->\n", "<!-- faults: end -->\n");
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Cli::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("faults: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(cli: Cli) -> Result<()> {
+    if let Some(Command::Check { folder }) = &cli.command {
+        return check_again(folder).await;
+    }
+    let planned = plan(&cli);
+    ensure!(!planned.is_empty(), "no fault is named like {:?}; --list names them", cli.names);
+    if cli.list {
+        for Planned { fault, trial } in planned {
+            println!("{:<44} {} workers  {}", fault.name, trial.workers, fault.what);
+        }
+        return Ok(());
+    }
+    let versions = versions::of_services().await?;
+    let mut progress = Progress::of(planned.len());
+    let lines = runner::run(planned, &mut progress).await;
+    progress.end();
+    println!("{}", report::sums(&lines, cli.seed, &versions));
+    runner::all_kept(&lines)?;
+    match &cli.record {
+        Some(document) => record(document, &report::table(&lines, cli.seed, &versions)),
+        None => Ok(()),
+    }
+}
+
+/// Which faults are made, and how.
+fn plan(cli: &Cli) -> Vec<Planned> {
+    let is_meant = |name: &str| cli.names.is_empty() || cli.names.iter().any(|word| name.contains(word.as_str()));
+    let mut planned = Vec::new();
+    for fault in faults::all().into_iter().filter(|fault| is_meant(fault.name) && (fault.quick || cli.whole)) {
+        let sizes = if cli.whole { fault.workers } else { &fault.workers[..1] };
+        for workers in sizes {
+            let folder = PathBuf::from(FOLDER).join(fault.name).join(format!("{workers}-workers"));
+            if !cli.resume {
+                fs::remove_dir_all(&folder).ok();
+            }
+            let (seed, quick, program) = (cli.seed, !cli.whole, cli.program.clone());
+            planned.push(Planned {
+                fault: fault.clone(),
+                trial: Trial { seed, quick, workers: *workers, program, folder },
+            });
+        }
+    }
+    planned
+}
+
+async fn check_again(folder: &Path) -> Result<()> {
+    let read = |name: &str| fs::read(folder.join(name)).with_context(|| format!("{name} in {}", folder.display()));
+    let (place, ledger) =
+        (serde_json::from_slice(&read("place.json")?)?, serde_json::from_slice(&read("ledger.json")?)?);
+    let checked = check(&place, &ledger).await?;
+    println!("{:#?}", checked.counts);
+    for finding in &checked.findings {
+        println!("{finding}");
+    }
+    ensure!(checked.findings.is_empty(), "{} broken promises", checked.findings.len());
+    Ok(())
+}
+
+fn record(document: &Path, table: &str) -> Result<()> {
+    let text = fs::read_to_string(document).with_context(|| document.display().to_string())?;
+    let (before, rest) = text.split_once(MARKS.0).with_context(|| format!("no mark {:?}", MARKS.0))?;
+    let (_, after) = rest.split_once(MARKS.1).with_context(|| format!("no mark {:?}", MARKS.1))?;
+    fs::write(document, [before, MARKS.0, table, MARKS.1, after].concat())?;
+    Ok(())
+}

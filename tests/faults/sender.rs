@@ -1,0 +1,117 @@
+//! Sends a load and does not give up: what the broker has not confirmed is sent again, under the same id, as a good
+//! producer does. So a fault of the broker makes repeats, and loses nothing before the worker has seen it.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::{Channel, Confirmation, Connection, ConnectionProperties};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::ledger::Ledger;
+use crate::load::{Load, Message};
+
+/// Messages under way at once.
+const WINDOW: usize = 20;
+/// How long the broker may take to confirm, or to let a producer in.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long one message may take, all tries together.
+const LIMIT: Duration = Duration::from_mins(5);
+
+/// A load that is being sent.
+pub(crate) struct Sender {
+    confirmed: watch::Receiver<usize>,
+    messages: usize,
+    task: JoinHandle<Result<Ledger>>,
+}
+
+impl Sender {
+    /// Starts to send, with a pause between windows.
+    pub(crate) fn start(url: String, load: Load, pause: Duration) -> Self {
+        let messages = load.messages.len();
+        let (progress, confirmed) = watch::channel(0);
+        let task = tokio::spawn(async move { send(&url, load, pause, &progress).await });
+        Self { confirmed, messages, task }
+    }
+
+    /// Waits until this share of the messages, in hundredths, lies in the queue.
+    pub(crate) async fn until(&mut self, hundredths: usize) -> Result<()> {
+        let wanted = self.messages * hundredths / 100;
+        timeout(LIMIT, self.confirmed.wait_for(|confirmed| *confirmed >= wanted))
+            .await
+            .with_context(|| format!("{wanted} of {} messages were not confirmed within {LIMIT:?}", self.messages))?
+            .context("the sender ended before")?;
+        Ok(())
+    }
+
+    /// Waits until everything is confirmed; the ledger then says how often each message was.
+    pub(crate) async fn finish(self) -> Result<Ledger> {
+        let sent = timeout(LIMIT, self.task).await;
+        sent.with_context(|| format!("not everything was confirmed within {LIMIT:?}"))?.context("the sender failed")?
+    }
+}
+
+async fn send(url: &str, load: Load, pause: Duration, progress: &watch::Sender<usize>) -> Result<Ledger> {
+    let Load { mut ledger, messages } = load;
+    let mut left: VecDeque<Message> = messages.into();
+    let mut confirmed = 0;
+    let deadline = tokio::time::Instant::now() + LIMIT;
+    while !left.is_empty() {
+        if tokio::time::Instant::now() > deadline {
+            bail!("{} messages are not confirmed after {LIMIT:?}", left.len());
+        }
+        // Whatever ends a connection, the next one goes on with what is left.
+        if let Ok(Ok((connection, channel))) = timeout(PATIENCE, connect(url)).await {
+            while let Some(count) = window(&channel, &mut left, &mut ledger).await {
+                confirmed += count;
+                progress.send_replace(confirmed);
+                if left.is_empty() {
+                    break;
+                }
+                tokio::time::sleep(pause).await;
+            }
+            timeout(PATIENCE, connection.close(200, "done".into())).await.ok();
+        } else {
+            tokio::time::sleep(PATIENCE / 50).await;
+        }
+    }
+    Ok(ledger)
+}
+
+async fn connect(url: &str) -> Result<(Connection, Channel)> {
+    let connection = Connection::connect(url, ConnectionProperties::default()).await?;
+    let channel = connection.create_channel().await?;
+    channel.confirm_select(ConfirmSelectOptions::default()).await?;
+    Ok((connection, channel))
+}
+
+/// Sends a window. Answers how many were confirmed, or nothing if the connection is to be made anew.
+async fn window(channel: &Channel, left: &mut VecDeque<Message>, ledger: &mut Ledger) -> Option<usize> {
+    let window: Vec<Message> = left.drain(..left.len().min(WINDOW)).collect();
+    let mut confirms = Vec::with_capacity(window.len());
+    for message in &window {
+        let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+        let (exchange, key) = ("join-community".into(), "request".into());
+        let sent = channel.basic_publish(exchange, key, options, &message.body, message.properties.clone());
+        confirms.push(timeout(PATIENCE, sent).await);
+    }
+    let (mut confirmed, mut returned) = (0, 0);
+    for (message, sent) in window.into_iter().zip(confirms) {
+        let answer = match sent {
+            Ok(Ok(confirm)) => timeout(PATIENCE, confirm).await.ok().and_then(Result::ok),
+            Ok(Err(_)) | Err(_) => None,
+        };
+        // A return may be attached to the wrong confirm: what came with one is sent again.
+        if matches!(answer, Some(Confirmation::Ack(None))) {
+            ledger.requests[message.request].confirmed += 1;
+            confirmed += 1;
+        } else {
+            left.push_back(message);
+            returned += 1;
+        }
+    }
+    (returned == 0).then_some(confirmed)
+}
