@@ -65,6 +65,10 @@ fn contradictions(config: &Config, report: &mut Report<'_>) {
         let reason = "else each sweep takes what the last one is still announcing";
         report.refuse_beside("announce.lease", "must be longer than", "announce.sweep_interval", reason);
     }
+    if announce.queue < 2 * announce.batch_max {
+        let reason = "else the next batch waits in the database while one is announced";
+        report.refuse_beside("announce.queue", "must be at least twice", "announce.batch_max", reason);
+    }
     if usize::from(join.prefetch) < join.batch_max {
         let reason = "a batch is made of deliveries that were prefetched";
         report.refuse_beside("join.prefetch", "must be at least", "join.batch_max", reason);

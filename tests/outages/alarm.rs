@@ -4,7 +4,8 @@
 use join_community::app::Stopped;
 use join_community::operations::Dependency;
 
-use crate::support::{Alarm, Crowd, Installation, Worker, alone};
+use crate::support::services::{Alarm, alone};
+use crate::support::{Crowd, Installation, Worker};
 
 #[tokio::test]
 async fn requests_are_acknowledged_while_publishers_are_blocked_and_their_events_come_after() {

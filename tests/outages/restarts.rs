@@ -5,7 +5,8 @@ use std::time::Duration;
 use join_community::operations::Dependency;
 use tokio::time::Instant;
 
-use crate::support::{Away, Installation, PATIENCE, Service, Worker, alone, eventually};
+use crate::support::services::{Away, Service, alone};
+use crate::support::{Installation, PATIENCE, Worker, eventually};
 
 #[tokio::test]
 async fn a_broker_that_is_killed_under_load_costs_no_request() {

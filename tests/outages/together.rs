@@ -2,7 +2,8 @@
 
 use join_community::operations::Dependency;
 
-use crate::support::{Away, Crowd, Installation, Producer, Service, Worker, alone};
+use crate::support::services::{Away, Service, alone};
+use crate::support::{Crowd, Installation, Producer, Worker};
 
 #[tokio::test]
 async fn services_that_come_back_in_any_order_find_their_workers_again() {

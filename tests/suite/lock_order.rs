@@ -3,15 +3,16 @@
 use std::time::Duration;
 
 use join_community::config;
-use join_community::domain::{Caller, IdentityType, MemberId, Request, SiteId};
-use join_community::join::rounds::{Policy, bring_to_outcome};
+use join_community::domain::{Caller, IdentityType, Impossible, MemberId, Rejection, Request, SiteId, Verdict};
+use join_community::join::rounds::{Outcome, Policy, bring_to_outcome};
 use join_community::postgres::{Role, Session};
 use join_community::telemetry::chain;
+use sqlx::{Connection as _, PgConnection};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use crate::support::asking::{Dice, request};
-use crate::support::database;
+use crate::support::asking::{Dice, insert, own_request, request};
+use crate::support::{PATIENCE, database, eventually};
 
 const LANES: u32 = 4;
 const POLICY: Policy = Policy { patience: 0, lease: Duration::from_secs(10) };
@@ -67,4 +68,49 @@ fn for_themself(site: SiteId, place: u32, number: u32) -> Request {
         _ => Uuid::new_v4().to_string(),
     };
     request(site, Some(member), Caller { identity_type: IdentityType::Member, id: member.0 }, &id, "one")
+}
+
+/// A writer who takes members in the order of their keys, and a batch that refuses one of them and lets another join: the
+/// refused one owes a tombstone, so it is waited for before the other one is held, and not after.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_that_owes_a_tombstone_waits_for_its_member_in_the_order_of_keys() {
+    let database = database().await;
+    let (mut stranger, mut watcher) = (database.stranger().await, database.stranger().await);
+    let patient = config::Database { lock_timeout: Duration::from_secs(4), ..database.config.clone() };
+    let site = SiteId(Uuid::from_u128(1));
+    let (blocked, joining) = (MemberId(Uuid::from_u128(1)), MemberId(Uuid::from_u128(2)));
+    insert(&mut stranger, site, blocked, "BLOCKED", "PRIVATE").await;
+    insert(&mut stranger, site, joining, "APPROVED", "PRIVATE").await;
+
+    let mut change_of_others = stranger.begin().await.unwrap();
+    let change = async |connection: &mut PgConnection, member: MemberId| {
+        let change = "UPDATE members SET last_login_date = clock_timestamp() WHERE id = $1";
+        sqlx::query(change).bind(member.0).execute(connection).await
+    };
+    change(&mut change_of_others, blocked).await.unwrap();
+    let lane = tokio::spawn(async move {
+        let mut store = Session::new(&patient, Role::Lane).unwrap();
+        let batch = [own_request(site, blocked), own_request(site, joining)];
+        bring_to_outcome(&mut store, &batch.each_ref(), POLICY)
+            .await
+            .unwrap_or_else(|error| panic!("{}", chain(&error)))
+    });
+    eventually("the lane waits for the writer", PATIENCE, async || {
+        let count = "SELECT count(*) FROM pg_locks WHERE NOT granted";
+        let waiting: i64 = sqlx::query_scalar(count).fetch_one(&mut watcher).await.unwrap();
+        if waiting > 0 { Ok(()) } else { Err(waiting) }
+    })
+    .await;
+    change(&mut change_of_others, joining).await.expect("the writer meets no lock of the lane");
+    change_of_others.commit().await.unwrap();
+    let verdicts = lane.await.unwrap();
+    let expected = [Verdict::Rejected(Rejection::Impossible(Impossible::Blocked)), Verdict::Joined];
+    for (outcome, expected) in verdicts.iter().zip(expected) {
+        assert!(matches!(outcome, Outcome::Verdict { verdict, .. } if *verdict == expected), "{outcome:?}");
+    }
+    let owed: Vec<(Uuid, i64)> = sqlx::query_as("SELECT member_id, event_sequence FROM outbox ORDER BY member_id")
+        .fetch_all(&mut watcher)
+        .await
+        .unwrap();
+    assert_eq!(owed, [(blocked.0, 1), (joining.0, 2)]);
 }

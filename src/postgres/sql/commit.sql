@@ -12,19 +12,27 @@ WITH ruling AS MATERIALIZED (
     -- would sort site by site, and take locks of a second site while it holds keys of the first.
     ORDER BY member_id, site_id
 ),
--- The rule once more, on the row as it is now: a lock that was got cannot lose.
+-- The rule once more, on the row as it is now: a lock that was got cannot lose. Where a tombstone will be owed (as below)
+-- the member is locked as well: to wait for the debt alone, other members in hand, could be to wait in a circle.
 -- LATERAL with LIMIT 1 keeps the look-ups, and so the locks, in the order above.
 locked AS MATERIALIZED (
     SELECT r.*, m.won
     FROM ruling r
     LEFT JOIN LATERAL (
         SELECT true AS won FROM members m
-        WHERE r.verdict = 'joined'
+        WHERE (
+              r.verdict = 'joined'
+              OR r.verdict = 'rejected' AND r.event_sequence IS NOT NULL
+                 AND (r.code = 'NOT_FOUND' OR r.reason IN ('PENDING', 'BLOCKED', 'OFFLINE'))
+          )
           AND m.site_id = r.site_id AND m.id = r.member_id
-          AND m.event_sequence = r.event_sequence - 1
-          AND m.status = 'APPROVED' AND m.privacy_status = 'PRIVATE' AND m.deleted_date IS NULL
-          AND NOT EXISTS (
-              SELECT FROM sites s WHERE s.site_id = r.site_id AND s.public_member_candidates = 'NO_ONE'
+          AND (
+              r.verdict <> 'joined'
+              OR m.event_sequence = r.event_sequence - 1
+                 AND m.status = 'APPROVED' AND m.privacy_status = 'PRIVATE' AND m.deleted_date IS NULL
+                 AND NOT EXISTS (
+                     SELECT FROM sites s WHERE s.site_id = r.site_id AND s.public_member_candidates = 'NO_ONE'
+                 )
           )
         LIMIT 1
         FOR NO KEY UPDATE

@@ -6,7 +6,7 @@ use anyhow::Result;
 use futures_util::FutureExt as _;
 
 use crate::stage::Stage;
-use crate::suite::support::Service;
+use crate::suite::support::services::Service;
 use crate::trial::{Fault, Outcome, Trial};
 
 pub(super) fn faults() -> Vec<Fault> {
@@ -29,7 +29,11 @@ pub(super) fn faults() -> Vec<Fault> {
     ]
 }
 
-async fn away(trial: Trial, service: Service, end: fn(Service) -> crate::suite::support::Away) -> Result<Outcome> {
+async fn away(
+    trial: Trial,
+    service: Service,
+    end: fn(Service) -> crate::suite::support::services::Away,
+) -> Result<Outcome> {
     let mut stage = Stage::with_workers(&trial).await?;
     if service == Service::Broker {
         stage.until_queues_are_safe().await;

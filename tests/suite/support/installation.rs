@@ -70,7 +70,7 @@ impl Installation {
 
     /// Connects anew, after a service was stopped and started: the connections from before are gone.
     pub(crate) async fn reconnect(&mut self) {
-        self.administrator = dial(&administrator_url(&self.vhost)).await;
+        self.administrator = dial(&self.administrator_url()).await;
         self.records = Mutex::new(self.database.stranger().await);
         self.cache = super::cache::connect(&self.config.cache).await;
     }
@@ -87,7 +87,7 @@ impl Installation {
 
     /// A producer that is another broker user; by default the worker trusts it with nothing.
     pub(crate) async fn other_producer(&self) -> Producer {
-        Producer::connect(&administrator_url(&self.vhost)).await
+        Producer::connect(&self.administrator_url()).await
     }
 
     /// The worker's own broker user as a sender: for what only the worker may write, and for what nobody may forge.
@@ -162,6 +162,8 @@ fn administrator_url(vhost: &TestVhost) -> String {
 fn make_brisk(config: &mut Config) {
     config.http.listen = String::new();
     config.broker.management_url = SecretString::default();
+    // A broker under the load of all tests at once may take its time for a declaration.
+    config.broker.timeout = Duration::from_secs(20);
     config.broker.confirm_timeout = Duration::from_secs(1);
     config.cache.prefix = redis_prefix();
     config.cache.ttl = Duration::from_mins(10);

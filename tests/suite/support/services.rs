@@ -1,5 +1,7 @@
 //! The services, stopped and started by the script that developers use. Whatever a test does, they run when it ends.
 
+#![allow(dead_code, reason = "only tests that have the services to themselves use it")]
+
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
