@@ -10,7 +10,8 @@ use tracing::{error, warn};
 
 use super::Point;
 
-/// Names a point, and after a colon, if it is not the first pass that counts, which one is.
+/// Names a point; after a colon, if it is not the first pass that counts, which one is; after another `stop`, if the process
+/// is to stop there (until SIGCONT) instead of being killed.
 const FAIL_POINT: &str = "JOIN_COMMUNITY_FAIL_POINT";
 /// Names the request that kills whoever handles it.
 const KILLED_BY: &str = "JOIN_COMMUNITY_KILLED_BY";
@@ -21,6 +22,7 @@ static ARMED: OnceLock<Armed> = OnceLock::new();
 struct Armed {
     point: Option<Point>,
     passes_left: AtomicU32,
+    stops: bool,
     killed_by: Option<String>,
 }
 
@@ -31,7 +33,10 @@ pub enum Unarmable {
     #[error("{FAIL_POINT}: there is no fail point `{0}`; there are: {known}", known = known())]
     Unknown(String),
     /// The pass is no number.
-    #[error("{FAIL_POINT}: `{0}` does not say at which pass, counted from 1; write for instance `before-commit:3`")]
+    #[error(
+        "{FAIL_POINT}: `{0}` does not say at which pass, counted from 1; write for instance `before-commit:3`, or \
+             `before-commit:3:stop`"
+    )]
     NoPass(String),
 }
 
@@ -44,8 +49,14 @@ pub fn arm(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Result<
     for (name, value) in variables {
         let value = value.to_string_lossy();
         if name == FAIL_POINT {
-            let (point, passes) = parse(&value)?;
-            warn!(point = point.name(), pass = passes, "a fail point is armed: the process will kill itself there");
+            let (point, passes, stops) = parse(&value)?;
+            warn!(
+                point = point.name(),
+                pass = passes,
+                stops,
+                "a fail point is armed: the process will end or stop there"
+            );
+            armed.stops = stops;
             armed.point = Some(point);
             armed.passes_left = AtomicU32::new(passes);
         } else if name == KILLED_BY {
@@ -65,7 +76,7 @@ pub fn pass(point: Point) {
         && armed.passes_left.fetch_sub(1, Ordering::Relaxed) == 1
     {
         warn!(point = point.name(), "fail point reached");
-        kill();
+        if armed.stops { stop() } else { kill() }
     }
 }
 
@@ -89,18 +100,26 @@ pub fn beware_of(message_id: Option<&str>) {
     }
 }
 
-fn parse(value: &str) -> Result<(Point, u32), Unarmable> {
-    let (name, pass) = value.split_once(':').unwrap_or((value, "1"));
+fn parse(value: &str) -> Result<(Point, u32, bool), Unarmable> {
+    let (place, stops) = value.strip_suffix(":stop").map_or((value, false), |place| (place, true));
+    let (name, pass) = place.split_once(':').unwrap_or((place, "1"));
     let point = Point::ALL.into_iter().find(|point| point.name() == name);
     let point = point.ok_or_else(|| Unarmable::Unknown(name.to_owned()))?;
     match pass.parse() {
-        Ok(passes @ 1..) => Ok((point, passes)),
+        Ok(passes @ 1..) => Ok((point, passes, stops)),
         Ok(0) | Err(_) => Err(Unarmable::NoPass(value.to_owned())),
     }
 }
 
 fn known() -> String {
     Point::ALL.map(Point::name).join(", ")
+}
+
+/// The whole process stands still, and goes on at SIGCONT as if nothing had been.
+fn stop() {
+    if let Err(error) = kill_process(getpid(), Signal::STOP) {
+        error!(%error, "the process could not be stopped");
+    }
 }
 
 /// No destructor runs and no handler; not even this function returns.
@@ -125,8 +144,10 @@ mod tests {
 
     #[test]
     fn a_point_is_armed_for_its_first_pass_or_for_a_later_one() {
-        assert_eq!(parse("before-commit"), Ok((Point::BeforeCommit, 1)));
-        assert_eq!(parse("swept:3"), Ok((Point::Swept, 3)));
+        assert_eq!(parse("before-commit"), Ok((Point::BeforeCommit, 1, false)));
+        assert_eq!(parse("swept:3"), Ok((Point::Swept, 3, false)));
+        assert_eq!(parse("swept:3:stop"), Ok((Point::Swept, 3, true)));
+        assert_eq!(parse("swept:stop"), Ok((Point::Swept, 1, true)));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod crash_points;
 mod kills;
+mod late;
 mod services;
 
 use std::time::Duration;
@@ -14,7 +15,10 @@ use crate::trial::Fault;
 
 /// All faults, in the order in which they are made.
 pub(crate) fn all() -> Vec<Fault> {
-    [none(), crash_points::faults(), kills::faults(), services::faults()].into_iter().flatten().collect()
+    [none(), crash_points::faults(), kills::faults(), late::faults(), services::faults()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// The control: where nothing is broken, everything must be in order as well.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, timeout};
 
@@ -110,6 +110,21 @@ impl Fleet {
     pub(crate) async fn until_dead(&mut self, place: usize) -> Result<ExitStatus> {
         let died = timeout(PATIENCE, self.workers[place].process.wait()).await;
         Ok(died.with_context(|| format!("worker {place} lives on after {PATIENCE:?}"))??)
+    }
+
+    /// Waits until a worker stands still.
+    pub(crate) async fn until_stopped(&mut self, place: usize) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let id = self.workers[place].process.id().with_context(|| format!("worker {place} is dead"))?;
+            let state = fs::read_to_string(format!("/proc/{id}/stat"))?;
+            // After the name in parentheses, which may hold anything.
+            if state.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('T')) {
+                return Ok(());
+            }
+            ensure!(Instant::now() < deadline, "worker {place} does not stop within {PATIENCE:?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// Sends a signal, such as `STOP`, to every worker.

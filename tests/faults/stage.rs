@@ -19,6 +19,8 @@ use crate::trial::{Outcome, Trial};
 
 /// How long everything may take to come to rest after a fault.
 const REST: Duration = Duration::from_secs(90);
+/// A way back to rest that deserves a word.
+const LONG: Duration = Duration::from_secs(15);
 /// A quorum queue whose broker is killed within two seconds of its declaration can be lost.
 const SAFE: Duration = Duration::from_secs(3);
 
@@ -95,18 +97,22 @@ impl Stage {
     /// The same for a ledger that the fault has changed: by what it allows, or by whom else it let write.
     pub(crate) async fn compare(mut self, ledger: Ledger) -> Result<Outcome> {
         let place = self.place();
-        self.until_rest(&place, &ledger).await?;
+        let waited_for = self.until_rest(&place, &ledger).await;
         let recovery = self.healed.map_or(Duration::ZERO, |healed| healed.elapsed());
         let stopped = self.fleet.stop().await;
         let mut checked = check(&place, &ledger).await.context("the check")?;
         if let Err(error) = stopped {
             checked.findings.push(Finding { kind: Kind::Unexpected, what: format!("{error:#}") });
         }
-        if !checked.findings.is_empty() {
+        if checked.findings.is_empty() {
+            // Taking it down waits on the spot, and other stages of this task are in the middle of something.
+            let installation = self.installation;
+            tokio::task::spawn_blocking(move || drop(installation)).await?;
+        } else {
             self.keep(&place, &ledger)?;
         }
         let (counts, findings, sent) = (checked.counts, checked.findings, ledger.confirmed());
-        Ok(Outcome { times: 1, sent, counts, findings, recovery, note: String::new() })
+        Ok(Outcome { times: 1, sent, counts, findings, recovery, note: waited_for.unwrap_or_default() })
     }
 
     /// Where the traces are.
@@ -121,15 +127,23 @@ impl Stage {
 
     /// Waits until a check finds nothing. What is still on its way looks like lost, so it is made again and again; when
     /// time is up, the last one counts.
-    async fn until_rest(&self, place: &Place, ledger: &Ledger) -> Result<()> {
-        let deadline = Instant::now() + REST;
+    ///
+    /// Answers what was waited for, if that took long.
+    async fn until_rest(&self, place: &Place, ledger: &Ledger) -> Option<String> {
+        let began = Instant::now();
         let mut pause = Duration::from_millis(50);
+        let mut waits_for = None;
         loop {
-            // A service may be on its way back.
-            let is_at_rest = check(place, ledger).await.is_ok_and(|checked| checked.findings.is_empty());
-            if is_at_rest || Instant::now() > deadline {
-                return Ok(());
+            let missing = match check(place, ledger).await {
+                Ok(checked) => checked.findings.first().map(ToString::to_string),
+                // A service may be on its way back.
+                Err(error) => Some(format!("{error:#}")),
+            };
+            let took = began.elapsed();
+            if missing.is_none() || took > REST {
+                return waits_for.filter(|_| took > LONG).map(|what| format!("{took:.0?} until this was over: {what}"));
             }
+            waits_for = missing;
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(Duration::from_millis(500));
         }
