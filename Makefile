@@ -153,6 +153,12 @@ faults: ## The whole fault matrix, into docs/reliability.md; hours, RESUME=1 goe
 	$(own_services)
 	cargo test --locked --all-features --test faults -- --whole $(if $(RESUME),--resume) --record docs/reliability.md $(FAULTS)
 
+.PHONY: mutants
+mutants: ## Build the worker wrong in known ways; the checker must notice each; many minutes
+	scripts/services up
+	$(own_services)
+	cargo test --locked --all-features --test faults -- mutants $(MUTANTS)
+
 .PHONY: bench
 bench: ## Joins per second from a full queue, release profile
 	scripts/services up

@@ -49,4 +49,9 @@ pub(crate) enum Command {
         /// The folder.
         folder: PathBuf,
     },
+    /// Builds the worker wrong in known ways, and fails unless the checker notices each.
+    Mutants {
+        /// Only those whose name holds one of these words.
+        names: Vec<String>,
+    },
 }

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 
-use crate::load::Load;
 use crate::stage::Stage;
 use crate::trial::Fault;
 
@@ -32,8 +31,7 @@ fn none() -> Vec<Fault> {
         run: |trial| {
             async move {
                 let stage = Stage::with_workers(&trial).await?;
-                let load = Load::plain(&stage.installation, trial.seed, 500).await?;
-                let sender = stage.send(load, Duration::ZERO);
+                let sender = stage.load(300, Duration::ZERO).await?;
                 stage.conclude(sender).await
             }
             .boxed()

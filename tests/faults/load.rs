@@ -79,20 +79,6 @@ impl Load {
         Ok(load)
     }
 
-    /// Members, each of whom sends one request and joins.
-    ///
-    /// # Errors
-    /// If the members cannot be made.
-    pub(crate) async fn plain(installation: &Installation, seed: u64, joins: usize) -> Result<Self> {
-        let mut load = Self { ledger: Ledger { seed, ..Ledger::default() }, messages: Vec::new() };
-        let mut dice = Dice::new(seed);
-        let site = dice.id();
-        for member in load.joiners(installation, site, joins).await {
-            load.join(dice.id().to_string(), member, Expected::Joined);
-        }
-        Ok(load)
-    }
-
     /// Makes members who can join, and whom something that is sent makes join.
     pub(crate) async fn joiners(&mut self, installation: &Installation, site: Uuid, count: usize) -> Vec<Key> {
         let first = self.ledger.members.len();

@@ -13,6 +13,7 @@ mod faults;
 mod fleet;
 mod ledger;
 mod load;
+mod mutants;
 mod progress;
 mod report;
 mod runner;
@@ -31,6 +32,7 @@ mod suite {
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser as _;
@@ -43,6 +45,8 @@ use trial::Trial;
 
 /// Where traces go.
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/faults");
+/// How long everything may take to come to rest after a fault.
+const REST: Duration = Duration::from_secs(90);
 /// The marks between which the table of a document stands.
 const MARKS: (&str, &str) = ("<!-- faults: begin -->\n", "<!-- faults: end -->\n");
 
@@ -60,6 +64,9 @@ async fn main() -> ExitCode {
 async fn run(cli: Cli) -> Result<()> {
     if let Some(Command::Check { folder }) = &cli.command {
         return check_again(folder).await;
+    }
+    if let Some(Command::Mutants { names }) = &cli.command {
+        return mutants::all_are_caught(names, cli.seed).await;
     }
     let planned = plan(&cli);
     ensure!(!planned.is_empty(), "no fault is named like {:?}; --list names them", cli.names);
@@ -95,7 +102,7 @@ fn plan(cli: &Cli) -> Vec<Planned> {
             let (seed, quick, program) = (cli.seed, !cli.whole, cli.program.clone());
             planned.push(Planned {
                 fault: fault.clone(),
-                trial: Trial { seed, quick, workers: *workers, program, folder },
+                trial: Trial { seed, quick, workers: *workers, patience: REST, program, folder },
             });
         }
     }

@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::report::Line;
 
 /// The display of a run.
-pub(crate) struct Progress(ProgressBar);
+pub(crate) struct Progress(Option<ProgressBar>);
 
 impl Progress {
     /// For so many trials.
@@ -16,27 +16,36 @@ impl Progress {
         let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed} {msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         bar.enable_steady_tick(Duration::from_millis(200));
-        Self(bar)
+        Self(Some(bar))
+    }
+
+    /// That shows nothing.
+    pub(crate) fn silent() -> Self {
+        Self(None)
     }
 
     /// A trial begins.
     pub(crate) fn begins(&self, name: &str) {
-        self.0.set_message(name.to_owned());
+        if let Some(bar) = &self.0 {
+            bar.set_message(name.to_owned());
+        }
     }
 
     /// A trial is over.
     pub(crate) fn done(&mut self, line: &Line) {
-        let text = line.to_string();
-        if self.0.is_hidden() {
-            println!("{text}");
+        let Some(bar) = &self.0 else { return };
+        if bar.is_hidden() {
+            println!("{line}");
         } else {
-            self.0.println(text);
+            bar.println(line.to_string());
         }
-        self.0.inc(1);
+        bar.inc(1);
     }
 
     /// The run is over.
     pub(crate) fn end(&self) {
-        self.0.finish_and_clear();
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
     }
 }

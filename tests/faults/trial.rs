@@ -33,6 +33,8 @@ pub(crate) struct Trial {
     pub(crate) quick: bool,
     /// How many workers run.
     pub(crate) workers: usize,
+    /// How long everything may take to come to rest.
+    pub(crate) patience: Duration,
     /// The binary under test.
     pub(crate) program: PathBuf,
     /// Where logs go, and everything that is needed to look into a broken promise.

@@ -21,10 +21,10 @@ const SIDE_BY_SIDE: usize = 4;
 pub(super) fn faults() -> Vec<Fault> {
     vec![Fault {
         name: "worker/asleep-at-points",
-        what: "SIGSTOP at every step while others change the same members and take over, then SIGCONT",
+        what: "SIGSTOP at every step while others change the same members, and another worker, if any, takes over; then SIGCONT",
         quick: true,
         alone: false,
-        workers: &[2],
+        workers: &[2, 1],
         run: |trial| asleep_at_points(trial).boxed(),
     }]
 }
