@@ -159,6 +159,10 @@ mutants: ## Build the worker wrong in known ways; the checker must notice each; 
 	$(own_services)
 	cargo test --locked --all-features --test faults -- mutants $(MUTANTS)
 
+.PHONY: fuzz
+fuzz: ## Ten million requests and a million of everything else that is read from outside; an hour
+	cargo test --locked --all-features --test fuzz -- --long $(FUZZ)
+
 .PHONY: bench
 bench: ## Joins per second from a full queue, release profile
 	scripts/services up

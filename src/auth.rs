@@ -17,7 +17,7 @@ mod tokens;
 mod tests;
 
 pub use authenticator::Authenticator;
-pub use preflight::{KeysFound, PreflightError, preflight};
+pub use preflight::{KeysFound, PreflightError, examine, preflight};
 
 use crate::domain::{Caller, Proof, Requester};
 

@@ -40,8 +40,18 @@ pub enum PreflightError {
 pub async fn preflight(jwks: &str) -> Result<KeysFound, PreflightError> {
     let source = KeySource::new(jwks)?;
     let place = source.place();
-    let read = source.read().await.and_then(|json| KeySet::parse(&json).map_err(KeyReadError::Content));
-    match read {
+    match source.read().await {
+        Ok(json) => examine(&json, place),
+        Err(error) => Err(PreflightError::Read { place, source: error.into() }),
+    }
+}
+
+/// Examines a document of keys that was read at `place`.
+///
+/// # Errors
+/// If it is none.
+pub fn examine(json: &[u8], place: String) -> Result<KeysFound, PreflightError> {
+    match KeySet::parse(json).map_err(KeyReadError::Content) {
         Ok(set) => Ok(KeysFound { place, usable: set.len(), skipped: set.skipped() }),
         Err(error) => Err(PreflightError::Read { place, source: error.into() }),
     }

@@ -1,9 +1,10 @@
 //! `members`: the member records.
 
+pub mod lines;
+
 mod advance;
 mod export;
 mod import;
-mod lines;
 mod show;
 
 use std::path::PathBuf;

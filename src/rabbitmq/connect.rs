@@ -1,10 +1,11 @@
 //! Connects to the broker within a limit. Separate because `lapin` itself knows no limit, and leaks a thread for every
 //! attempt that is given up: so a socket of our own asks first whether anybody answers, and a guard ends what is left.
 
+pub mod sieve;
+
 mod guard;
 mod probe;
 mod reactor;
-mod sieve;
 
 use std::io;
 use std::os::fd::AsFd as _;

@@ -174,7 +174,8 @@ fn fits(message: &Outgoing) -> bool {
 }
 
 /// Builds the properties from nothing, so that nothing of a request is in them by accident.
-pub(super) fn properties(message: &Outgoing) -> BasicProperties {
+#[must_use]
+pub fn properties(message: &Outgoing) -> BasicProperties {
     let mut properties = BasicProperties::default().with_delivery_mode(if message.persistent { 2 } else { 1 });
     if let Some(id) = &message.message_id {
         properties = properties.with_message_id(short(id));

@@ -39,6 +39,10 @@ pub(crate) struct Cli {
     /// Names the faults and ends.
     #[arg(long)]
     pub(crate) list: bool,
+
+    /// What other test programs are told by the same command line.
+    #[arg(long, hide = true, alias = "show-output")]
+    pub(crate) nocapture: bool,
 }
 
 /// Other things to do.

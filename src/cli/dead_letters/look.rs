@@ -102,11 +102,11 @@ fn row(summary: &Summary<'_>) -> String {
     let attempts = summary.attempts.map(|attempts| attempts.to_string());
     line([
         summary.id,
-        summary.request_id.unwrap_or("-"),
+        summary.request_id.as_deref().unwrap_or("-"),
         summary.reason.unwrap_or("-"),
         attempts.as_deref().unwrap_or("-"),
         summary.first_seen.as_deref().unwrap_or("-"),
-        summary.pointer.unwrap_or_default(),
+        summary.pointer.as_deref().unwrap_or_default(),
     ])
 }
 
@@ -130,10 +130,10 @@ fn words(whole: &Whole<'_>) -> String {
     // Writing to a String cannot fail.
     writeln!(text, "Dead letter {id}").unwrap_or_default();
     for (name, value) in [
-        ("request id", *request_id),
+        ("request id", request_id.as_deref()),
         ("reason", *reason),
-        ("pointer", *pointer),
-        ("error", whole.error),
+        ("pointer", pointer.as_deref()),
+        ("error", whole.error.as_deref()),
         ("attempts", attempts.as_deref()),
         ("first seen", first_seen.as_deref()),
         ("written by", Some(writer)),

@@ -64,7 +64,7 @@ pub(super) async fn run(site: SiteId, path: &Path, context: &Context) -> anyhow:
         bytes: 0,
         tally: Tally::default(),
     };
-    while let Some(line) = lines.next().with_context(|| format!("{} cannot be read", import.file))? {
+    while let Some(line) = lines.next_line().with_context(|| format!("{} cannot be read", import.file))? {
         import.take(lines.number(), &line).await?;
         import.bar.set_position(lines.position());
     }

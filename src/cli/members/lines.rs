@@ -13,7 +13,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// A line, without its end.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Line {
+pub enum Line {
     /// Its bytes.
     Whole(Vec<u8>),
     /// Longer than anything that could be a member; skipped.
@@ -21,17 +21,20 @@ pub(super) enum Line {
 }
 
 /// Reads lines, and counts them and their bytes.
-pub(super) struct Lines<R> {
+pub struct Lines<R> {
     source: R,
     number: u64,
     position: u64,
 }
 
 /// What lines are read from.
-pub(super) type Source = Box<dyn BufRead>;
+pub type Source = Box<dyn BufRead>;
 
 /// Opens a file, or stdin for `-`; with its size, if it has one.
-pub(super) fn open(path: &Path) -> anyhow::Result<(Lines<Source>, Option<u64>)> {
+///
+/// # Errors
+/// If it cannot be read.
+pub fn open(path: &Path) -> anyhow::Result<(Lines<Source>, Option<u64>)> {
     if path == Path::new("-") {
         return Ok((Lines::new(Box::new(BufReader::new(io::stdin()))), None));
     }
@@ -44,22 +47,28 @@ pub(super) fn open(path: &Path) -> anyhow::Result<(Lines<Source>, Option<u64>)> 
 }
 
 impl<R: BufRead> Lines<R> {
-    fn new(source: R) -> Self {
+    /// The lines of a source, from its first byte on.
+    pub fn new(source: R) -> Self {
         Self { source, number: 0, position: 0 }
     }
 
     /// The number of the line that was read last, from 1.
-    pub(super) fn number(&self) -> u64 {
+    #[must_use]
+    pub fn number(&self) -> u64 {
         self.number
     }
 
     /// How many bytes were read.
-    pub(super) fn position(&self) -> u64 {
+    #[must_use]
+    pub fn position(&self) -> u64 {
         self.position
     }
 
     /// The next line; `None` at the end.
-    pub(super) fn next(&mut self) -> io::Result<Option<Line>> {
+    ///
+    /// # Errors
+    /// If the source cannot be read.
+    pub fn next_line(&mut self) -> io::Result<Option<Line>> {
         let (mut line, mut too_long, mut ended) = (Vec::new(), false, false);
         let start = self.position;
         while !ended {
@@ -101,7 +110,7 @@ mod tests {
         // A small buffer, so that lines are put together from many pieces.
         let mut lines = Lines::new(BufReader::with_capacity(7, bytes));
         let mut all = Vec::new();
-        while let Some(line) = lines.next().unwrap() {
+        while let Some(line) = lines.next_line().unwrap() {
             all.push(line);
             assert_eq!(lines.number(), all.len() as u64);
         }

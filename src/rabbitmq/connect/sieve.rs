@@ -19,7 +19,7 @@ const LARGEST: usize = 256 * 1024;
 
 /// Sifts the frames that carry properties and names; bodies pass untouched. Frames that come whole are sifted in place,
 /// only one that is cut off by the end of a read is held back until the rest is there.
-pub(super) struct Sieve<S> {
+pub struct Sieve<S> {
     stream: S,
     /// The head of the next frame, as far as it has come.
     head: [u8; HEAD],
@@ -34,7 +34,8 @@ pub(super) struct Sieve<S> {
 }
 
 impl<S> Sieve<S> {
-    pub(super) fn new(stream: S) -> Self {
+    /// Sifts what this stream brings.
+    pub fn new(stream: S) -> Self {
         Self { stream, head: [0; HEAD], head_filled: 0, left: 0, held: Vec::new(), missing: 0, served: 0 }
     }
 

@@ -46,7 +46,9 @@ struct Death {
 }
 
 impl Letter {
-    pub(super) fn read(delivery: Delivery, worker_user: &str) -> Self {
+    /// Reads a message from the dead-letter queue; `worker_user` is whose headers count.
+    #[must_use]
+    pub fn read(delivery: Delivery, worker_user: &str) -> Self {
         let Delivery { delivery_tag: tag, exchange, routing_key, redelivered, properties, data, acker, .. } = delivery;
         let incoming = from_parts(&exchange, &routing_key, redelivered, &properties, data);
         let written_by_worker = incoming.user_id.as_deref() == Some(worker_user);

@@ -22,11 +22,11 @@ pub struct Summary<'a> {
     /// Names the dead letter.
     pub id: &'a str,
     /// The request's id.
-    pub request_id: Option<&'a str>,
+    pub request_id: Option<Cow<'a, str>>,
     /// Why it is one.
     pub reason: Option<&'a str>,
     /// JSON pointer to what is malformed.
-    pub pointer: Option<&'a str>,
+    pub pointer: Option<Cow<'a, str>>,
     /// How often it was on the ladder.
     pub attempts: Option<u32>,
     /// When it was first seen.
@@ -41,7 +41,7 @@ pub struct Whole<'a> {
     #[serde(flatten)]
     pub summary: Summary<'a>,
     /// What was wrong, in words.
-    pub error: Option<&'a str>,
+    pub error: Option<Cow<'a, str>>,
     /// Whether the broker vouches that the worker wrote it. If not, its headers prove nothing.
     pub written_by_worker: bool,
     /// The AMQP properties.
@@ -66,9 +66,10 @@ impl Letter {
     pub fn summary(&self) -> Summary<'_> {
         Summary {
             id: &self.id,
-            request_id: self.incoming.message_id.as_deref(),
+            // A producer may have put its token anywhere: into the request id, or into a key that the pointer names.
+            request_id: self.incoming.message_id.as_deref().map(mask),
             reason: self.reason,
-            pointer: self.pointer.as_deref(),
+            pointer: self.pointer.as_deref().map(mask),
             attempts: self.attempts,
             first_seen: self.first_seen.map(instant::text),
         }
@@ -81,7 +82,7 @@ impl Letter {
         let text = std::str::from_utf8(body).ok();
         Whole {
             summary: self.summary(),
-            error: self.error.as_deref(),
+            error: self.error.as_deref().map(mask),
             written_by_worker: self.written_by_worker,
             properties: properties(self.properties()),
             headers: self.properties().headers().as_ref().map(|table| object(table, 0)).unwrap_or_default(),

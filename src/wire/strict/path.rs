@@ -28,17 +28,21 @@ impl Path<'_> {
         }
     }
 
-    /// The place as people write it: `contact.phones[0]`; the document is `body`.
+    /// The place as people write it: `contact.phones[0]`; the document is `body`, a key without a letter `""`.
     pub(super) fn dotted(&self) -> String {
         match self {
             Path::Root => "body".to_owned(),
-            Path::Key(Path::Root, key) => harmless(key),
+            Path::Key(Path::Root, key) => legible(key),
             Path::Key(parent @ (Path::Key(..) | Path::Index(..)), key) => {
-                format!("{}.{}", parent.dotted(), harmless(key))
+                format!("{}.{}", parent.dotted(), legible(key))
             }
             Path::Index(parent, index) => format!("{}[{index}]", parent.dotted()),
         }
     }
+}
+
+fn legible(key: &str) -> String {
+    if key.is_empty() { "\"\"".to_owned() } else { harmless(key) }
 }
 
 /// A key without anything that could break a line, colour a terminal or turn the direction of text.
@@ -70,6 +74,9 @@ mod tests {
         assert_eq!((second.pointer().as_str(), second.dotted().as_str()), ("/contact/phones/1", "contact.phones[1]"));
         assert_eq!((Path::Root.pointer().as_str(), Path::Root.dotted().as_str()), ("", "body"));
         assert_eq!(Path::Key(&Path::Root, "a/b~c").pointer(), "/a~1b~0c");
+        let empty = Path::Key(&Path::Root, "");
+        assert_eq!((empty.pointer().as_str(), empty.dotted().as_str()), ("/", "\"\""));
+        assert_eq!(Path::Key(&contact, "").dotted(), "contact.\"\"");
     }
 
     #[test]
