@@ -10,5 +10,6 @@ mod desk;
 pub mod lane;
 pub mod rounds;
 mod settle;
+mod suspects;
 
 pub use desk::{Desk, DeskParts};

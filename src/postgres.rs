@@ -12,6 +12,7 @@ mod requests;
 mod rows;
 mod session;
 mod sites;
+mod suspects;
 
 pub use audit::{AuditPage, Audited, Place};
 pub use commit::Ruling;
@@ -22,6 +23,7 @@ pub use outbox::{Claim, OutboxDepth, Paid, Side};
 pub use preflight::{ServerFacts, preflight};
 pub use requests::{Owed, Pruned, RecordedRequest};
 pub use session::{Role, Session};
+pub use suspects::Fingerprint;
 
 /// Every statement of the worker, by name: a test prepares each against the migrated schema.
 pub const STATEMENTS: &[(&str, &str)] = &[
@@ -43,6 +45,10 @@ pub const STATEMENTS: &[(&str, &str)] = &[
     ("recorded", requests::RECORDED),
     ("prune", requests::PRUNE),
     ("outbox_depth", outbox::DEPTH),
+    ("mark", suspects::MARK),
+    ("unmark", suspects::UNMARK),
+    ("unmark_lane", suspects::UNMARK_LANE),
+    ("prune_marks", suspects::PRUNE_MARKS),
     ("audit_page", audit::AUDIT_PAGE),
     ("audit_again", audit::AUDIT_AGAIN),
     ("audit_owe", audit::AUDIT_OWE),

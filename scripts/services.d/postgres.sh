@@ -36,6 +36,10 @@ postgres_all() { # main|children
     done
 }
 postgres_pid() { postgres_all main | head -n 1; }
+postgres_pids() {
+    postgres_all main
+    postgres_all children
+}
 postgres_leftovers() { [[ -n $(postgres_pid) ]] || postgres_all children; }
 
 postgres_prepare() {

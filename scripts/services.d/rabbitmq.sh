@@ -5,6 +5,7 @@ rabbitmq_user() { echo rabbitmq; }
 rabbitmq_ports() { echo AMQP MANAGEMENT PROMETHEUS DIST; }
 rabbitmq_leftovers() { :; }
 rabbitmq_pid() { processes beam.smp | head -n 1; }
+rabbitmq_pids() { rabbitmq_pid; }
 epmd_pid() { processes epmd | head -n 1; }
 
 # The server's own scripts: Debian's wrapper in /usr/sbin wants root or the user rabbitmq.

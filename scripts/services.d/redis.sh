@@ -7,6 +7,7 @@ redis_ask_to_stop() { kill -TERM "$1" 2>/dev/null || true; }
 redis_leftovers() { :; }
 redis_farewell() { :; }
 redis_pid() { processes redis-server | head -n 1; }
+redis_pids() { redis_pid; }
 redis_packages() { command -v redis-server redis-cli >/dev/null || echo redis-server; }
 redis_version() {
     local text

@@ -36,6 +36,7 @@ pub(super) async fn prune(mut store: Session, retention: Duration, stop: Cancell
 }
 
 async fn all_slices(store: &mut Session, older_than: OffsetDateTime) -> Result<u64, StoreError> {
+    store.prune_marks(older_than).await?;
     let (mut from, mut deleted) = (0, 0);
     loop {
         let slice = store.prune(older_than, from).await?;

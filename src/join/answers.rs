@@ -96,6 +96,14 @@ impl Desk {
         self.dead_letter(parcel, &DeadLetter { reason, pointer: None, error: &told }, settle);
     }
 
+    /// Gives up on a delivery that processes died of, without reading it.
+    pub(super) fn give_up_unread(&self, tag: Tag, incoming: &Incoming, settle: &mut Settle) {
+        let error = "the worker ended each time that it handled this message, twice with no other in hand";
+        warn!(body.sha256 = copy::body_digest(&incoming.body), "a message that ends the worker becomes a dead letter");
+        let why = DeadLetter { reason: DeadReason::CrashLoop, pointer: None, error };
+        self.dead_letter(unproven(tag, incoming), &why, settle);
+    }
+
     fn refuse_malformed(&self, parcel: Parcel<'_>, malformed: &Malformed, settle: &mut Settle) {
         let Parcel { tag, incoming, request } = parcel;
         self.reply(incoming, reply::malformed(malformed), request);

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::RwLock;
 use tokio::time::Instant;
 use wildmatch::WildMatch;
 
@@ -57,6 +58,8 @@ pub struct Desk {
     dead_letters: Arc<AtomicU32>,
     dead_letters_max: u32,
     permanent_failures: Mutex<VecDeque<Instant>>,
+    /// Shared by ordinary batches; a suspect has it to itself. Fair, so that neither waits for ever.
+    pub(super) floor: RwLock<()>,
 }
 
 /// More permanent failures than this within a minute are no accident of content: the installation is at fault.
@@ -85,6 +88,7 @@ impl Desk {
             dead_letters,
             dead_letters_max: config.dead_letters.max,
             permanent_failures: Mutex::default(),
+            floor: RwLock::default(),
         }
     }
 

@@ -6,21 +6,25 @@ use std::sync::Arc;
 use lapin::Connection;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
+use uuid::Uuid;
 
 use super::Desk;
 use super::arrival::Item;
 pub use super::settle::Gone;
 use super::settle::Settle;
 use crate::operations::Dependency;
-use crate::postgres::Session;
-use crate::rabbitmq::consumer::Deliveries;
+use crate::postgres::{Session, StoreError};
+use crate::rabbitmq::consumer::{Deliveries, Tag};
 use crate::retry::Pauses;
 use crate::telemetry::chain;
+use crate::wire::Incoming;
 
 /// One lane.
 pub struct Lane {
     pub(super) desk: Arc<Desk>,
     pub(super) store: Session,
+    /// Another one in each process: marks that it left behind tell of its death.
+    pub(super) id: Uuid,
 }
 
 /// Why a lane stopped serving a channel that still lives.
@@ -38,7 +42,7 @@ impl Lane {
     /// Makes a lane with a session of its own.
     #[must_use]
     pub fn new(desk: Arc<Desk>, store: Session) -> Self {
-        Self { desk, store }
+        Self { desk, store, id: Uuid::new_v4() }
     }
 
     /// Serves until `stop`. An outage of `PostgreSQL` closes the channel, which returns its deliveries, and opens another
@@ -89,17 +93,40 @@ impl Lane {
                 }
                 batch = deliveries.next_batch(desk.join.batch_max) => batch.ok_or(Gone::Ended)?,
             };
-            let items: Vec<Item> =
-                batch.into_iter().filter_map(|(tag, incoming)| desk.take_in(tag, incoming, &mut settle)).collect();
-            if let Some(pause) = self.join(items, &mut settle, stop).await? {
+            // What came back may be what a process died of, or may only have been near it.
+            let (suspects, fresh): (Vec<_>, Vec<_>) = batch.into_iter().partition(|(_, incoming)| incoming.redelivered);
+            for (tag, _) in &suspects {
+                settle.taken(*tag);
+            }
+            if let Some(pause) = self.together(fresh, &mut settle, stop).await? {
                 break pause;
             }
-            settle.acknowledge().await?;
+            if let Some(pause) = self.one_by_one(suspects, &mut settle, stop).await? {
+                break pause;
+            }
             if careful {
                 break Pause::Recovered;
             }
         };
         self.leave(deliveries, settle, pause).await?;
+        Ok(pause)
+    }
+
+    /// Joins a batch, side by side with those of other lanes.
+    async fn together(
+        &mut self,
+        fresh: Vec<(Tag, Incoming)>,
+        settle: &mut Settle,
+        stop: &CancellationToken,
+    ) -> Result<Option<Pause>, Gone> {
+        let desk = Arc::clone(&self.desk);
+        let _shared = desk.floor.read().await;
+        let items: Vec<Item> =
+            fresh.into_iter().filter_map(|(tag, incoming)| desk.take_in(tag, incoming, settle)).collect();
+        let pause = self.join(items, settle, stop).await?;
+        if pause.is_none() {
+            settle.acknowledge().await?;
+        }
         Ok(pause)
     }
 
@@ -116,10 +143,16 @@ impl Lane {
         Ok(())
     }
 
+    /// Whether `PostgreSQL` answers. Whoever asks lives, and so died of no suspect that it left marked in an outage.
+    async fn serves(&mut self) -> Result<(), StoreError> {
+        self.store.probe().await?;
+        self.store.unmark_lane(self.id).await
+    }
+
     /// Waits until `PostgreSQL` answers and the keys, if any are configured, were read once.
     async fn until_ready(&mut self) {
         let mut pauses = Pauses::up_to(self.desk.outage.max_pause);
-        while let Err(error) = self.store.probe().await {
+        while let Err(error) = self.serves().await {
             self.desk.health.down(Dependency::Database, chain(&error));
             tokio::time::sleep(pauses.next_pause()).await;
         }

@@ -22,6 +22,8 @@ pub struct Handles {
     pub retries: Counter,
     /// Dead letters.
     pub dead_letters: Counter,
+    /// Deliveries that came back, and were tried alone.
+    pub suspects: Counter,
     /// Deliveries given back to the queue.
     pub returned: Counter,
     /// Replies that found no room or were not allowed.
@@ -69,6 +71,7 @@ impl Meters {
             dropped: counter!("join_community_malformed_dropped_total"),
             retries: counter!("join_community_retries_total"),
             dead_letters: counter!("join_community_dead_letters_total"),
+            suspects: counter!("join_community_suspects_total"),
             returned: counter!("join_community_returned_total"),
             replies_dropped: counter!("join_community_replies_dropped_total"),
             batch_size: histogram!("join_community_batch_size"),

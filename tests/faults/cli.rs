@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 /// Breaks everything that can break around a working installation, and proves after each fault that nothing was lost and
 /// nothing took effect twice.
 #[derive(Debug, Parser)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
 #[command(name = "faults")]
 pub(crate) struct Cli {
     /// What to do; without it the faults are made.

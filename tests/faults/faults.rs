@@ -1,9 +1,14 @@
 //! The matrix: every fault that is tried, by group. A file for each group, each with a list of its own.
 
 mod crash_points;
+mod killer;
 mod kills;
 mod late;
+mod postgres;
+mod rabbitmq;
+mod redis;
 mod services;
+mod world;
 
 use std::time::Duration;
 
@@ -14,10 +19,21 @@ use crate::trial::Fault;
 
 /// All faults, in the order in which they are made.
 pub(crate) fn all() -> Vec<Fault> {
-    [none(), crash_points::faults(), kills::faults(), late::faults(), services::faults()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        none(),
+        crash_points::faults(),
+        killer::faults(),
+        kills::faults(),
+        late::faults(),
+        services::faults(),
+        rabbitmq::faults(),
+        postgres::faults(),
+        redis::faults(),
+        world::faults(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// The control: where nothing is broken, everything must be in order as well.

@@ -112,6 +112,11 @@ impl Fleet {
         Ok(died.with_context(|| format!("worker {place} lives on after {PATIENCE:?}"))??)
     }
 
+    /// Whether a worker is dead.
+    pub(crate) fn is_dead(&mut self, place: usize) -> Result<bool> {
+        Ok(self.workers[place].process.try_wait()?.is_some())
+    }
+
     /// Waits until a worker stands still.
     pub(crate) async fn until_stopped(&mut self, place: usize) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;

@@ -81,6 +81,11 @@ impl Stage {
         tokio::time::sleep(SAFE.saturating_sub(self.made.elapsed())).await;
     }
 
+    /// Whether so many dead letters are there.
+    pub(crate) async fn has_dead_letters(&self, count: u32) -> Result<bool> {
+        Ok(self.installation.depth("join-community.dead-letters").await >= count)
+    }
+
     /// Says that the fault is over: the time of recovery begins.
     pub(crate) fn healed(&mut self) {
         self.healed = Some(Instant::now());
@@ -111,6 +116,11 @@ impl Stage {
         }
         let (counts, findings, sent) = (checked.counts, checked.findings, ledger.confirmed());
         Ok(Outcome { times: 1, sent, counts, findings, recovery, note: waited_for.unwrap_or_default() })
+    }
+
+    /// Waits until everything is at rest, or long enough.
+    pub(crate) async fn rest(&self, ledger: &Ledger) {
+        self.until_rest(&self.place(), ledger).await;
     }
 
     /// Where the traces are.

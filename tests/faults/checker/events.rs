@@ -51,7 +51,9 @@ pub(super) fn compare(ledger: &Ledger, evidence: &Evidence, findings: &mut Findi
     for member in &ledger.members {
         let Some(record) = evidence.members.get(&member.key) else { continue };
         let is_announced = told.get(&member.key).is_some_and(|events| events.contains_key(&record.sequence));
-        if record.sequence > member.sequence && !is_announced && !excused(ledger, &member.key, evidence) {
+        // A deletion is announced to the cache alone.
+        let is_due = record.sequence > member.sequence && !record.is_deleted;
+        if is_due && !is_announced && !excused(ledger, &member.key, evidence) {
             findings.lost(format!("the event of member {:?} at {}", member.key, record.sequence));
         }
     }

@@ -64,6 +64,7 @@ pub(super) struct Verdict {
 #[derive(Clone, Debug)]
 pub(super) struct Record {
     pub(super) is_public: bool,
+    pub(super) is_deleted: bool,
     pub(super) sequence: i64,
     pub(super) nickname: Option<String>,
 }
@@ -153,11 +154,15 @@ async fn verdicts(database: &mut PgConnection) -> Result<Vec<Verdict>> {
 async fn members(database: &mut PgConnection) -> Result<BTreeMap<Key, Record>> {
     let rows = sqlx::query(
         "SELECT site_id, id, privacy_status = 'PUBLIC' AND status = 'APPROVED' AND deleted_date IS NULL,
-                event_sequence, profile ->> 'nickname' FROM members",
+                event_sequence, profile ->> 'nickname', deleted_date IS NOT NULL FROM members",
     );
     let rows = rows.fetch_all(database).await?;
-    let record =
-        |row: &sqlx::postgres::PgRow| Record { is_public: row.get(2), sequence: row.get(3), nickname: row.get(4) };
+    let record = |row: &sqlx::postgres::PgRow| Record {
+        is_public: row.get(2),
+        sequence: row.get(3),
+        nickname: row.get(4),
+        is_deleted: row.get(5),
+    };
     Ok(rows.iter().map(|row| ((row.get(0), row.get(1)), record(row))).collect())
 }
 

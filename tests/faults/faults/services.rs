@@ -25,6 +25,15 @@ pub(super) fn faults() -> Vec<Fault> {
         fault("redis/stopped", "Redis stopped and started again", |trial| {
             away(trial, Service::Cache, Service::stop).boxed()
         }),
+        fault("rabbitmq/frozen", "SIGSTOP of RabbitMQ for longer than every limit, then SIGCONT", |trial| {
+            frozen(trial, Service::Broker).boxed()
+        }),
+        fault("postgres/frozen", "SIGSTOP of all of PostgreSQL for longer than every limit, then SIGCONT", |trial| {
+            frozen(trial, Service::Database).boxed()
+        }),
+        fault("redis/frozen", "SIGSTOP of Redis for longer than every limit, then SIGCONT", |trial| {
+            frozen(trial, Service::Cache).boxed()
+        }),
         fault("redis/killed", "`kill -9` of Redis", |trial| away(trial, Service::Cache, Service::kill).boxed()),
     ]
 }
@@ -49,6 +58,22 @@ async fn away(
     // What was in its memory when it was killed is gone; what it missed is not.
     ledger.allowed.forgotten_cache = service == Service::Cache;
     // Replies are transient.
+    stage.installation.reconnect().await;
+    stage.compare(ledger).await
+}
+
+/// Longer than the longest limit of a stage, a lost heartbeat included.
+const FROZEN: Duration = Duration::from_secs(6);
+
+async fn frozen(trial: Trial, service: Service) -> Result<Outcome> {
+    let mut stage = Stage::with_workers(&trial).await?;
+    let mut sender = stage.load(if trial.quick { 200 } else { 1000 }, Duration::from_millis(30)).await?;
+    sender.until(20).await?;
+    let frozen = tokio::task::spawn_blocking(move || service.freeze()).await?;
+    tokio::time::sleep(FROZEN).await;
+    tokio::task::spawn_blocking(move || drop(frozen)).await?;
+    stage.healed();
+    let ledger = sender.finish().await?;
     stage.installation.reconnect().await;
     stage.compare(ledger).await
 }

@@ -35,10 +35,25 @@ impl Service {
         Away(self)
     }
 
+    /// Stops all of its processes where they are, connections open.
+    pub(crate) fn freeze(self) -> Frozen {
+        script(&["freeze-one", self.name()]);
+        Frozen(self)
+    }
+
     /// Ends it as a crash does.
     pub(crate) fn kill(self) -> Away {
         script(&["kill-one", self.name()]);
         Away(self)
+    }
+}
+
+/// A service that stands still, until this value goes.
+pub(crate) struct Frozen(Service);
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        script(&["thaw-one", self.0.name()]);
     }
 }
 

@@ -1,0 +1,105 @@
+//! Suspects: deliveries that came back, handled so that one which kills the process takes nobody along. Apart from the
+//! lane's ordinary way, which pays nothing for it.
+
+use std::sync::Arc;
+
+use aws_lc_rs::digest::{Context, SHA256};
+use tokio_util::sync::CancellationToken;
+use tracing::debug;
+
+use super::lane::{Lane, Pause};
+use super::settle::{Gone, Settle};
+use crate::operations::Dependency;
+use crate::postgres::Fingerprint;
+use crate::rabbitmq::consumer::Tag;
+use crate::telemetry::chain;
+use crate::wire::Incoming;
+
+/// A suspect that lanes died of so often, alone, is not tried again.
+const CRASHES: u64 = 2;
+
+impl Lane {
+    /// Handles suspects one at a time: alone in the process, and marked before anything of it is read. Whoever comes back
+    /// marked was alone when a process died.
+    pub(super) async fn one_by_one(
+        &mut self,
+        suspects: Vec<(Tag, Incoming)>,
+        settle: &mut Settle,
+        stop: &CancellationToken,
+    ) -> Result<Option<Pause>, Gone> {
+        let desk = Arc::clone(&self.desk);
+        for (tag, incoming) in suspects {
+            let Some(_alone) = stop.run_until_cancelled(desk.floor.write()).await else {
+                return Ok(Some(Pause::Stop));
+            };
+            if !settle.is_possible() {
+                return Err(Gone::Ended);
+            }
+            let suspect = fingerprint(&incoming);
+            let crashes = match self.store.mark_suspect(&suspect, self.id).await {
+                Ok(crashes) => crashes,
+                Err(error) => {
+                    desk.health.down(Dependency::Database, chain(&error));
+                    return Ok(Some(Pause::Outage));
+                }
+            };
+            desk.meters.suspects.increment(1);
+            if crashes >= CRASHES {
+                // Its marks stay: if it is sent again and kills again, it is known.
+                desk.give_up_unread(tag, &incoming, settle);
+            } else {
+                let pause = match desk.take_in(tag, incoming, settle) {
+                    Some(item) => self.join(vec![item], settle, stop).await?,
+                    None => None,
+                };
+                self.unmark(&suspect).await;
+                if pause.is_some() {
+                    return Ok(pause);
+                }
+            }
+            settle.acknowledge().await?;
+        }
+        Ok(None)
+    }
+
+    /// A mark that cannot be taken away now goes when the lane next asks whether `PostgreSQL` serves.
+    async fn unmark(&mut self, suspect: &Fingerprint) {
+        if let Err(error) = self.store.unmark_suspect(suspect).await {
+            debug!(error = chain(&error), "a mark stays for now");
+        }
+    }
+}
+
+/// Told apart by their lengths, so that no two messages have the same for the asking.
+fn fingerprint(incoming: &Incoming) -> Fingerprint {
+    let mut context = Context::new(&SHA256);
+    let texts = [&incoming.user_id, &incoming.message_id].map(|text| text.as_deref().unwrap_or_default().as_bytes());
+    for bytes in [texts[0], texts[1], incoming.body.as_slice()] {
+        context.update(&bytes.len().to_be_bytes());
+        context.update(bytes);
+    }
+    let mut fingerprint = [0; 32];
+    fingerprint.copy_from_slice(context.finish().as_ref());
+    fingerprint
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fingerprint;
+    use crate::wire::Incoming;
+
+    #[test]
+    fn a_suspect_is_known_by_who_sent_what_under_which_id_and_by_nothing_else() {
+        let message = |user: &str, id: &str, body: &[u8]| Incoming {
+            user_id: Some(user.into()),
+            message_id: Some(id.into()),
+            body: body.to_vec(),
+            ..Incoming::default()
+        };
+        let one = fingerprint(&message("a", "b", b"c"));
+        assert_eq!(one, fingerprint(&Incoming { redelivered: true, ..message("a", "b", b"c") }));
+        for other in [message("ab", "", b"c"), message("a", "bc", b""), message("", "b", b"c"), Incoming::default()] {
+            assert_ne!(one, fingerprint(&other));
+        }
+    }
+}
