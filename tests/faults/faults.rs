@@ -4,6 +4,7 @@ mod crash_points;
 mod killer;
 mod kills;
 mod late;
+mod network;
 mod postgres;
 mod rabbitmq;
 mod redis;
@@ -25,6 +26,7 @@ pub(crate) fn all() -> Vec<Fault> {
         killer::faults(),
         kills::faults(),
         late::faults(),
+        network::faults(),
         services::faults(),
         rabbitmq::faults(),
         postgres::faults(),

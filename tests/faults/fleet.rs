@@ -44,6 +44,12 @@ impl Fleet {
         self.environment.push((name.to_owned(), value.into()));
     }
 
+    /// What workers are started with.
+    pub(crate) fn setting(&self, name: &str) -> Result<String> {
+        let found = self.environment.iter().find(|(known, _)| known == name);
+        Ok(found.with_context(|| format!("{name} is not set"))?.1.clone())
+    }
+
     /// Takes away what workers are started with.
     pub(crate) fn unset(&mut self, name: &str) {
         self.environment.retain(|(known, _)| known != name);

@@ -15,6 +15,7 @@ mod ledger;
 mod load;
 mod mutants;
 mod progress;
+mod proxy;
 mod report;
 mod runner;
 mod sender;
