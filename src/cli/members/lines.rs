@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 
-/// Far above what a member may have (256 KiB), so that the reason can name the true size of most that are too large.
+/// No line that a member is taken from is longer.
 const LONGEST: usize = 1024 * 1024;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 

@@ -26,6 +26,8 @@ pub struct Sieve<S> {
     head_filled: usize,
     /// What is still to come of the present frame, its end mark included.
     left: usize,
+    /// Whether the present frame is to be sifted: by its whole size, not by what is left of it.
+    is_sifted: bool,
     held: Vec<u8>,
     /// What is still missing of the frame that is held back.
     missing: usize,
@@ -36,7 +38,16 @@ pub struct Sieve<S> {
 impl<S> Sieve<S> {
     /// Sifts what this stream brings.
     pub fn new(stream: S) -> Self {
-        Self { stream, head: [0; HEAD], head_filled: 0, left: 0, held: Vec::new(), missing: 0, served: 0 }
+        Self {
+            stream,
+            head: [0; HEAD],
+            head_filled: 0,
+            left: 0,
+            is_sifted: false,
+            held: Vec::new(),
+            missing: 0,
+            served: 0,
+        }
     }
 
     /// Sifts a chunk; answers how much of it may go on. The rest is held back.
@@ -48,15 +59,14 @@ impl<S> Sieve<S> {
                 continue;
             }
             let here = self.left.min(chunk.len() - at);
-            let is_sifted = frame::is_sifted(self.head[0]) && self.left <= LARGEST;
-            if is_sifted && here < self.left {
+            if self.is_sifted && here < self.left {
                 self.held.extend_from_slice(&chunk[at..]);
                 self.missing = self.left - here;
                 self.left = 0;
                 return at;
             }
-            if is_sifted {
-                frame::sift(self.head[0], &mut chunk[at..at + here]);
+            if self.is_sifted {
+                frame::sift(self.head[0], payload(&mut chunk[at..at + here]));
             }
             at += here;
             self.left -= here;
@@ -72,6 +82,7 @@ impl<S> Sieve<S> {
             self.head_filled = 0;
             let [_, _, _, size @ ..] = self.head;
             self.left = usize::try_from(u32::from_be_bytes(size)).unwrap_or(usize::MAX).saturating_add(1);
+            self.is_sifted = frame::is_sifted(self.head[0]) && self.left <= LARGEST;
         }
         taken
     }
@@ -81,7 +92,7 @@ impl<S> Sieve<S> {
         self.held.extend_from_slice(bytes);
         self.missing -= bytes.len();
         if self.missing == 0 {
-            frame::sift(self.head[0], &mut self.held);
+            frame::sift(self.head[0], payload(&mut self.held));
         }
     }
 
@@ -96,6 +107,11 @@ impl<S> Sieve<S> {
         }
         served
     }
+}
+
+/// What is sifted of the rest of a frame. A text whose length is wrong must not reach the end mark.
+fn payload(rest: &mut [u8]) -> &mut [u8] {
+    rest.split_last_mut().map(|(_, payload)| payload).unwrap_or_default()
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Sieve<S> {

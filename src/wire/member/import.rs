@@ -5,15 +5,20 @@
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::super::pen::Object;
+use super::super::pen::{self, Object};
 use super::super::strict::{Fault, Path, Sink, Value, walk};
 use super::super::{instant, rule};
 use super::rewrite::{Entries, parsed, rewrite};
 use super::shape::MEMBER;
 use crate::domain::{ActivityStatus, Json, MemberId, PrivacyStatus, Status};
 
-/// Largest member, in bytes.
+/// Largest member, in bytes: as it is exported, without the space between its parts.
 const MAX_SIZE: usize = 256 * 1024;
+/// All fields of fixed size together, with their names, are shorter.
+const FIXED_FIELDS: usize = 512;
+/// Largest line, in bytes. Above a member's: the record keeps space between the parts of what it holds, and an export has
+/// to be taken for an import.
+const MAX_LINE: usize = 1024 * 1024;
 /// Deepest nesting, the member itself included: an event wraps it twice, and many a JSON reader stops at 64.
 const MAX_DEPTH: usize = 60;
 
@@ -69,18 +74,34 @@ impl From<Fault> for InvalidMember {
 /// # Errors
 /// The first thing about the line that makes it no member.
 pub fn parse(line: &[u8]) -> Result<Imported, InvalidMember> {
-    if line.len() > MAX_SIZE {
-        let large = format!("must not be larger than {MAX_SIZE} bytes; it has {}", line.len());
+    if line.len() > MAX_LINE {
+        let large = format!("must not be longer than {MAX_LINE} bytes; it has {}", line.len());
         return Err(Fault::at(&Path::Root, rule::MAX_SIZE, large).into());
     }
     walk(line, MAX_DEPTH, &mut AnObject)?;
     let document = String::from_utf8_lossy(line);
     let document = document.trim_ascii();
     let wrapper = parsed::<Entries<'_>>(document, &Path::Root)?.0;
-    Ok(match wrapper.as_slice() {
+    let imported = match wrapper.as_slice() {
         [(key, member)] if key == "member" => read(member.get(), &Path::Key(&Path::Root, "member"))?,
         _ => read(document, &Path::Root)?,
-    })
+    };
+    let size = size(&imported);
+    if size > MAX_SIZE {
+        let large = format!("must not be larger than {MAX_SIZE} bytes; as it is exported it may have {size}");
+        return Err(Fault::at(&Path::Root, rule::MAX_SIZE, large).into());
+    }
+    Ok(imported)
+}
+
+/// The most bytes that the member has when exported. The same for what was exported before, or an export might be refused
+/// where what it was made from was taken.
+fn size(imported: &Imported) -> usize {
+    let mut email = Vec::new();
+    pen::quote(imported.login_email.as_deref().unwrap_or_default(), &mut email);
+    let parts = [&imported.contact, &imported.profile, &imported.extra];
+    let parts: usize = parts.into_iter().flatten().map(|json| json.0.len()).sum();
+    email.len() + parts + FIXED_FIELDS
 }
 
 struct AnObject;

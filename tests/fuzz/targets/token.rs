@@ -9,7 +9,7 @@ use fastrand::Rng;
 use join_community::auth::mint::DevelopmentKeys;
 use join_community::auth::{Authentication, Authenticator, Proven, refusal};
 use join_community::config;
-use join_community::domain::{Caller, IdentityType, Proof, RequestId, SiteId};
+use join_community::domain::{Caller, Proof, RequestId, SiteId};
 use join_community::wire::Incoming;
 use join_community::wire::request::{Body, Claim, Decoded};
 use time::OffsetDateTime;
@@ -132,7 +132,7 @@ impl Target for Token {
         assert!(found.means(&judgement), "taken for {found:?}, which it is not: {judgement:?}: {value}");
         assert_eq!(requester.as_str(), format!("token:{ISSUER}:{caller}"));
         assert_eq!(self.authenticate(&value, Some(Claim::Caller(caller))), Authentication::Proven(proven.clone()));
-        let other = Caller { identity_type: IdentityType::Member, id: Uuid::nil() };
+        let other = Caller { id: Uuid::from_u128(!caller.id.as_u128()), ..caller };
         assert_eq!(
             self.authenticate(&value, Some(Claim::Caller(other))),
             Authentication::Refused(refusal::TOKEN_IDENTITY)

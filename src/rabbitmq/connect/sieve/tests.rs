@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use futures_util::io::{AsyncRead, AsyncReadExt as _};
 
-use super::Sieve;
+use super::{HEAD, LARGEST, Sieve};
 
 const TAFFY: &[u8] = b"\xe9t\xe9";
 const SIFTED: &[u8] = b"\x1at\x1a";
@@ -103,6 +103,25 @@ async fn tables_inside_tables_end_at_a_depth_that_no_stack_minds() {
     let deep = through(vec![nest(&[b'F'; 10_000])], 4096).await;
     let expected = [vec![b'F'; 9_991], b"xFFFFFFFF".to_vec()].concat();
     assert!(deep == nest(&expected));
+}
+
+#[tokio::test]
+async fn a_text_whose_length_is_wrong_does_not_take_the_end_mark_with_it() {
+    let properties = [&[0, 60, 0, 0][..], &[0; 8], &[0, 0x10], b"\x03\xe9t"].concat();
+    let sent = frame(2, &properties);
+    assert_eq!(through(vec![sent.clone()], 4096).await, sent);
+    let (start, end) = sent.split_at(sent.len() - 2);
+    assert_eq!(through(vec![start.to_vec(), end.to_vec()], 4096).await, sent);
+}
+
+#[tokio::test]
+async fn a_frame_that_is_too_large_to_be_held_is_never_sifted_wherever_a_read_ends() {
+    let properties = [&[0, 60, 0, 0][..], &[0; 8], &[0x80, 0], b"\x01\xe9", &vec![0xe9; LARGEST]].concat();
+    let sent = frame(2, &properties);
+    for cut in [1, HEAD, HEAD + 1, sent.len() - LARGEST, sent.len() - 1] {
+        let (start, end) = sent.split_at(cut);
+        assert!(through(vec![start.to_vec(), end.to_vec()], 4096).await == sent, "cut at {cut}");
+    }
 }
 
 #[tokio::test]

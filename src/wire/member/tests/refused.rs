@@ -101,12 +101,14 @@ fn a_known_value_of_another_form_is_named() {
 
 #[test]
 fn a_member_beyond_the_bounds_is_refused() {
-    let padded = |length: usize| {
-        let frame = format!(r#"{{{ID},"x":""}}"#).len();
-        format!(r#"{{{ID},"x":"{}"}}"#, "x".repeat(length - frame))
-    };
-    assert!(parse(padded(256 * 1024).as_bytes()).is_ok());
-    refuses(&padded(256 * 1024 + 1), "", "must not be larger than 262144 bytes");
+    // The fixed fields, the quotes of an e-mail address, and what frames the text.
+    let room = 256 * 1024 - 512 - 2 - r#"{"x":""}"#.len();
+    let padded = |length: usize| format!(r#"{{{ID},"x":"{}"}}"#, "x".repeat(length));
+    assert!(parse(padded(room).as_bytes()).is_ok());
+    refuses(&padded(room + 1), "", "must not be larger than 262144 bytes; as it is exported it may have 262145");
+    let spaced = |length: usize| format!(r#"{{{ID},"x":1{}}}"#, " ".repeat(length - ID.len() - 8));
+    assert!(parse(spaced(1024 * 1024).as_bytes()).is_ok());
+    refuses(&spaced(1024 * 1024 + 1), "", "must not be longer than 1048576 bytes; it has 1048577");
     let nested = |levels: usize| format!(r#"{{{ID},"x":{}{}}}"#, "[".repeat(levels), "]".repeat(levels));
     assert!(parse(nested(59).as_bytes()).is_ok());
     refuses(&nested(60), &format!("/x{}", "/0".repeat(59)), "nested too deeply");
