@@ -26,6 +26,7 @@ mod ladder;
 mod lock_order;
 mod many;
 mod members;
+mod model;
 mod outages;
 mod outbox;
 mod own_vhost;

@@ -1,0 +1,148 @@
+//! The model: what must be on record after each step. Apart from what does the steps, and without a line of the worker.
+
+use std::collections::BTreeMap;
+
+/// One step of a history.
+#[derive(Clone, Debug)]
+pub(super) enum Step {
+    /// Requests sent at once; the worker crashes when they lie in the queue, or does not.
+    Asks { asks: Vec<Ask>, crash: bool },
+    /// Somebody changes a member by plain SQL.
+    Change { member: usize, change: Change },
+    /// The site is opened or closed.
+    Gate(bool),
+    /// The cache forgets.
+    LoseCache,
+    /// The worker is stopped in order and started anew.
+    Restart,
+}
+
+/// A request. The first two fields are its key, the others its meaning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ask {
+    pub(super) other_producer: bool,
+    pub(super) id: u8,
+    pub(super) caller: usize,
+    pub(super) target: usize,
+    pub(super) elevated: bool,
+}
+
+/// Requester and request id.
+pub(super) type Key = (bool, u8);
+
+impl Ask {
+    pub(super) fn key(&self) -> Key {
+        (self.other_producer, self.id)
+    }
+}
+
+/// What somebody else does to a member.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Change {
+    Block,
+    Approve,
+    Leave,
+    Publish,
+    Delete,
+}
+
+impl Change {
+    /// As plain SQL; `$1` is the site and `$2` the member.
+    pub(super) fn statement(self) -> &'static str {
+        macro_rules! set {
+            ($what:literal) => {
+                concat!("UPDATE members SET ", $what, " WHERE site_id = $1 AND id = $2 AND deleted_date IS NULL")
+            };
+        }
+        match self {
+            Self::Block => set!("status = 'BLOCKED'"),
+            Self::Approve => set!("status = 'APPROVED'"),
+            Self::Leave => set!("privacy_status = 'PRIVATE'"),
+            Self::Publish => set!("privacy_status = 'PUBLIC'"),
+            Self::Delete => "DELETE FROM members WHERE site_id = $1 AND id = $2",
+        }
+    }
+}
+
+/// A member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Person {
+    pub(super) status: &'static str,
+    pub(super) privacy: &'static str,
+    pub(super) sequence: i64,
+    pub(super) deleted: bool,
+    /// Whether the cache was emptied, or never filled, since the last change.
+    pub(super) may_be_absent: bool,
+}
+
+impl Person {
+    pub(super) fn is_shown(&self) -> bool {
+        (self.status, self.privacy, self.deleted) == ("APPROVED", "PUBLIC", false)
+    }
+
+    fn becomes(&mut self, status: &'static str, privacy: &'static str) {
+        if !self.deleted && (self.status, self.privacy) != (status, privacy) {
+            let sequence = self.sequence + 1;
+            *self = Self { status, privacy, sequence, deleted: false, may_be_absent: false };
+        }
+    }
+
+    pub(super) fn change(&mut self, change: Change) {
+        match change {
+            Change::Block => self.becomes("BLOCKED", self.privacy),
+            Change::Approve => self.becomes("APPROVED", self.privacy),
+            Change::Leave => self.becomes(self.status, "PRIVATE"),
+            Change::Publish => self.becomes(self.status, "PUBLIC"),
+            Change::Delete if self.deleted => {}
+            Change::Delete => {
+                *self = Self { deleted: true, sequence: self.sequence + 1, may_be_absent: false, ..*self };
+            }
+        }
+    }
+}
+
+/// What is on record.
+pub(super) struct Model {
+    pub(super) people: Vec<Person>,
+    pub(super) closed: bool,
+    /// The meaning that each key stands for, and its verdict.
+    pub(super) verdicts: BTreeMap<Key, (Ask, String)>,
+}
+
+impl Model {
+    /// Requests sent at once are decided in an order that nobody promised, so the model is told which meaning kept a new
+    /// key; it says whether that could be, and what follows.
+    pub(super) fn decide(&mut self, kept: &[(Ask, String)]) {
+        let before = self.people.clone();
+        for (ask, verdict) in kept {
+            let expected = self.verdict(&before[ask.target], ask);
+            if expected == "joined" {
+                assert!(verdict == "joined" || verdict == "already_joined", "{ask:?}: {verdict}, expected {expected}");
+            } else {
+                assert_eq!(*verdict, expected, "{ask:?}");
+            }
+            self.verdicts.insert(ask.key(), (*ask, verdict.clone()));
+        }
+        for (member, person) in self.people.iter_mut().enumerate() {
+            let of: Vec<&str> =
+                kept.iter().filter(|(ask, _)| ask.target == member).map(|(_, verdict)| verdict.as_str()).collect();
+            let joined = of.iter().filter(|verdict| **verdict == "joined").count();
+            let due = before[member].privacy == "PRIVATE" && of.iter().any(|verdict| verdict.ends_with("joined"));
+            assert_eq!(joined, usize::from(due), "how often member {member} joined: {of:?}");
+            if due {
+                person.becomes("APPROVED", "PUBLIC");
+            }
+        }
+    }
+
+    fn verdict(&self, target: &Person, ask: &Ask) -> &'static str {
+        match target {
+            _ if ask.caller != ask.target && !ask.elevated => "PERMISSION_DENIED",
+            Person { deleted: true, .. } => "NOT_FOUND",
+            _ if self.closed => "SITE_CLOSED",
+            Person { status, .. } if *status != "APPROVED" => status,
+            Person { privacy: "PUBLIC", .. } => "already_joined",
+            Person { .. } => "joined",
+        }
+    }
+}

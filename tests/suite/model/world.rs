@@ -1,0 +1,231 @@
+//! What a history happens to: a real installation, with a worker that can be crashed. Each history has a site of its own.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use redis::AsyncCommands as _;
+use serde_json::{Value, json};
+use tokio::runtime::Runtime;
+use uuid::Uuid;
+
+use super::expected::{Ask, Key, Model, Person, Step};
+use super::mortal::{Mortal, runtime};
+use crate::support::{
+    Events, Installation, JOINABLE, Message, PATIENCE, Producer, Recorded, eventually, instant, subject, trusted,
+};
+
+/// An installation that outlives its histories.
+pub(super) struct World {
+    installation: Installation,
+    producers: [Producer; 2],
+    events: Mutex<Events>,
+    // Last: the others still need it when they go.
+    home: Runtime,
+}
+
+/// A history that is going on.
+struct Life<'w> {
+    world: &'w World,
+    site: Uuid,
+    members: Vec<Uuid>,
+    model: Model,
+    letters: u32,
+    worker: Option<Mortal>,
+}
+
+impl World {
+    pub(super) fn new() -> Self {
+        let home = runtime();
+        let (installation, producers, events) = home.block_on(async {
+            let installation = Installation::with(|config| {
+                config.auth.producers = vec![trusted("member-gateway"), trusted("admin")];
+                config.join.unknown_member_retries = 0;
+                config.announce.lease = Duration::from_secs(1);
+            })
+            .await;
+            let producers = [installation.producer().await, installation.other_producer().await];
+            let events = installation.events().await;
+            (installation, producers, events)
+        });
+        Self { installation, producers, events: Mutex::new(events), home }
+    }
+
+    pub(super) fn live_through(&self, steps: &[Step]) {
+        let site = Uuid::new_v4();
+        let members = self.home.block_on(self.installation.members(site, JOINABLE, 3));
+        let person = Person {
+            status: JOINABLE.status,
+            privacy: JOINABLE.privacy,
+            sequence: JOINABLE.sequence,
+            deleted: false,
+            may_be_absent: true,
+        };
+        let model = Model { people: vec![person; members.len()], closed: false, verdicts: BTreeMap::new() };
+        let letters = self.home.block_on(self.installation.depth("join-community.dead-letters"));
+        let mut life =
+            Life { world: self, site, members, model, letters, worker: Some(Mortal::start(&self.installation)) };
+        for step in steps {
+            life.step(step);
+        }
+        life.comes_to_rest();
+    }
+}
+
+impl Life<'_> {
+    fn step(&mut self, step: &Step) {
+        let (world, site) = (self.world, self.site);
+        match step {
+            Step::Asks { asks, crash } => self.ask(asks, *crash),
+            Step::Change { member, change } => {
+                world.home.block_on(world.installation.change(site, self.members[*member], change.statement()));
+                self.model.people[*member].change(*change);
+            }
+            Step::Gate(open) => {
+                world.home.block_on(world.installation.gate(site, if *open { "ANYONE" } else { "NO_ONE" }));
+                self.model.closed = !open;
+            }
+            Step::LoseCache => self.lose_cache(),
+            Step::Restart => {
+                self.worker.take().expect("a worker").stop();
+                self.worker = Some(Mortal::start(&world.installation));
+            }
+        }
+    }
+
+    fn ask(&mut self, asks: &[Ask], crash: bool) {
+        let world = self.world;
+        for other_producer in [false, true] {
+            let of: Vec<_> = asks.iter().filter(|ask| ask.other_producer == other_producer).collect();
+            let messages: Vec<_> = of.into_iter().map(|ask| self.message(ask)).collect();
+            world.home.block_on(world.producers[usize::from(other_producer)].send_all(&messages));
+        }
+        if crash {
+            drop(self.worker.take());
+            self.worker = Some(Mortal::start(&world.installation));
+        }
+        let recorded = self.until_decided(asks);
+        let mut kept = Vec::new();
+        for (key, recorded) in &recorded {
+            let outcome = outcome(recorded);
+            if let Some((_, first)) = self.model.verdicts.get(key) {
+                assert_eq!(&outcome, first, "the verdict of {key:?} was another before");
+            } else {
+                let meant = |ask: &&Ask| ask.key() == *key && self.means(ask, recorded);
+                let ask = asks.iter().find(meant).unwrap_or_else(|| panic!("nobody asked for {recorded:?}"));
+                kept.push((*ask, outcome));
+            }
+        }
+        self.model.decide(&kept);
+        // Another meaning under a key that is taken is a conflict; after a crash it may have come twice.
+        let conflicts = asks.iter().filter(|ask| self.model.verdicts[&ask.key()].0 != **ask).count();
+        let least = self.letters + u32::try_from(conflicts).expect("few");
+        self.letters = world.home.block_on(eventually("conflicts are dead letters", PATIENCE, async || {
+            match world.installation.depth("join-community.dead-letters").await {
+                found if found == least || (crash && found > least) => Ok(found),
+                found => Err((found, least)),
+            }
+        }));
+    }
+
+    fn until_decided(&self, asks: &[Ask]) -> BTreeMap<Key, Recorded> {
+        let world = self.world;
+        world.home.block_on(eventually("every request has a verdict", PATIENCE, async || {
+            let recorded = world.installation.requests(self.site).await;
+            let recorded: BTreeMap<Key, Recorded> = recorded.into_iter().map(|it| (self.key(&it), it)).collect();
+            let missing: Vec<_> = asks.iter().filter(|ask| !recorded.contains_key(&ask.key())).collect();
+            if missing.is_empty() { Ok(recorded) } else { Err(format!("{missing:?}")) }
+        }))
+    }
+
+    fn message(&self, ask: &Ask) -> Message {
+        let identity = json!({ "identityType": "MEMBER", "memberId": self.members[ask.caller] });
+        let (target, elevated) = (self.members[ask.target], ask.elevated);
+        let body = json!({ "siteId": self.site, "memberId": target, "identity": identity, "elevated": elevated });
+        Message::json(&body).id(format!("{}-{}", self.site, ask.id))
+    }
+
+    fn key(&self, recorded: &Recorded) -> Key {
+        let id = recorded.request_id.strip_prefix(&format!("{}-", self.site)).expect("an id of this history");
+        (recorded.requester == "producer:admin", id.parse().expect("a number"))
+    }
+
+    fn means(&self, ask: &Ask, recorded: &Recorded) -> bool {
+        let caller = format!("MEMBER:{}", self.members[ask.caller]);
+        recorded.member == Some(self.members[ask.target])
+            && recorded.caller == caller
+            && recorded.elevated == ask.elevated
+    }
+
+    fn lose_cache(&mut self) {
+        let world = self.world;
+        let keys: Vec<String> = self
+            .members
+            .iter()
+            .map(|id| format!("{}:{}:{id}", world.installation.config.cache.prefix, self.site))
+            .collect();
+        let _: i64 = world.home.block_on(world.installation.redis().del(keys)).expect("Redis answers");
+        for person in &mut self.model.people {
+            person.may_be_absent = true;
+        }
+    }
+
+    /// Waits until nothing is owed, stops the worker, so that nothing is unacknowledged either, and compares.
+    fn comes_to_rest(mut self) {
+        let (world, home) = (self.world, &self.world.home);
+        home.block_on(world.installation.outbox_is_empty());
+        self.worker.take().expect("a worker").stop();
+        home.block_on(world.installation.until_holds("join-community.requests", 0));
+        home.block_on(world.installation.outbox_is_empty());
+        let verdicts = home.block_on(world.installation.requests(self.site));
+        let verdicts: BTreeMap<Key, String> = verdicts.iter().map(|it| (self.key(it), outcome(it))).collect();
+        let expected: BTreeMap<Key, String> =
+            self.model.verdicts.iter().map(|(key, (_, verdict))| (*key, verdict.clone())).collect();
+        assert_eq!(verdicts, expected);
+        // A history that failed leaves the listener as good as it was.
+        let mut listener = world.events.lock().unwrap_or_else(PoisonError::into_inner);
+        let events = home.block_on(listener.all_so_far());
+        drop(listener);
+        for (member, person) in self.members.iter().zip(&self.model.people) {
+            home.block_on(self.record_and_cache(*member, person));
+            let events: Vec<Value> =
+                events.iter().filter(|event| subject(event) == *member).map(crate::support::Event::json).collect();
+            announced(person, &events);
+        }
+    }
+
+    async fn record_and_cache(&self, member: Uuid, person: &Person) {
+        let installation = &self.world.installation;
+        let record = installation.record(self.site, member).await.expect("a record stays");
+        let found = (record.status.as_str(), record.privacy.as_str(), record.sequence, record.deleted);
+        assert_eq!(found, (person.status, person.privacy, person.sequence, person.deleted), "record of {member}");
+        match installation.cached(self.site, member).await {
+            None => assert!(person.may_be_absent, "the cache holds nothing of {member}, {person:?}"),
+            Some((sequence, entry)) => {
+                let updated = entry.as_ref().map(|entry| entry["updatedDate"].clone());
+                let expected = person.is_shown().then(|| json!(instant(record.updated)));
+                assert_eq!((sequence, updated), (person.sequence, expected), "cache of {member}, {person:?}");
+            }
+        }
+    }
+}
+
+fn announced(person: &Person, events: &[Value]) {
+    let mut ids: HashMap<&str, &Value> = HashMap::new();
+    for event in events {
+        let sequence = event["entityEventSequence"].as_str().expect("a text");
+        assert_eq!(*ids.entry(sequence).or_insert(&event["id"]), &event["id"], "one change, two ids");
+    }
+    let last = events.last().map(|event| event["entityEventSequence"].as_str().expect("a text").parse::<i64>());
+    match last.map(|last| last.expect("a number")) {
+        // A deletion is not announced, nor what was folded into it.
+        last if person.deleted => assert!(last < Some(person.sequence), "{last:?} of {person:?}"),
+        last => assert_eq!(last, (person.sequence > JOINABLE.sequence).then_some(person.sequence), "{person:?}"),
+    }
+}
+
+/// A verdict in one word: the reason or code of a rejection.
+fn outcome(recorded: &Recorded) -> String {
+    let why = recorded.reason.clone().or_else(|| recorded.code.clone());
+    if recorded.verdict == "rejected" { why.expect("a rejection has a code") } else { recorded.verdict.clone() }
+}
