@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::RwLock;
 use tokio::time::Instant;
+use uuid::Uuid;
 use wildmatch::WildMatch;
 
 use super::rounds::Policy;
@@ -60,6 +61,8 @@ pub struct Desk {
     permanent_failures: Mutex<VecDeque<Instant>>,
     /// Shared by ordinary batches; a suspect has it to itself. Fair, so that neither waits for ever.
     pub(super) floor: RwLock<()>,
+    /// Another one in each process: marks that it left behind tell of its death.
+    pub(super) id: Uuid,
 }
 
 /// More permanent failures than this within a minute are no accident of content: the installation is at fault.
@@ -89,6 +92,7 @@ impl Desk {
             dead_letters_max: config.dead_letters.max,
             permanent_failures: Mutex::default(),
             floor: RwLock::default(),
+            id: Uuid::new_v4(),
         }
     }
 

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use lapin::Connection;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
-use uuid::Uuid;
 
 use super::Desk;
 use super::arrival::Item;
@@ -23,8 +22,6 @@ use crate::wire::Incoming;
 pub struct Lane {
     pub(super) desk: Arc<Desk>,
     pub(super) store: Session,
-    /// Another one in each process: marks that it left behind tell of its death.
-    pub(super) id: Uuid,
 }
 
 /// Why a lane stopped serving a channel that still lives.
@@ -42,7 +39,7 @@ impl Lane {
     /// Makes a lane with a session of its own.
     #[must_use]
     pub fn new(desk: Arc<Desk>, store: Session) -> Self {
-        Self { desk, store, id: Uuid::new_v4() }
+        Self { desk, store }
     }
 
     /// Serves until `stop`. An outage of `PostgreSQL` closes the channel, which returns its deliveries, and opens another
@@ -143,10 +140,12 @@ impl Lane {
         Ok(())
     }
 
-    /// Whether `PostgreSQL` answers. Whoever asks lives, and so died of no suspect that it left marked in an outage.
+    /// Whether `PostgreSQL` answers. A process that asks lives, and so died of no suspect that it left marked when an outage
+    /// or the loss of its connection cut the try; only none must be in hand meanwhile.
     async fn serves(&mut self) -> Result<(), StoreError> {
         self.store.probe().await?;
-        self.store.unmark_lane(self.id).await
+        let _alone = self.desk.floor.write().await;
+        self.store.unmark_lane(self.desk.id).await
     }
 
     /// Waits until `PostgreSQL` answers and the keys, if any are configured, were read once.

@@ -36,7 +36,7 @@ impl Lane {
                 return Err(Gone::Ended);
             }
             let suspect = fingerprint(&incoming);
-            let crashes = match self.store.mark_suspect(&suspect, self.id).await {
+            let crashes = match self.store.mark_suspect(&suspect, desk.id).await {
                 Ok(crashes) => crashes,
                 Err(error) => {
                     desk.health.down(Dependency::Database, chain(&error));
