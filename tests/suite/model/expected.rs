@@ -1,6 +1,10 @@
 //! The model: what must be on record after each step. Apart from what does the steps, and without a line of the worker.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+
+use serde_json::Value;
+
+use crate::support::JOINABLE;
 
 /// One step of a history.
 #[derive(Clone, Debug)]
@@ -34,6 +38,11 @@ impl Ask {
     pub(super) fn key(&self) -> Key {
         (self.other_producer, self.id)
     }
+}
+
+/// The requester that a producer's requests have on record.
+pub(super) fn requester_of(other_producer: bool) -> &'static str {
+    if other_producer { "producer:admin" } else { "producer:member-gateway" }
 }
 
 /// What somebody else does to a member.
@@ -97,6 +106,23 @@ impl Person {
             Change::Delete => {
                 *self = Self { deleted: true, sequence: self.sequence + 1, may_be_absent: false, ..*self };
             }
+        }
+    }
+}
+
+impl Person {
+    /// Proves that the last event tells of the last change, and that a change has one id however often it is told.
+    pub(super) fn is_announced_by(&self, events: &[Value]) {
+        let mut ids: HashMap<&str, &Value> = HashMap::new();
+        for event in events {
+            let sequence = event["entityEventSequence"].as_str().expect("a text");
+            assert_eq!(*ids.entry(sequence).or_insert(&event["id"]), &event["id"], "one change, two ids");
+        }
+        let last = events.last().map(|event| event["entityEventSequence"].as_str().expect("a text").parse::<i64>());
+        match last.map(|last| last.expect("a number")) {
+            // A deletion is not announced, nor what was folded into it.
+            last if self.deleted => assert!(last < Some(self.sequence), "{last:?} of {self:?}"),
+            last => assert_eq!(last, (self.sequence > JOINABLE.sequence).then_some(self.sequence), "{self:?}"),
         }
     }
 }
