@@ -1,6 +1,9 @@
 //! The matrix: every fault that is tried, by group. A file for each group, each with a list of its own.
 
+mod answers;
 mod crash_points;
+mod cuts;
+mod disk;
 mod killer;
 mod kills;
 mod late;
@@ -27,9 +30,12 @@ pub(crate) fn all() -> Vec<Fault> {
         kills::faults(),
         late::faults(),
         network::faults(),
+        cuts::faults(),
+        answers::faults(),
         services::faults(),
         rabbitmq::faults(),
         postgres::faults(),
+        disk::faults(),
         redis::faults(),
         world::faults(),
     ]

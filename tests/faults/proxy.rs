@@ -1,78 +1,85 @@
-//! A TCP proxy in front of one service, for what networks do: slow, narrow, one-way, refusing, cut at any byte. With a
-//! runtime of its own, so that nothing else that happens here delays it.
+//! A TCP proxy in front of one service, with everything that a network can do to what is sent over it. Apart from the one that
+//! other tests use, because these faults come by chance from a seed, are counted, and hit a certain byte.
+
+mod cuts;
+mod pump;
+mod talk;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use reqwest::Url;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
-/// What a network does to every connection.
+use crate::dice::Dice;
+
+pub(crate) use cuts::{Cut, Cuts};
+pub(crate) use talk::Said;
+
+use talk::Talk;
+
+/// Connections that may wait to be accepted.
+const BACKLOG: u32 = 128;
+/// How long everybody is locked out when all connections are to be made anew.
+const INTERRUPTION: Duration = Duration::from_millis(50);
+
+/// What is wrong with the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Network {
     /// Nothing.
     Good,
-    /// New connections are closed at once, open ones are cut.
+    /// Nobody listens, and every connection is closed.
     Refusing,
-    /// Everything arrives so much later, each way.
+    /// Everything takes so long, each way.
     Slow(Duration),
-    /// So many bytes a second, each way.
-    Narrow(u32),
-    /// Nothing arrives at the service.
-    DeafService,
-    /// Nothing arrives at the client.
-    DeafClient,
-    /// The next connection is cut once so many bytes went this way.
-    CutAt(Way, u64),
+    /// So many bytes a second pass, each way of each connection.
+    Narrow(usize),
+    /// Nothing arrives on this way; the other one is whole.
+    Hung(Way),
+    /// A connection is reset after so many bytes, give or take.
+    Torn(usize),
+    /// Of three answers to the statement with these words two are lost, and the connection with them: PostgreSQL has done
+    /// it, and nobody hears so.
+    Unanswered(&'static str),
 }
 
 /// A direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Way {
-    /// From client to service.
+    /// From the worker.
     Up,
-    /// From service to client.
+    /// To the worker.
     Down,
 }
 
-/// The proxy.
+/// The proxy. What hung arrives once the network is whole again, as it does where the network retransmits.
 pub(crate) struct Proxy {
-    network: watch::Sender<Network>,
-    cuts: Arc<AtomicU64>,
+    shared: Arc<Shared>,
     runtime: Option<Runtime>,
 }
 
-impl Proxy {
-    /// Puts one in front of the service that a URL leads to; answers the URL that leads through it.
-    pub(crate) fn before(url: &str) -> Result<(Self, String)> {
-        let mut through: Url = url.parse()?;
-        let service = *through.socket_addrs(|| None)?.first().context("an address")?;
-        let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
-        listener.set_nonblocking(true)?;
-        through.set_host(Some("127.0.0.1"))?;
-        through.set_port(Some(listener.local_addr()?.port())).map_err(|()| anyhow::anyhow!("a URL with a port"))?;
-        let (network, state) = watch::channel(Network::Good);
-        let cuts = Arc::new(AtomicU64::new(0));
-        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-        runtime.spawn(serve(listener, service, state, Arc::clone(&cuts)));
-        Ok((Self { network, cuts, runtime: Some(runtime) }, through.into()))
-    }
+/// What all connections share.
+pub(super) struct Shared {
+    network: watch::Sender<Network>,
+    state: Mutex<State>,
+}
 
-    /// Sets what the network does from now on.
-    pub(crate) fn set(&self, network: Network) {
-        self.network.send_replace(network);
-    }
+/// What changes.
+pub(super) struct State {
+    pub(super) dice: Dice,
+    pub(super) cuts: Cuts,
+    pub(super) said: Vec<Arc<Mutex<Said>>>,
+    pub(super) broken: u64,
+}
 
-    /// How many connections were cut at a byte.
-    pub(crate) fn cuts(&self) -> u64 {
-        self.cuts.load(Ordering::SeqCst)
+impl Shared {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -84,78 +91,97 @@ impl Drop for Proxy {
     }
 }
 
-async fn serve(
-    listener: std::net::TcpListener,
-    service: SocketAddr,
-    network: watch::Receiver<Network>,
-    cuts: Arc<AtomicU64>,
-) {
-    let Ok(listener) = TcpListener::from_std(listener) else { return };
-    while let Ok((client, _)) = listener.accept().await {
-        if *network.borrow() != Network::Refusing {
-            tokio::spawn(connect(client, service, network.clone(), Arc::clone(&cuts)));
-        }
+impl Proxy {
+    /// Puts a proxy in front of the service that a URL leads to; answers the URL that leads to the proxy.
+    pub(crate) fn before(url: &str, seed: u64) -> Result<(Self, String)> {
+        let mut changed: Url = url.parse().context("the URL of a service")?;
+        let service = changed.socket_addrs(|| None)?.first().copied().context("an address and a port")?;
+        // A runtime of its own: what blocks a trial must not look like a fault of the network.
+        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        let _entered = runtime.enter();
+        // Never listens, and keeps the port while nobody does.
+        let holder = TcpSocket::new_v4()?;
+        holder.set_reuseport(true)?;
+        holder.bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
+        let address = holder.local_addr()?;
+        changed.set_host(Some("127.0.0.1")).context("a URL with a host")?;
+        changed.set_port(Some(address.port())).map_err(|()| anyhow::anyhow!("a URL with a port"))?;
+        let state = State { dice: Dice::new(seed), cuts: Cuts::default(), said: Vec::new(), broken: 0 };
+        let shared = Arc::new(Shared { network: watch::channel(Network::Good).0, state: Mutex::new(state) });
+        let listener = listen(address)?;
+        runtime.spawn(serve(holder, listener, address, service, Arc::clone(&shared)));
+        Ok((Self { shared, runtime: Some(runtime) }, changed.into()))
+    }
+
+    /// Sets what is wrong with the network from now on.
+    pub(crate) fn set(&self, network: Network) {
+        self.shared.network.send_replace(network);
+    }
+
+    /// How many connections the network broke off.
+    pub(crate) fn broken(&self) -> u64 {
+        self.shared.state().broken
+    }
+
+    /// What was said on each connection so far, at its beginning.
+    pub(crate) fn said(&self) -> Vec<Said> {
+        let said = self.shared.state().said.clone();
+        said.iter().map(|said| said.lock().unwrap_or_else(PoisonError::into_inner).clone()).collect()
+    }
+
+    /// Plans cuts, in place of those that were planned before; answers those that were never made.
+    pub(crate) fn plan(&self, cuts: Cuts) -> Vec<Cut> {
+        std::mem::replace(&mut self.shared.state().cuts, cuts).left()
+    }
+
+    /// How many of the planned cuts are not made yet.
+    pub(crate) fn left(&self) -> usize {
+        self.shared.state().cuts.len()
+    }
+
+    /// Ends every connection, so that all are made anew.
+    pub(crate) async fn interrupt(&self) {
+        self.set(Network::Refusing);
+        tokio::time::sleep(INTERRUPTION).await;
+        self.set(Network::Good);
     }
 }
 
-async fn connect(client: TcpStream, service: SocketAddr, network: watch::Receiver<Network>, cuts: Arc<AtomicU64>) {
-    let Ok(service) = TcpStream::connect(service).await else { return };
-    client.set_nodelay(true).and_then(|()| service.set_nodelay(true)).ok();
-    let ((from_client, to_client), (from_service, to_service)) = (client.into_split(), service.into_split());
-    // The first way that ends closes both.
-    tokio::select! {
-        () = pump(from_client, to_service, Way::Up, network.clone(), &cuts) => {}
-        () = pump(from_service, to_client, Way::Down, network, &cuts) => {}
-    }
+fn listen(address: SocketAddr) -> Result<TcpListener> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseport(true)?;
+    socket.bind(address)?;
+    Ok(socket.listen(BACKLOG)?)
 }
 
-async fn pump(
-    mut from: OwnedReadHalf,
-    mut to: OwnedWriteHalf,
-    way: Way,
-    mut network: watch::Receiver<Network>,
-    cuts: &AtomicU64,
-) {
-    let mut buffer = vec![0; 16 * 1024];
-    let mut passed = 0;
+/// Listens whenever the network is not refused.
+async fn serve(holder: TcpSocket, first: TcpListener, address: SocketAddr, service: SocketAddr, shared: Arc<Shared>) {
+    let mut network = shared.network.subscribe();
+    let mut connections = JoinSet::new();
+    let mut listener = Some(first);
     loop {
-        let read = tokio::select! {
-            _ = network.wait_for(|network| *network == Network::Refusing) => return,
-            read = from.read(&mut buffer) => read.unwrap_or(0),
-        };
-        if read == 0 {
-            return;
-        }
-        let deaf = |network: &Network| match network {
-            Network::DeafService => way == Way::Up,
-            Network::DeafClient => way == Way::Down,
-            Network::Good | Network::Refusing | Network::Slow(_) | Network::Narrow(_) | Network::CutAt(_, _) => false,
-        };
-        // What hung arrives later, as where a network sends again.
-        if network.wait_for(|network| !deaf(network)).await.is_err() {
-            return;
-        }
-        let state = *network.borrow();
-        let mut chunk = &buffer[..read];
-        match state {
-            Network::Refusing => return,
-            Network::Slow(delay) => tokio::time::sleep(delay).await,
-            Network::Narrow(rate) => {
-                let bytes = u32::try_from(read).unwrap_or(u32::MAX);
-                tokio::time::sleep(Duration::from_secs_f64(f64::from(bytes) / f64::from(rate))).await;
+        let Some(open) = &listener else {
+            if network.wait_for(|network| *network != Network::Refusing).await.is_err() {
+                break;
             }
-            Network::CutAt(cut, at) if cut == way && passed + chunk.len() as u64 >= at => {
-                chunk = &chunk[..usize::try_from(at.saturating_sub(passed)).unwrap_or(0)];
-                to.write_all(chunk).await.ok();
-                to.flush().await.ok();
-                cuts.fetch_add(1, Ordering::SeqCst);
-                return;
+            listener = listen(address).ok();
+            continue;
+        };
+        tokio::select! {
+            accepted = open.accept() => {
+                if let Ok((client, _)) = accepted {
+                    connections.spawn(pump::connect(client, service, Talk::new(&shared), shared.network.subscribe()));
+                }
             }
-            Network::Good | Network::CutAt(_, _) | Network::DeafService | Network::DeafClient => {}
+            refused = network.wait_for(|network| *network == Network::Refusing) => {
+                if refused.is_err() {
+                    break;
+                }
+                listener = None;
+            }
         }
-        passed += chunk.len() as u64;
-        if to.write_all(chunk).await.is_err() {
-            return;
-        }
+        // Those that ended are let go of.
+        while connections.try_join_next().is_some() {}
     }
+    drop(holder);
 }

@@ -1,0 +1,141 @@
+//! A disk of PostgreSQL that is full for a while: a small one of this trial's own, with all of its tables on it.
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use futures_util::FutureExt as _;
+use reqwest::Url;
+#[expect(clippy::disallowed_types, reason = "the name of a tablespace cannot be bound, and this one is ours")]
+use sqlx::AssertSqlSafe;
+use sqlx::{Connection as _, Executor as _, PgConnection};
+use tokio::process::Command;
+
+use crate::stage::Stage;
+use crate::trial::{Fault, Outcome, Trial};
+
+/// How long it is full: longer than deliveries are held.
+const WHILE: Duration = Duration::from_secs(4);
+/// Room for the tables of a trial.
+const SIZE: &str = "size=64m,mode=0777";
+/// The only one who may choose where tables lie; the password is that of the private services.
+const SUPERUSER: &str = "postgres";
+
+pub(super) fn faults() -> Vec<Fault> {
+    vec![Fault {
+        name: "postgres/disk-full",
+        what: "no room for another page of any table for a while",
+        quick: true,
+        alone: false,
+        workers: &[1, 3],
+        run: |trial| disk_full(trial).boxed(),
+    }]
+}
+
+async fn disk_full(trial: Trial) -> Result<Outcome> {
+    let Some(disk) = Disk::mount().await? else {
+        let note = "not made: only root can mount a small disk".to_owned();
+        return Ok(Outcome { note, ..Outcome::default() });
+    };
+    let outcome = on(&disk, &trial).await;
+    // A broken promise keeps its installation, and that its disk.
+    if !outcome.as_ref().is_ok_and(|outcome| !outcome.findings.is_empty()) {
+        disk.unmount().await?;
+    }
+    outcome
+}
+
+async fn on(disk: &Disk, trial: &Trial) -> Result<Outcome> {
+    let mut stage = Stage::set(trial).await?;
+    disk.take_all_of(&stage).await?;
+    stage.fleet.start(trial.workers).await?;
+    let mut sender = stage.load(if trial.quick { 300 } else { 1500 }, Duration::from_millis(50)).await?;
+    sender.until(10).await?;
+    let filler = disk.fill()?;
+    tokio::time::sleep(WHILE).await;
+    let recorded = recorded(&stage).await?;
+    fs::remove_file(filler)?;
+    stage.healed();
+    let outcome = stage.conclude(sender).await?;
+    ensure!(recorded < outcome.counts.verdicts, "the disk was never full: all was recorded meanwhile");
+    Ok(outcome)
+}
+
+/// A small file system in memory, known to PostgreSQL as a tablespace.
+struct Disk {
+    folder: PathBuf,
+    name: String,
+}
+
+impl Disk {
+    /// Mounts one, or answers nothing where that is not permitted.
+    async fn mount() -> Result<Option<Self>> {
+        let name = format!("jc_test_disk_{}_{}", std::process::id(), uuid::Uuid::new_v4().simple());
+        let folder = std::env::temp_dir().join(&name);
+        fs::create_dir(&folder)?;
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", SIZE, "none"]).arg(&folder).output().await;
+        if !mounted.is_ok_and(|mounted| mounted.status.success()) {
+            fs::remove_dir(&folder)?;
+            return Ok(None);
+        }
+        Ok(Some(Self { folder, name }))
+    }
+
+    fn tables(&self) -> PathBuf {
+        self.folder.join("tables")
+    }
+
+    /// Puts everything of an installation's database here.
+    async fn take_all_of(&self, stage: &Stage) -> Result<()> {
+        let database = stage.place().database;
+        let mut there = superuser(&database).await?;
+        // PostgreSQL wants the folder for itself.
+        let owner: String = sqlx::query_scalar("SHOW data_directory").fetch_one(&mut there).await?;
+        fs::create_dir(self.tables())?;
+        let chown = Command::new("chown").arg("--reference").arg(owner).arg(self.tables()).status().await?;
+        ensure!(chown.success(), "chown: {chown}");
+        let (name, folder) = (&self.name, self.tables());
+        for statement in [
+            format!("CREATE TABLESPACE {name} LOCATION '{}'", folder.display()),
+            format!("ALTER TABLE ALL IN TABLESPACE pg_default SET TABLESPACE {name}"),
+            format!("ALTER INDEX ALL IN TABLESPACE pg_default SET TABLESPACE {name}"),
+        ] {
+            there.execute(AssertSqlSafe(statement.clone())).await.context(statement)?;
+        }
+        Ok(())
+    }
+
+    /// Fills it to the last page; answers what is to be removed.
+    fn fill(&self) -> Result<PathBuf> {
+        let filler = self.folder.join("filler");
+        let mut file = File::create(&filler)?;
+        let piece = [0; 4096];
+        while file.write_all(&piece).is_ok() {}
+        Ok(filler)
+    }
+
+    /// After its database is gone.
+    async fn unmount(self) -> Result<()> {
+        let url = crate::suite::support::variable("JOIN_COMMUNITY__DATABASE__URL");
+        let drop = format!("DROP TABLESPACE IF EXISTS {}", self.name);
+        superuser(&url).await?.execute(AssertSqlSafe(drop)).await?;
+        let unmounted = Command::new("umount").arg(&self.folder).status().await?;
+        ensure!(unmounted.success(), "umount {}: {unmounted}", self.folder.display());
+        Ok(fs::remove_dir::<&Path>(&self.folder)?)
+    }
+}
+
+async fn superuser(url: &str) -> Result<PgConnection> {
+    let mut url: Url = url.parse()?;
+    let changed = url.set_username(SUPERUSER).and_then(|()| url.set_password(Some(SUPERUSER)));
+    changed.map_err(|()| anyhow::anyhow!("a URL with a user"))?;
+    Ok(PgConnection::connect(url.as_str()).await?)
+}
+
+async fn recorded(stage: &Stage) -> Result<u64> {
+    let mut other = stage.installation.stranger().await;
+    let count: i64 = sqlx::query_scalar("SELECT count(*) FROM join_requests").fetch_one(&mut other).await?;
+    Ok(u64::try_from(count)?)
+}
