@@ -102,7 +102,7 @@ impl Lane {
 }
 
 /// Waits for the next try, unless deliveries were held long enough: the broker closes a channel that holds them for ever.
-async fn hold(since: Instant, limit: Duration, pause: Duration, stop: &CancellationToken) -> Option<Pause> {
+pub(super) async fn hold(since: Instant, limit: Duration, pause: Duration, stop: &CancellationToken) -> Option<Pause> {
     if since.elapsed() + pause > limit {
         return Some(Pause::Outage);
     }

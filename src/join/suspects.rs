@@ -4,14 +4,17 @@
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{Context, SHA256};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
+use super::batch::hold;
 use super::lane::{Lane, Pause};
 use super::settle::{Gone, Settle};
 use crate::operations::Dependency;
 use crate::postgres::Fingerprint;
 use crate::rabbitmq::consumer::Tag;
+use crate::retry::Pauses;
 use crate::telemetry::chain;
 use crate::wire::Incoming;
 
@@ -36,25 +39,23 @@ impl Lane {
                 return Err(Gone::Ended);
             }
             let suspect = fingerprint(&incoming);
-            let crashes = match self.store.mark_suspect(&suspect, desk.id).await {
-                Ok(crashes) => crashes,
-                Err(error) => {
-                    desk.health.down(Dependency::Database, chain(&error));
-                    return Ok(Some(Pause::Outage));
-                }
+            let crashes = match self.mark(&suspect, settle, stop).await? {
+                Marked::Crashes(crashes) => crashes,
+                Marked::Not(pause) => return Ok(Some(pause)),
             };
             desk.meters.suspects.increment(1);
             if crashes >= CRASHES {
                 // Its marks stay: if it is sent again and kills again, it is known.
                 desk.give_up_unread(tag, &incoming, settle);
             } else {
-                let pause = match desk.take_in(tag, incoming, settle) {
-                    Some(item) => self.join(vec![item], settle, stop).await?,
-                    None => None,
+                let joined = match desk.take_in(tag, incoming, settle) {
+                    Some(item) => self.join(vec![item], settle, stop).await,
+                    None => Ok(None),
                 };
+                // Whatever it came to, nobody died of it.
                 self.unmark(&suspect).await;
-                if pause.is_some() {
-                    return Ok(pause);
+                if let Some(pause) = joined? {
+                    return Ok(Some(pause));
                 }
             }
             settle.acknowledge().await?;
@@ -62,12 +63,53 @@ impl Lane {
         Ok(None)
     }
 
-    /// A mark that cannot be taken away now goes when the lane next asks whether `PostgreSQL` serves.
+    /// Marks a suspect. While it is unknown whether that was done, the delivery is held: it would come back marked by a
+    /// process that lives, to others who must take that process for dead.
+    async fn mark(
+        &mut self,
+        suspect: &Fingerprint,
+        settle: &mut Settle,
+        stop: &CancellationToken,
+    ) -> Result<Marked, Gone> {
+        let desk = Arc::clone(&self.desk);
+        let (since, mut pauses) = (Instant::now(), Pauses::up_to(desk.outage.max_pause));
+        let unmarked = loop {
+            match self.store.mark_suspect(suspect, desk.id).await {
+                Ok(crashes) => return Ok(Marked::Crashes(crashes)),
+                Err(error) => desk.health.down(Dependency::Database, chain(&error)),
+            }
+            if let Some(pause) = hold(since, desk.outage.hold, pauses.next_pause(), stop).await {
+                break Ok(Marked::Not(pause));
+            }
+            if !settle.is_possible() {
+                break Err(Gone::Ended);
+            }
+        };
+        // Ours alone: others may really have died of it.
+        if let Err(error) = self.store.unmark_lane(desk.id).await {
+            debug!(error = chain(&error), "a mark may stay for now");
+        }
+        unmarked
+    }
+
+    /// Tried twice, since the first time may only find out that the connection is gone. A mark that cannot be taken away
+    /// now goes when the lane next asks whether `PostgreSQL` serves.
     async fn unmark(&mut self, suspect: &Fingerprint) {
-        if let Err(error) = self.store.unmark_suspect(suspect).await {
-            debug!(error = chain(&error), "a mark stays for now");
+        for _ in 0..2 {
+            match self.store.unmark_suspect(suspect).await {
+                Ok(()) => return,
+                Err(error) => debug!(error = chain(&error), "a mark stays for now"),
+            }
         }
     }
+}
+
+/// Whether a suspect is marked.
+enum Marked {
+    /// It is; so many processes died of it.
+    Crashes(u64),
+    /// It is not, and is not to be tried.
+    Not(Pause),
 }
 
 /// Told apart by their lengths, so that no two messages have the same for the asking.
