@@ -25,8 +25,8 @@ use talk::Talk;
 
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 128;
-/// How long everybody is locked out when all connections are to be made anew.
-const INTERRUPTION: Duration = Duration::from_millis(50);
+/// Between two looks at whether all connections are gone.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// What is wrong with the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,8 +43,8 @@ pub(crate) enum Network {
     Hung(Way),
     /// A connection is reset after so many bytes, give or take.
     Torn(usize),
-    /// Of three answers to the statement with these words two are lost, and the connection with them: PostgreSQL has done
-    /// it, and nobody hears so.
+    /// Every answer to the statement with these words is lost, and the connection with it: PostgreSQL has done it, and
+    /// nobody hears so.
     Unanswered(&'static str),
 }
 
@@ -75,6 +75,7 @@ pub(super) struct State {
     pub(super) cuts: Cuts,
     pub(super) said: Vec<Arc<Mutex<Said>>>,
     pub(super) broken: u64,
+    pub(super) open: usize,
 }
 
 impl Shared {
@@ -106,7 +107,7 @@ impl Proxy {
         let address = holder.local_addr()?;
         changed.set_host(Some("127.0.0.1")).context("a URL with a host")?;
         changed.set_port(Some(address.port())).map_err(|()| anyhow::anyhow!("a URL with a port"))?;
-        let state = State { dice: Dice::new(seed), cuts: Cuts::default(), said: Vec::new(), broken: 0 };
+        let state = State { dice: Dice::new(seed), cuts: Cuts::default(), said: Vec::new(), broken: 0, open: 0 };
         let shared = Arc::new(Shared { network: watch::channel(Network::Good).0, state: Mutex::new(state) });
         let listener = listen(address)?;
         runtime.spawn(serve(holder, listener, address, service, Arc::clone(&shared)));
@@ -139,10 +140,12 @@ impl Proxy {
         self.shared.state().cuts.len()
     }
 
-    /// Ends every connection, so that all are made anew.
+    /// Ends every connection, so that all are made anew; returns once they are gone, however busy the machine is.
     pub(crate) async fn interrupt(&self) {
         self.set(Network::Refusing);
-        tokio::time::sleep(INTERRUPTION).await;
+        while self.shared.state().open > 0 {
+            tokio::time::sleep(PAUSE).await;
+        }
         self.set(Network::Good);
     }
 }

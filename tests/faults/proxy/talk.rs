@@ -9,8 +9,6 @@ use super::{Network, Shared, Way};
 const REMEMBERED: usize = 128 * 1024;
 /// How the worker's driver names the statements that it prepares; a number follows.
 const NAME: &[u8] = b"sqlx_s_";
-/// Of so many answers one is not lost.
-const HEARD: usize = 3;
 
 /// What was said, piece by piece.
 #[derive(Clone, Debug, Default)]
@@ -70,6 +68,12 @@ struct Loss {
     is_asked: bool,
 }
 
+impl Drop for Talk {
+    fn drop(&mut self) {
+        self.shared.state().open -= 1;
+    }
+}
+
 /// How a connection ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct End {
@@ -82,7 +86,10 @@ pub(super) struct End {
 impl Talk {
     pub(super) fn new(shared: &Arc<Shared>) -> Arc<Self> {
         let said = Arc::new(Mutex::new(Said::default()));
-        shared.state().said.push(Arc::clone(&said));
+        let mut state = shared.state();
+        state.said.push(Arc::clone(&said));
+        state.open += 1;
+        drop(state);
         Arc::new(Self { shared: Arc::clone(shared), said, progress: Mutex::default() })
     }
 
@@ -104,8 +111,7 @@ impl Talk {
                 (left <= bytes.len()).then_some(End { after: left, reset: true })
             }
             Network::Unanswered(words) => {
-                let is_chosen = || !state.dice.once_in(HEARD);
-                progress.loss.advance(words, way, bytes, is_chosen).then_some(End { after: 0, reset: false })
+                progress.loss.advance(words, way, bytes).then_some(End { after: 0, reset: false })
             }
             Network::Good | Network::Refusing | Network::Slow(_) | Network::Narrow(_) | Network::Hung(_) => None,
         });
@@ -127,8 +133,8 @@ impl Talk {
 }
 
 impl Loss {
-    /// Follows the talk. Answers whether this answers a run of the statement that was chosen.
-    fn advance(&mut self, words: &str, way: Way, bytes: &[u8], is_chosen: impl FnOnce() -> bool) -> bool {
+    /// Follows the talk. Answers whether this answers a run of the statement.
+    fn advance(&mut self, words: &str, way: Way, bytes: &[u8]) -> bool {
         if way == Way::Down {
             return self.is_asked;
         }
@@ -139,7 +145,7 @@ impl Loss {
             let name = names.map(|start| bytes[start..at].split(|byte| *byte == 0).next().unwrap_or_default());
             self.run = name.map(|name| [b"\0", name, b"\0"].concat());
         } else if self.run.as_ref().is_some_and(|run| holds(bytes, run)) {
-            self.is_asked = is_chosen();
+            self.is_asked = true;
         }
         false
     }
