@@ -47,7 +47,7 @@ pub const STATEMENTS: &[(&str, &str)] = &[
     ("outbox_depth", outbox::DEPTH),
     ("mark", suspects::MARK),
     ("unmark", suspects::UNMARK),
-    ("unmark_lane", suspects::UNMARK_LANE),
+    ("unmark_process", suspects::UNMARK_PROCESS),
     ("prune_marks", suspects::PRUNE_MARKS),
     ("audit_page", audit::AUDIT_PAGE),
     ("audit_again", audit::AUDIT_AGAIN),

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
 
-pub use auditor::{AuditError, Auditor, Suspect};
+pub use auditor::{AuditError, Auditor, Doubt};
 pub use drift::{Drift, Kind};
 
 use self::pace::Pace;
@@ -90,8 +90,8 @@ impl Audit {
         let page = self.auditor.page(self.pace.slice()).await?;
         let members = page.records.len();
         self.pace.spent(members, began);
-        let suspects = self.auditor.suspects(page.records).await?;
-        let drifts = self.auditor.confirm(suspects).await?;
+        let doubts = self.auditor.doubts(page.records).await?;
+        let drifts = self.auditor.confirm(doubts).await?;
         // From here on what goes wrong is left to the next round: a repair that is refused must not hold up the others.
         if self.auditor.go_on(page.next) {
             self.pace.round(began);

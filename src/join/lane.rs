@@ -145,7 +145,7 @@ impl Lane {
     async fn serves(&mut self) -> Result<(), StoreError> {
         self.store.probe().await?;
         let _alone = self.desk.floor.write().await;
-        self.store.unmark_lane(self.desk.id).await
+        self.store.unmark_process(self.desk.id).await
     }
 
     /// Waits until `PostgreSQL` answers and the keys, if any are configured, were read once.

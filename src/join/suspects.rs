@@ -18,7 +18,7 @@ use crate::retry::Pauses;
 use crate::telemetry::chain;
 use crate::wire::Incoming;
 
-/// A suspect that lanes died of so often, alone, is not tried again.
+/// A suspect that processes died of so often, alone, is not tried again.
 const CRASHES: u64 = 2;
 
 impl Lane {
@@ -86,7 +86,7 @@ impl Lane {
             }
         };
         // Ours alone: others may really have died of it.
-        if let Err(error) = self.store.unmark_lane(desk.id).await {
+        if let Err(error) = self.store.unmark_process(desk.id).await {
             debug!(error = chain(&error), "a mark may stay for now");
         }
         unmarked

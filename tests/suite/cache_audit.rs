@@ -1,6 +1,6 @@
 //! The audit: entries that are out of step with their records are found, counted and set right, and nothing else is.
 
-use join_community::announce::audit::{Auditor, Drift, Kind, Suspect};
+use join_community::announce::audit::{Auditor, Doubt, Drift, Kind};
 use join_community::cache::Profiles;
 use join_community::config::Config;
 use join_community::domain::{MemberId, SiteId};
@@ -26,22 +26,22 @@ fn auditor(installation: &Installation) -> Auditor {
     Auditor::new(store, Profiles::new(&config).unwrap())
 }
 
-/// The suspects among all members, in slices of three.
-async fn suspects(auditor: &mut Auditor) -> Vec<Suspect> {
+/// The doubts among all members, in slices of three.
+async fn doubts(auditor: &mut Auditor) -> Vec<Doubt> {
     auditor.go_on(Some(Place::FIRST));
-    let mut suspects = Vec::new();
+    let mut doubts = Vec::new();
     loop {
         let page = auditor.page(3).await.unwrap();
-        suspects.extend(auditor.suspects(page.records).await.unwrap());
+        doubts.extend(auditor.doubts(page.records).await.unwrap());
         if auditor.go_on(page.next) {
-            return suspects;
+            return doubts;
         }
     }
 }
 
 async fn drifts(auditor: &mut Auditor) -> Vec<Drift> {
-    let suspects = suspects(auditor).await;
-    auditor.confirm(suspects).await.unwrap()
+    let doubts = doubts(auditor).await;
+    auditor.confirm(doubts).await.unwrap()
 }
 
 fn kinds(drifts: &[Drift]) -> Vec<Kind> {
@@ -158,7 +158,7 @@ async fn what_changes_while_it_is_looked_at_is_no_drift() {
     auditor.go_on(Some(Place::FIRST));
     let page = auditor.page(3).await.unwrap();
     installation.changed_and_paid(site, member).await;
-    let newer = auditor.suspects(page.records).await.unwrap();
+    let newer = auditor.doubts(page.records).await.unwrap();
     assert_eq!(newer.len(), 1, "the first look alone would take it for drift");
     assert_eq!(kinds(&auditor.confirm(newer.clone()).await.unwrap()), []);
     installation.changed_and_paid(site, member).await;
@@ -167,7 +167,7 @@ async fn what_changes_while_it_is_looked_at_is_no_drift() {
     // Between the two looks: out of step at the first, in step, or owed, at the second.
     let stale = async || installation.cache_holds(site, member, SEQUENCE - 1, &json!({})).await;
     stale().await;
-    let older = suspects(&mut auditor).await;
+    let older = doubts(&mut auditor).await;
     assert_eq!(older.len(), 1);
     installation.changed_and_paid(site, member).await;
     assert_eq!(kinds(&auditor.confirm(older.clone()).await.unwrap()), []);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use fastrand::Rng;
 use join_community::config;
 use join_community::domain::{Caller, IdentityType, MemberId, Request, SiteId, Verdict};
 use join_community::join::rounds::{Outcome, Policy, bring_to_outcome};
@@ -15,7 +16,7 @@ use sqlx::PgConnection;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use crate::support::asking::{Dice, insert, member_number, request};
+use crate::support::asking::{insert, member_number, request};
 use crate::support::{TestDatabase, database};
 
 const LANES: u64 = 4;
@@ -46,15 +47,12 @@ fn sites() -> [SiteId; 2] {
 }
 
 /// Any member asks for themself, under an id of their own or under one of a few that everybody uses just now.
-fn asked(dice: &mut Dice, era: usize) -> Request {
-    let site = sites()[usize::try_from(dice.roll(2)).unwrap()];
-    let member = member_number(u8::try_from(dice.roll(u64::from(MEMBERS))).unwrap());
+fn asked(dice: &mut Rng, era: usize) -> Request {
+    let site = sites()[dice.usize(..2)];
+    let member = member_number(dice.u8(..MEMBERS));
     let caller = Caller { identity_type: IdentityType::Member, id: member.0 };
-    let id = match dice.roll(2) {
-        0 => format!("shared-{era}-{}", dice.roll(IDS)),
-        _ => Uuid::now_v7().to_string(),
-    };
-    request(site, Some(member), caller, &id, if dice.roll(2) == 0 { "one" } else { "other" })
+    let id = if dice.bool() { format!("shared-{era}-{}", dice.u64(..IDS)) } else { Uuid::now_v7().to_string() };
+    request(site, Some(member), caller, &id, if dice.bool() { "one" } else { "other" })
 }
 
 /// What every lane was answered, by site, requester, id and meaning: never two different verdicts.
@@ -62,7 +60,7 @@ type Answers = HashMap<(SiteId, String, String, [u8; 32]), Verdict>;
 
 async fn lane(config: config::Database, seed: u64, batches: Arc<AtomicUsize>) -> Answers {
     let mut store = Session::new(&config, Role::Lane).unwrap();
-    let (mut dice, mut answers) = (Dice(seed), Answers::new());
+    let (mut dice, mut answers) = (Rng::with_seed(seed), Answers::new());
     for _ in 0..BATCHES {
         // New ids for all lanes at once: what is recorded already is no race any more.
         let era = batches.fetch_add(1, Ordering::Relaxed) / 4;
@@ -82,7 +80,7 @@ async fn lane(config: config::Database, seed: u64, batches: Arc<AtomicUsize>) ->
 
 /// A writer who knows nothing of the worker, one member at a time.
 async fn writer(mut connection: PgConnection, seed: u64) {
-    let mut dice = Dice(seed);
+    let mut dice = Rng::with_seed(seed);
     let changes = [
         "UPDATE members SET privacy_status = 'PRIVATE' WHERE site_id = $1 AND id = $2",
         "UPDATE members SET status = 'APPROVED', privacy_status = 'PRIVATE' WHERE site_id = $1 AND id = $2",
@@ -93,9 +91,9 @@ async fn writer(mut connection: PgConnection, seed: u64) {
         "UPDATE members SET deleted_date = NULL, privacy_status = 'PRIVATE' WHERE site_id = $1 AND id = $2",
     ];
     for _ in 0..WRITES {
-        let site = sites()[usize::try_from(dice.roll(2)).unwrap()];
-        let member = member_number(u8::try_from(dice.roll(u64::from(MEMBERS))).unwrap());
-        let change = changes[usize::try_from(dice.roll(changes.len() as u64)).unwrap()];
+        let site = sites()[dice.usize(..2)];
+        let member = member_number(dice.u8(..MEMBERS));
+        let change = changes[dice.usize(..changes.len())];
         sqlx::query(change).bind(site.0).bind(member.0).execute(&mut connection).await.unwrap();
     }
 }

@@ -11,7 +11,7 @@ use sqlx::{Connection as _, PgConnection};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use crate::support::asking::{Dice, insert, own_request, request};
+use crate::support::asking::{insert, own_request, request};
 use crate::support::{PATIENCE, database, eventually};
 
 const LANES: u32 = 4;
@@ -28,7 +28,7 @@ async fn the_same_members_and_ids_in_any_order_make_no_deadlock() {
     // Longer than the server takes to find a deadlock, so that it is found.
     let patient = config::Database { lock_timeout: Duration::from_secs(4), ..database.config.clone() };
     let mut lanes: Vec<Session> = (0..LANES).map(|_| Session::new(&patient, Role::Lane).unwrap()).collect();
-    let mut dice = Dice(7);
+    let mut dice = fastrand::Rng::with_seed(7);
     for round in 0..ROUNDS {
         let site = SiteId(Uuid::from_u128(u128::from(round) + 1));
         let crowd = (0..4 * CROWD).map(|number| Uuid::from_u128(number.into())).collect::<Vec<_>>();
@@ -39,9 +39,7 @@ async fn the_same_members_and_ids_in_any_order_make_no_deadlock() {
             // In every other round the members are each lane's own, so that the lanes meet at the request ids.
             let first = if round % 2 == 0 { 0 } else { lane * CROWD };
             let mut batch: Vec<Request> = (0..CROWD).map(|place| for_themself(site, place, first + place)).collect();
-            for left in (1..batch.len()).rev() {
-                batch.swap(left, usize::try_from(dice.roll(left as u64 + 1)).unwrap());
-            }
+            dice.shuffle(&mut batch);
             racing.spawn(async move {
                 let batch: Vec<&Request> = batch.iter().collect();
                 let outcomes = bring_to_outcome(&mut store, &batch, POLICY).await;

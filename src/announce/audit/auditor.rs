@@ -1,4 +1,4 @@
-//! The steps of the audit, one service at a time: read a slice, look at its entries, look again at what is suspect, have it
+//! The steps of the audit, one service at a time: read a slice, look at its entries, look again at what is in doubt, have it
 //! set right. Apart from the loop, so that a test may let anything happen between two steps.
 
 use uuid::Uuid;
@@ -21,7 +21,7 @@ pub enum AuditError {
 
 /// A member whose entry does not look as its record wants it; maybe only because both changed meanwhile.
 #[derive(Clone, Debug)]
-pub struct Suspect {
+pub struct Doubt {
     place: Place,
     held: Held,
 }
@@ -64,29 +64,29 @@ impl Auditor {
     ///
     /// # Errors
     /// If the cache does not serve.
-    pub async fn suspects(&mut self, mut records: Vec<Audited>) -> Result<Vec<Suspect>, CacheError> {
+    pub async fn doubts(&mut self, mut records: Vec<Audited>) -> Result<Vec<Doubt>, CacheError> {
         records.retain(|record| !record.owed);
         let places: Vec<Place> = records.iter().map(place).collect();
         let held = self.look(&places).await?;
         let pairs = records.iter().zip(held);
-        let suspect = |(record, held)| judge(record, &held, &held).map(|drift| Suspect { place: drift.place, held });
-        Ok(pairs.filter_map(suspect).collect())
+        let doubt = |(record, held)| judge(record, &held, &held).map(|drift| Doubt { place: drift.place, held });
+        Ok(pairs.filter_map(doubt).collect())
     }
 
-    /// Those of the suspects that are out of step, whatever happened between the first look and this one.
+    /// Those of the doubts that are out of step, whatever happened between the first look and this one.
     ///
     /// # Errors
     /// If one of the services does not serve.
-    pub async fn confirm(&mut self, suspects: Vec<Suspect>) -> Result<Vec<Drift>, AuditError> {
-        if suspects.is_empty() {
+    pub async fn confirm(&mut self, doubts: Vec<Doubt>) -> Result<Vec<Drift>, AuditError> {
+        if doubts.is_empty() {
             return Ok(Vec::new());
         }
         // The record after the first look at its entry, and before the second one: see `judge`.
-        let places: Vec<Place> = suspects.iter().map(|suspect| suspect.place).collect();
+        let places: Vec<Place> = doubts.iter().map(|doubt| doubt.place).collect();
         let records = self.store.audit_again(&places).await?;
         let places: Vec<Place> = records.iter().map(place).collect();
         let held = self.look(&places).await?;
-        let before = |place: Place| suspects.iter().find(|suspect| suspect.place == place);
+        let before = |place: Place| doubts.iter().find(|doubt| doubt.place == place);
         let confirmed = |(record, after): (&Audited, &Held)| judge(record, &before(place(record))?.held, after);
         Ok(records.iter().zip(&held).filter_map(confirmed).collect())
     }

@@ -69,13 +69,3 @@ pub(crate) async fn joinable(connection: &mut PgConnection, site: SiteId) -> Mem
     insert(connection, site, member, "APPROVED", "PRIVATE").await;
     member
 }
-
-/// Numbers that look random and are the same in every run.
-pub(crate) struct Dice(pub(crate) u64);
-
-impl Dice {
-    pub(crate) fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % sides
-    }
-}
