@@ -111,6 +111,14 @@ rabbitmq_memory_alarm() { # on|off
     rabbitmq_call "vm_memory_monitor set_vm_memory_high_watermark [$mark]"
 }
 
+# Read whenever a channel is opened: by 3.10 from the first place, by 4.x from the second.
+rabbitmq_large_messages() { # on|off
+    local size=33554432
+    [[ $1 == on ]] || size=$(sed -n 's/^max_message_size *= *//p' "$STATE/rabbitmq/etc/rabbitmq.conf")
+    rabbitmq_call "application set_env [rabbit,max_message_size,$size]" &&
+        rabbitmq_call "persistent_term put [max_message_size,$size]"
+}
+
 # On SIGTERM the broker closes everything in order and is done in well under a second, but for
 # the management plugin's handler: taken off during the stop, it waits five seconds for
 # processes that have ended already. Taken off before, it does not. Where that fails the stop

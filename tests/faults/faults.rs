@@ -7,11 +7,14 @@ mod disk;
 mod killer;
 mod kills;
 mod late;
+mod messages;
 mod network;
+mod poison;
 mod postgres;
 mod rabbitmq;
 mod redis;
 mod services;
+mod topology;
 mod world;
 
 use std::time::Duration;
@@ -34,6 +37,8 @@ pub(crate) fn all() -> Vec<Fault> {
         answers::faults(),
         services::faults(),
         rabbitmq::faults(),
+        topology::faults(),
+        messages::faults(),
         postgres::faults(),
         disk::faults(),
         redis::faults(),

@@ -72,6 +72,8 @@ pub(crate) enum Expected {
 /// Why a request is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Rejection {
+    /// 401: the token was good once.
+    Expired,
     /// 403.
     NotPermitted,
     /// 404.
@@ -86,6 +88,7 @@ impl Rejection {
     /// Code and reason, as they are recorded and answered.
     pub(crate) fn words(self) -> (&'static str, Option<&'static str>) {
         match self {
+            Self::Expired => ("UNAUTHENTICATED", Some("EXPIRED")),
             Self::NotPermitted => ("PERMISSION_DENIED", None),
             Self::NotFound => ("NOT_FOUND", None),
             Self::SiteClosed => ("COMMUNITY_JOIN_IMPOSSIBLE", Some("SITE_CLOSED")),
@@ -96,6 +99,7 @@ impl Rejection {
     /// The status that a reply carries.
     pub(crate) fn status(self) -> i64 {
         match self {
+            Self::Expired => 401,
             Self::NotPermitted => 403,
             Self::NotFound => 404,
             Self::SiteClosed | Self::Blocked => 428,
@@ -125,6 +129,17 @@ impl Ledger {
             found.entry(&request.id).or_default().push(request);
         }
         found
+    }
+
+    /// The ledger of what was sent by now, as if nothing were to follow.
+    pub(crate) fn so_far(&self) -> Self {
+        let mut some = self.clone();
+        some.requests.retain(|request| request.confirmed > 0);
+        for member in some.members.iter_mut().filter(|member| member.joins) {
+            let is_meant = |request: &Request| request.member == member.key && request.expected == Expected::Joined;
+            member.joins = some.requests.iter().any(is_meant);
+        }
+        some
     }
 
     /// Whether somebody else wrote to this member's record.

@@ -16,9 +16,14 @@ use crate::trial::{Fault, Outcome, Trial};
 
 const WHILE: Duration = Duration::from_secs(3);
 const WORKER: &str = "join-worker";
+const URL: &str = "JOIN_COMMUNITY__BROKER__URL";
 
 pub(super) fn faults() -> Vec<Fault> {
-    let fault = |name, what, alone, run| Fault { name, what, quick: true, alone, workers: &[1, 3], run };
+    let fault = |name, what, alone, run| {
+        // Another way to be locked out than without rights, and slower.
+        let quick = name != "rabbitmq/password-changed";
+        Fault { name, what, quick, alone, workers: &[1, 3], run }
+    };
     vec![
         fault("rabbitmq/memory-alarm", "every publisher blocked for a while", true, |trial| {
             memory_alarm(trial).boxed()
@@ -28,6 +33,9 @@ pub(super) fn faults() -> Vec<Fault> {
         }),
         fault("rabbitmq/rights-withdrawn", "the worker may neither read nor write for a while", false, |trial| {
             rights_withdrawn(trial).boxed()
+        }),
+        fault("rabbitmq/password-changed", "the password of the worker's user changed for a while", false, |trial| {
+            password_changed(trial).boxed()
         }),
         fault("rabbitmq/nacked-confirms", "a consumer's queue is full and refuses what is published", false, |trial| {
             nacked_confirms(trial).boxed()
@@ -53,19 +61,19 @@ async fn memory_alarm(trial: Trial) -> Result<Outcome> {
 
 async fn connections_closed(trial: Trial) -> Result<Outcome> {
     let (mut stage, sender) = begin(&trial).await?;
-    let closed = close_connections(&stage).await;
+    let closed = close_connections(&stage, WORKER).await;
     stage.healed();
     Ok(Outcome { times: closed, ..stage.conclude(sender).await? })
 }
 
-/// Closes every connection of the worker that the management knows of by now; it takes seconds to learn of one.
-async fn close_connections(stage: &Stage) -> u64 {
+/// Closes every connection of a user that the management knows of by now; it takes seconds to learn of one.
+async fn close_connections(stage: &Stage, user: &str) -> u64 {
     let vhost = stage.installation.vhost();
     let mut closed = 0;
     for _ in 0..100 {
         let path = format!("vhosts/{}/connections?columns=name,user", vhost.name);
         let connections = vhost.manage(Method::GET, &path, None).await;
-        for connection in connections.as_array().into_iter().flatten().filter(|one| one["user"] == WORKER) {
+        for connection in connections.as_array().into_iter().flatten().filter(|one| one["user"] == user) {
             let Some(name) = connection["name"].as_str() else { continue };
             let name = name.replace(' ', "%20").replace('>', "%3E");
             vhost.manage(Method::DELETE, &format!("connections/{name}"), None).await;
@@ -88,12 +96,45 @@ async fn rights_withdrawn(trial: Trial) -> Result<Outcome> {
     let none = rights(&|_| json!("^$"));
     stage.installation.vhost().manage(Method::PUT, &path, Some(&none)).await;
     // What is open keeps what it was allowed for a while.
-    close_connections(&stage).await;
+    close_connections(&stage, WORKER).await;
     tokio::time::sleep(WHILE).await;
     let restored = rights(&|name| before[name].clone());
     stage.installation.vhost().manage(Method::PUT, &path, Some(&restored)).await;
     stage.healed();
     stage.conclude(sender).await
+}
+
+/// The workers are a broker user of their own, so that those of other trials are not hit.
+async fn password_changed(trial: Trial) -> Result<Outcome> {
+    let mut stage = Stage::set(&trial).await?;
+    let vhost = &stage.installation.vhost().name;
+    let user = format!("worker-of-{vhost}");
+    let (account, rights) = (format!("users/{user}"), format!("permissions/{vhost}"));
+    let password = |word: &str| json!({ "password": word, "tags": "" });
+    let broker = stage.installation.vhost();
+    broker.manage(Method::PUT, &account, Some(&password("before"))).await;
+    let usual = broker.manage(Method::GET, &format!("{rights}/{WORKER}"), None).await;
+    let same = json!({ "configure": usual["configure"], "write": usual["write"], "read": usual["read"] });
+    broker.manage(Method::PUT, &format!("{rights}/{user}"), Some(&same)).await;
+    let mut url: reqwest::Url = stage.fleet.setting(URL)?.parse()?;
+    let named = url.set_username(&user).and_then(|()| url.set_password(Some("before")));
+    named.map_err(|()| anyhow::anyhow!("{URL} cannot carry a user"))?;
+    stage.fleet.set(URL, url.as_str());
+    stage.fleet.start(trial.workers).await?;
+    let mut sender = stage.load(if trial.quick { 200 } else { 1000 }, Duration::from_millis(30)).await?;
+    sender.until(10).await?;
+
+    stage.installation.vhost().manage(Method::PUT, &account, Some(&password("after"))).await;
+    // Who is in stays in.
+    close_connections(&stage, &user).await;
+    tokio::time::sleep(WHILE).await;
+    stage.installation.vhost().manage(Method::PUT, &account, Some(&password("before"))).await;
+    stage.healed();
+    let ledger = sender.finish().await?;
+    stage.rest(&ledger).await;
+    stage.fleet.stop().await?;
+    stage.installation.vhost().manage(Method::DELETE, &account, None).await;
+    stage.compare(ledger).await
 }
 
 async fn nacked_confirms(trial: Trial) -> Result<Outcome> {

@@ -103,6 +103,23 @@ impl Drop for Alarm {
     }
 }
 
+/// A broker that takes messages of 32 MiB, until this value goes. Channels go by what held when they were opened.
+pub(crate) struct LargeMessages(());
+
+impl LargeMessages {
+    /// Lifts the limit.
+    pub(crate) fn allow() -> Self {
+        script(&["large-messages", "on"]);
+        Self(())
+    }
+}
+
+impl Drop for LargeMessages {
+    fn drop(&mut self) {
+        script(&["large-messages", "off"]);
+    }
+}
+
 /// Waits for the turn of this test.
 pub(crate) async fn alone() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::const_new(());
