@@ -1,9 +1,11 @@
 //! The matrix: every fault that is tried, by group. A file for each group, each with a list of its own.
 
 mod answers;
+mod clocks;
 mod crash_points;
 mod cuts;
 mod disk;
+mod keys;
 mod killer;
 mod kills;
 mod late;
@@ -43,6 +45,8 @@ pub(crate) fn all() -> Vec<Fault> {
         disk::faults(),
         redis::faults(),
         world::faults(),
+        keys::faults(),
+        clocks::faults(),
     ]
     .into_iter()
     .flatten()

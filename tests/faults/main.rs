@@ -11,6 +11,7 @@ mod cli;
 mod dice;
 mod faults;
 mod fleet;
+mod issuer;
 mod ledger;
 mod load;
 mod mutants;
