@@ -4,13 +4,16 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use futures_util::FutureExt as _;
+use futures_util::{FutureExt as _, StreamExt as _, stream};
 use join_community::fail_point::Point;
 
 use crate::ledger::Key;
 use crate::load::Load;
 use crate::stage::Stage;
 use crate::trial::{Fault, Outcome, Trial};
+
+/// Points at a time, each on a stage of its own: most of a trial is waiting.
+const AT_ONCE: usize = 2;
 
 pub(super) fn faults() -> Vec<Fault> {
     vec![Fault {
@@ -25,15 +28,22 @@ pub(super) fn faults() -> Vec<Fault> {
 
 async fn crash_points(trial: Trial) -> Result<Outcome> {
     let passes: &[u32] = if trial.quick { &[2] } else { &[1, 5] };
-    let mut outcome = Outcome::default();
+    let mut places = Vec::new();
     for point in Point::ALL {
         for pass in passes {
             let folder = trial.folder.join(point.name()).join(pass.to_string());
-            outcome.add(at(&Trial { folder, ..trial.clone() }, point, *pass).await?);
-            if !outcome.findings.is_empty() {
-                point.name().clone_into(&mut outcome.note);
-                return Ok(outcome);
-            }
+            places.push((Trial { folder, ..trial.clone() }, point, *pass));
+        }
+    }
+    let mut made = stream::iter(places)
+        .map(|(trial, point, pass)| async move { (point, at(&trial, point, pass).await) })
+        .buffer_unordered(AT_ONCE);
+    let mut outcome = Outcome::default();
+    while let Some((point, one)) = made.next().await {
+        outcome.add(one?);
+        if !outcome.findings.is_empty() {
+            point.name().clone_into(&mut outcome.note);
+            return Ok(outcome);
         }
     }
     outcome.note = format!("{} points", Point::ALL.len());
