@@ -29,13 +29,15 @@ step = step() { local d= b= p=; [[ -z $$COLOUR ]] || { d=$$'\e[2m' b=$$'\e[1m' p
 	printf '%s%4ds%s %s%s%s\n' "$$d" $$(($$(date +%s) - $(BEGAN))) "$$p" "$$b" "$$1" "$$p" >&2; }; step
 # What the caller's shell happens to configure must not decide what a test sees.
 own_services = unset $${!JOIN_COMMUNITY__@}; eval "$$(scripts/services env)"
+# The next release of Debian, with the next major versions of all three services.
+NEXT := scripts/services --release trixie
 
 .PHONY: help
 help: ## This list
 	c=$${COLOUR:+$$'\e[36m'} p=$${COLOUR:+$$'\e[0m'}
 	[[ -t 1 ]] || c='' p=''
 	echo "Join Community: the worker behind members.joinCommunity(). First: make demo"
-	awk -F ':.*## ' -v c="$$c" -v p="$$p" '/^[a-z]+:.*## / { printf "  %smake %-9s%s %s\n", c, $$1, p, $$2 }' $(MAKEFILE_LIST)
+	awk -F ':.*## ' -v c="$$c" -v p="$$p" '/^[a-z-]+:.*## / { printf "  %smake %-12s%s %s\n", c, $$1, p, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: built-and-served ## The whole story on real services, in a table; sets everything up
@@ -147,6 +149,17 @@ faults-quick: ## Every kind of fault once, each with its proof; minutes
 	$(own_services)
 	cargo test --locked --all-features --test faults -- $(FAULTS)
 
+.PHONY: faults-next
+faults-next: ## The same on RabbitMQ 4, PostgreSQL 17 and Redis 8; installs Debian 13 into a folder of its own
+	code=0
+	$(NEXT) up || code=$$?
+	if ((code == 77)); then echo "skipped: faults-next needs the services of Debian 13, see above" >&2; exit 0; fi
+	((code == 0)) || exit $$code
+	unset $${!JOIN_COMMUNITY__@}
+	eval "$$($(NEXT) env)"
+	cargo test --locked --all-features --test faults -- --record docs/reliability.md --table faults-next $(FAULTS)
+	$(NEXT) down
+
 .PHONY: faults
 faults: ## The whole fault matrix, into docs/reliability.md; hours, RESUME=1 goes on
 	scripts/services up
@@ -177,7 +190,11 @@ build: ## target/release/join-community, for production
 .PHONY: clean
 clean: ## Stop the services; remove their data and everything built
 	scripts/services down
-	if [[ -L .services && $$(readlink .services) == /var/tmp/join-community-services-* ]]; then
-		rm -rf -- "$$(readlink .services)"
-	fi
-	rm -rf -- .services target
+	if [[ -e .services-trixie ]]; then $(NEXT) down; fi
+	for data in .services .services-trixie; do
+		if [[ -L $$data && $$(readlink $$data) == /var/tmp/join-community-services-* ]]; then
+			rm -rf -- "$$(readlink $$data)"
+		fi
+		rm -rf -- $$data
+	done
+	rm -rf -- target

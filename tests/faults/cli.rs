@@ -33,6 +33,10 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "FILE")]
     pub(crate) record: Option<PathBuf>,
 
+    /// Which table of the document it is: that between the marks of this name.
+    #[arg(long, value_name = "NAME", default_value = "faults")]
+    pub(crate) table: String,
+
     /// Another binary to try, built with the feature `fail-points`.
     #[arg(long, value_name = "FILE", default_value = env!("CARGO_BIN_EXE_join-community"))]
     pub(crate) program: PathBuf,

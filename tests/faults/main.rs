@@ -49,8 +49,6 @@ use trial::Trial;
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/faults");
 /// How long everything may take to come to rest after a fault.
 const REST: Duration = Duration::from_secs(90);
-/// The marks between which the table of a document stands.
-const MARKS: (&str, &str) = ("<!-- faults: begin -->\n", "<!-- faults: end -->\n");
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -89,7 +87,7 @@ async fn run(cli: Cli) -> Result<()> {
     println!("{}", report::sums(&lines, cli.seed, &versions));
     runner::all_kept(&lines)?;
     match &cli.record {
-        Some(document) => record(document, &report::table(&lines, cli.seed, &versions)),
+        Some(document) => record(document, &cli.table, &report::table(&lines, cli.seed, &versions)),
         None => Ok(()),
     }
 }
@@ -128,10 +126,12 @@ async fn check_again(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-fn record(document: &Path, table: &str) -> Result<()> {
+/// Writes the table between the document's marks of that name.
+fn record(document: &Path, name: &str, table: &str) -> Result<()> {
+    let (begin, end) = (format!("<!-- {name}: begin -->\n"), format!("<!-- {name}: end -->\n"));
     let text = fs::read_to_string(document).with_context(|| document.display().to_string())?;
-    let (before, rest) = text.split_once(MARKS.0).with_context(|| format!("no mark {:?}", MARKS.0))?;
-    let (_, after) = rest.split_once(MARKS.1).with_context(|| format!("no mark {:?}", MARKS.1))?;
-    fs::write(document, [before, MARKS.0, table, MARKS.1, after].concat())?;
+    let (before, rest) = text.split_once(&begin).with_context(|| format!("no mark {begin:?}"))?;
+    let (_, after) = rest.split_once(&end).with_context(|| format!("no mark {end:?}"))?;
+    fs::write(document, [before, &begin, table, &end, after].concat())?;
     Ok(())
 }

@@ -14,6 +14,7 @@ use sqlx::{Connection as _, Executor as _, PgConnection};
 use tokio::process::Command;
 
 use crate::stage::Stage;
+use crate::suite::support::variable;
 use crate::trial::{Fault, Outcome, Trial};
 
 /// How long it is full: longer than deliveries are held.
@@ -63,28 +64,52 @@ async fn on(disk: &Disk, trial: &Trial) -> Result<Outcome> {
     Ok(outcome)
 }
 
-/// A small file system in memory, known to PostgreSQL as a tablespace.
+/// A small file system in memory, known to PostgreSQL as a tablespace. It lies where PostgreSQL runs, which may be another
+/// root and other mounts than ours.
 struct Disk {
+    /// As PostgreSQL sees it.
     folder: PathBuf,
     name: String,
+    /// PostgreSQL's process.
+    server: String,
 }
 
 impl Disk {
     /// Mounts one, or answers nothing where that is not permitted.
     async fn mount() -> Result<Option<Self>> {
         let name = format!("jc_test_disk_{}_{}", std::process::id(), uuid::Uuid::new_v4().simple());
-        let folder = std::env::temp_dir().join(&name);
-        fs::create_dir(&folder)?;
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", SIZE, "none"]).arg(&folder).output().await;
-        if !mounted.is_ok_and(|mounted| mounted.status.success()) {
-            fs::remove_dir(&folder)?;
+        let mut database = superuser(&variable("JOIN_COMMUNITY__DATABASE__URL")).await?;
+        let server: String = sqlx::query_scalar("SELECT split_part(pg_read_file('postmaster.pid'), chr(10), 1)")
+            .fetch_one(&mut database)
+            .await?;
+        let disk = Self { folder: Path::new("/tmp").join(&name), name, server };
+        // Who may not look into another's root may not mount either.
+        if fs::create_dir(disk.seen(&disk.folder)).is_err() {
             return Ok(None);
         }
-        Ok(Some(Self { folder, name }))
+        let mounted = disk.there("mount").args(["-t", "tmpfs", "-o", SIZE, "none"]).arg(&disk.folder).output().await;
+        if !mounted.is_ok_and(|mounted| mounted.status.success()) {
+            fs::remove_dir(disk.seen(&disk.folder))?;
+            return Ok(None);
+        }
+        Ok(Some(disk))
     }
 
     fn tables(&self) -> PathBuf {
         self.folder.join("tables")
+    }
+
+    /// A path of PostgreSQL's, as we see it.
+    fn seen(&self, path: &Path) -> PathBuf {
+        let root = Path::new("/proc").join(&self.server).join("root");
+        root.join(path.strip_prefix("/").unwrap_or(path))
+    }
+
+    /// A program that is run where PostgreSQL runs.
+    fn there(&self, program: &str) -> Command {
+        let mut command = Command::new("nsenter");
+        command.args(["--mount", "--root", "--target", &self.server, program]);
+        command
     }
 
     /// Puts everything of an installation's database here.
@@ -93,8 +118,10 @@ impl Disk {
         let mut there = superuser(&database).await?;
         // PostgreSQL wants the folder for itself.
         let owner: String = sqlx::query_scalar("SHOW data_directory").fetch_one(&mut there).await?;
-        fs::create_dir(self.tables())?;
-        let chown = Command::new("chown").arg("--reference").arg(owner).arg(self.tables()).status().await?;
+        let tables = self.seen(&self.tables());
+        fs::create_dir(&tables)?;
+        let chown = Command::new("chown").arg("--reference").arg(self.seen(Path::new(&owner))).arg(tables).status();
+        let chown = chown.await?;
         ensure!(chown.success(), "chown: {chown}");
         let (name, folder) = (&self.name, self.tables());
         for statement in [
@@ -109,7 +136,7 @@ impl Disk {
 
     /// Fills it to the last page; answers what is to be removed.
     fn fill(&self) -> Result<PathBuf> {
-        let filler = self.folder.join("filler");
+        let filler = self.seen(&self.folder).join("filler");
         let mut file = File::create(&filler)?;
         let piece = [0; 4096];
         while file.write_all(&piece).is_ok() {}
@@ -118,12 +145,12 @@ impl Disk {
 
     /// After its database is gone.
     async fn unmount(self) -> Result<()> {
-        let url = crate::suite::support::variable("JOIN_COMMUNITY__DATABASE__URL");
+        let url = variable("JOIN_COMMUNITY__DATABASE__URL");
         let drop = format!("DROP TABLESPACE IF EXISTS {}", self.name);
         superuser(&url).await?.execute(AssertSqlSafe(drop)).await?;
-        let unmounted = Command::new("umount").arg(&self.folder).status().await?;
+        let unmounted = self.there("umount").arg(&self.folder).status().await?;
         ensure!(unmounted.success(), "umount {}: {unmounted}", self.folder.display());
-        Ok(fs::remove_dir::<&Path>(&self.folder)?)
+        Ok(fs::remove_dir(self.seen(&self.folder))?)
     }
 }
 
