@@ -15,11 +15,15 @@ pub(crate) async fn of_services() -> Result<BTreeMap<&'static str, String>> {
     let mut cache = cache.get_multiplexed_async_connection().await?;
     let info: String = redis::cmd("INFO").arg("server").query_async(&mut cache).await?;
     let word = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
-    let redis = word("valkey_version:").or_else(|| word("redis_version:")).context("the cache tells no version")?;
+    // Valkey calls itself a Redis as well, of the version that it is compatible with.
+    let cache = match word("valkey_version:") {
+        Some(version) => ("Valkey", version),
+        None => ("Redis", word("redis_version:").context("the cache tells no version")?),
+    };
     Ok(BTreeMap::from([
         ("RabbitMQ", broker().await?),
         ("PostgreSQL", postgres),
-        ("Redis", redis),
+        cache,
         ("join-community", env!("CARGO_PKG_VERSION").to_owned()),
         ("cores", std::thread::available_parallelism()?.to_string()),
     ]))
