@@ -25,27 +25,40 @@ rabbitmq_version() {
 # config/rabbitmq is what production takes; the rest is development laid over it. Copies,
 # because the user rabbitmq need not be able to read the checkout.
 rabbitmq_prepare() {
-    local home="$STATE/rabbitmq" config="$ROOT/config/rabbitmq"
-    make_home rabbitmq
-    write_file rabbitmq 600 etc/rabbitmq.conf <"$config/rabbitmq.conf"
-    write_file rabbitmq 600 etc/enabled_plugins <"$config/enabled_plugins"
-    RABBITMQ_ADMIN_PASSWORD=admin RABBITMQ_WORKER_PASSWORD=join-worker \
-        RABBITMQ_PRODUCER_PASSWORD=member-gateway RABBITMQ_OPERATOR_PASSWORD=join-operator \
-        sh "$config/definitions.sh" | write_file rabbitmq 600 etc/definitions.json
-    write_file rabbitmq 600 etc/conf.d/development.conf <<CONF
-listeners.tcp.default = 127.0.0.1:${PORT[AMQP]}
-management.tcp.ip = 127.0.0.1
-management.tcp.port = ${PORT[MANAGEMENT]}
+    local home="$STATE/rabbitmq"
+    broker_configure rabbitmq "${PORT[AMQP]}" "${PORT[MANAGEMENT]}" <<CONF
 prometheus.tcp.ip = 127.0.0.1
 prometheus.tcp.port = ${PORT[PROMETHEUS]}
 load_definitions = $home/etc/definitions.json
+CONF
+    broker_definitions | write_file rabbitmq 600 etc/definitions.json
+    [[ -e $home/.erlang.cookie ]] || broker_cookie | write_file rabbitmq 400 .erlang.cookie
+}
+
+# What every broker here has: also the nodes of a cluster (cluster.sh).
+broker_configure() { # service amqp-port management-port, more configuration on stdin
+    local config="$ROOT/config/rabbitmq"
+    make_home "$1"
+    write_file "$1" 600 etc/rabbitmq.conf <"$config/rabbitmq.conf"
+    write_file "$1" 600 etc/enabled_plugins <"$config/enabled_plugins"
+    {
+        cat <<CONF
+listeners.tcp.default = 127.0.0.1:$2
+management.tcp.ip = 127.0.0.1
+management.tcp.port = $3
 # A small disk is no reason to block publishers here.
 disk_free_limit.absolute = 50MB
 log.file.level = warning
 CONF
-    [[ -e $home/.erlang.cookie ]] ||
-        od -An -N20 -tx1 /dev/urandom | tr -d ' \n' | write_file rabbitmq 400 .erlang.cookie
+        cat
+    } | write_file "$1" 600 etc/conf.d/development.conf
 }
+broker_definitions() {
+    RABBITMQ_ADMIN_PASSWORD=admin RABBITMQ_WORKER_PASSWORD=join-worker \
+        RABBITMQ_PRODUCER_PASSWORD=member-gateway RABBITMQ_OPERATOR_PASSWORD=join-operator \
+        sh "$ROOT/config/rabbitmq/definitions.sh"
+}
+broker_cookie() { od -An -N20 -tx1 /dev/urandom | tr -d ' \n'; }
 
 # First epmd, or Erlang would start one itself that nobody stops. It knows no argument that
 # would carry the tag, so its name does.
@@ -66,16 +79,18 @@ start_epmd() {
     return 1
 }
 
-rabbitmq_launch() {
-    local home="$STATE/rabbitmq" sbin
+rabbitmq_launch() { broker_launch rabbitmq join-community "${PORT[DIST]}" "$TAG" ''; }
+
+broker_launch() { # service name distribution-port tag Erlang's-arguments
+    local home="$STATE/$1" sbin
     sbin=$(rabbitmq_sbin)
     start_epmd
     # RUNNING_UNDER_SYSTEMD makes the script become Erlang instead of waiting beside it.
-    launch rabbitmq log '' \
+    launch "$1" log '' \
         RUNNING_UNDER_SYSTEMD=true \
         ERL_EPMD_ADDRESS=127.0.0.1 ERL_EPMD_PORT="${PORT[EPMD]}" \
-        RABBITMQ_NODENAME=join-community@localhost \
-        RABBITMQ_DIST_PORT="${PORT[DIST]}" \
+        RABBITMQ_NODENAME="$2@localhost" \
+        RABBITMQ_DIST_PORT="$3" \
         RABBITMQ_CONF_ENV_FILE=/dev/null \
         RABBITMQ_CONFIG_FILE="$home/etc/rabbitmq.conf" \
         RABBITMQ_CONFIG_FILES="$home/etc/conf.d" \
@@ -86,21 +101,23 @@ rabbitmq_launch() {
         RABBITMQ_LOG_BASE="$home" \
         RABBITMQ_LOGS="$home/server.log" \
         RABBITMQ_PID_FILE="$home/data/pid" \
-        RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="-kernel inet_dist_use_interface {127,0,0,1}" \
-        RABBITMQ_SERVER_START_ARGS="-join_community $TAG" \
+        RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="-kernel inet_dist_use_interface {127,0,0,1}${5:+ $5}" \
+        RABBITMQ_SERVER_START_ARGS="-join_community $4" \
         -- "$sbin/rabbitmq-server"
 }
 
 # Listening to AMQP comes last in its start: users, rights and plugins are there by then.
-rabbitmq_ready() {
+rabbitmq_ready() { broker_listens "${PORT[MANAGEMENT]}" "${PORT[AMQP]}"; }
+broker_listens() { # management-port amqp-port
     curl -sf --noproxy '*' -m 3 -o /dev/null -u admin:admin \
-        "http://127.0.0.1:${PORT[MANAGEMENT]}/api/health/checks/port-listener/${PORT[AMQP]}"
+        "http://127.0.0.1:$1/api/health/checks/port-listener/$2"
 }
 
 # A call into the running broker: Debian's rabbitmqctl wants root or the user rabbitmq, and takes seconds to start.
-rabbitmq_call() { # 'module function [arguments]'
-    as_service rabbitmq env HOME="$STATE/rabbitmq" ERL_EPMD_PORT="${PORT[EPMD]}" \
-        timeout 3 erl_call -sname join-community@localhost -a "$1" >/dev/null 2>&1
+rabbitmq_call() { broker_call rabbitmq join-community "$1" >/dev/null; }
+broker_call() { # service name 'module function [arguments]', prints what it answers
+    as_service "$1" env HOME="$STATE/$1" ERL_EPMD_PORT="${PORT[EPMD]}" \
+        timeout 3 erl_call -sname "$2@localhost" -a "$3" 2>/dev/null
 }
 
 # The mark is what rabbitmq.conf says, or so low that every memory is above it.
@@ -123,9 +140,10 @@ rabbitmq_large_messages() { # on|off
 # the management plugin's handler: taken off during the stop, it waits five seconds for
 # processes that have ended already. Taken off before, it does not. Where that fails the stop
 # is slower, not less clean.
-rabbitmq_ask_to_stop() { # pid
-    rabbitmq_call 'gen_event delete_handler [rabbit_event,rabbit_mgmt_db_handler,[]]' || true
-    kill -TERM "$1" 2>/dev/null || true
+rabbitmq_ask_to_stop() { broker_ask_to_stop rabbitmq join-community "$1"; }
+broker_ask_to_stop() { # service name pid
+    broker_call "$1" "$2" 'gen_event delete_handler [rabbit_event,rabbit_mgmt_db_handler,[]]' >/dev/null || true
+    kill -TERM "$3" 2>/dev/null || true
 }
 
 rabbitmq_farewell() {

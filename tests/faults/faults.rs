@@ -2,6 +2,7 @@
 
 mod answers;
 mod clocks;
+mod cluster;
 mod crash_points;
 mod cuts;
 mod disk;
@@ -30,6 +31,8 @@ use crate::trial::Fault;
 pub(crate) fn all() -> Vec<Fault> {
     [
         none(),
+        // In front, because a cluster takes its time to start, and others can use that.
+        cluster::faults(),
         crash_points::faults(),
         killer::faults(),
         kills::faults(),

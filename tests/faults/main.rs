@@ -8,6 +8,7 @@
 
 mod checker;
 mod cli;
+mod cluster;
 mod dice;
 mod faults;
 mod fleet;
@@ -52,7 +53,14 @@ const REST: Duration = Duration::from_secs(90);
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(Cli::parse()).await {
+    let ended = tokio::select! {
+        ended = run(Cli::parse()) => ended,
+        _ = tokio::signal::ctrl_c() => {
+            cluster::end_at_once();
+            std::process::exit(130);
+        }
+    };
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             println!("faults: {error:#}");
@@ -84,6 +92,7 @@ async fn run(cli: Cli) -> Result<()> {
     let mut progress = Progress::of(planned.len());
     let lines = runner::run(planned, &mut progress).await;
     progress.end();
+    cluster::end(&lines).await?;
     println!("{}", report::sums(&lines, cli.seed, &versions));
     runner::all_kept(&lines)?;
     match &cli.record {

@@ -95,8 +95,14 @@ impl Drop for Proxy {
 impl Proxy {
     /// Puts a proxy in front of the service that a URL leads to; answers the URL that leads to the proxy.
     pub(crate) fn before(url: &str, seed: u64) -> Result<(Self, String)> {
+        let service = url.parse::<Url>().context("the URL of a service")?.socket_addrs(|| None)?;
+        Self::balancing(url, vec![*service.first().context("an address and a port")?], seed)
+    }
+
+    /// The same in front of several that are the same service, as a load balancer: each connection goes to the next of
+    /// them that takes it. Answers the URL with the proxy's address in it.
+    pub(crate) fn balancing(url: &str, services: Vec<SocketAddr>, seed: u64) -> Result<(Self, String)> {
         let mut changed: Url = url.parse().context("the URL of a service")?;
-        let service = changed.socket_addrs(|| None)?.first().copied().context("an address and a port")?;
         // A runtime of its own: what blocks a trial must not look like a fault of the network.
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let _entered = runtime.enter();
@@ -110,7 +116,7 @@ impl Proxy {
         let state = State { dice: Dice::new(seed), cuts: Cuts::default(), said: Vec::new(), broken: 0, open: 0 };
         let shared = Arc::new(Shared { network: watch::channel(Network::Good).0, state: Mutex::new(state) });
         let listener = listen(address)?;
-        runtime.spawn(serve(holder, listener, address, service, Arc::clone(&shared)));
+        runtime.spawn(serve((holder, listener), address, services, Arc::clone(&shared)));
         Ok((Self { shared, runtime: Some(runtime) }, changed.into()))
     }
 
@@ -158,7 +164,12 @@ fn listen(address: SocketAddr) -> Result<TcpListener> {
 }
 
 /// Listens whenever the network is not refused.
-async fn serve(holder: TcpSocket, first: TcpListener, address: SocketAddr, service: SocketAddr, shared: Arc<Shared>) {
+async fn serve(
+    (holder, first): (TcpSocket, TcpListener),
+    address: SocketAddr,
+    mut services: Vec<SocketAddr>,
+    shared: Arc<Shared>,
+) {
     let mut network = shared.network.subscribe();
     let mut connections = JoinSet::new();
     let mut listener = Some(first);
@@ -173,7 +184,9 @@ async fn serve(holder: TcpSocket, first: TcpListener, address: SocketAddr, servi
         tokio::select! {
             accepted = open.accept() => {
                 if let Ok((client, _)) = accepted {
-                    connections.spawn(pump::connect(client, service, Talk::new(&shared), shared.network.subscribe()));
+                    let (talk, network) = (Talk::new(&shared), shared.network.subscribe());
+                    connections.spawn(pump::connect(client, services.clone(), talk, network));
+                    services.rotate_left(1);
                 }
             }
             refused = network.wait_for(|network| *network == Network::Refusing) => {

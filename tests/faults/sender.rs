@@ -9,14 +9,14 @@ use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{Channel, Confirmation, Connection, ConnectionProperties};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::ledger::Ledger;
 use crate::load::{Load, Message};
 
 /// Messages under way at once.
 const WINDOW: usize = 20;
-/// How long the broker may take to confirm, or to let a producer in.
+/// How long the broker may take to confirm a window, or to let a producer in.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long one message may take, all tries together.
 const LIMIT: Duration = Duration::from_mins(5);
@@ -47,6 +47,11 @@ impl Sender {
         Ok(())
     }
 
+    /// How many messages are confirmed by now.
+    pub(crate) fn confirmed(&self) -> usize {
+        *self.confirmed.borrow()
+    }
+
     /// Waits until everything is confirmed; the ledger then says how often each message was.
     pub(crate) async fn finish(self) -> Result<Ledger> {
         let sent = timeout(LIMIT, self.task).await;
@@ -58,9 +63,9 @@ async fn send(url: &str, load: Load, pause: Duration, progress: &watch::Sender<u
     let Load { mut ledger, messages } = load;
     let mut left: VecDeque<Message> = messages.into();
     let mut confirmed = 0;
-    let deadline = tokio::time::Instant::now() + LIMIT;
+    let deadline = Instant::now() + LIMIT;
     while !left.is_empty() {
-        if tokio::time::Instant::now() > deadline {
+        if Instant::now() > deadline {
             bail!("{} messages are not confirmed after {LIMIT:?}", left.len());
         }
         // Whatever ends a connection, the next one goes on with what is left.
@@ -98,10 +103,10 @@ async fn window(channel: &Channel, left: &mut VecDeque<Message>, ledger: &mut Le
         let sent = channel.basic_publish(exchange, key, options, &message.body, message.properties.clone());
         confirms.push(timeout(PATIENCE, sent).await);
     }
-    let (mut confirmed, mut returned) = (0, 0);
+    let (mut confirmed, mut returned, deadline) = (0, 0, Instant::now() + PATIENCE);
     for (message, sent) in window.into_iter().zip(confirms) {
         let answer = match sent {
-            Ok(Ok(confirm)) => timeout(PATIENCE, confirm).await.ok().and_then(Result::ok),
+            Ok(Ok(confirm)) => timeout_at(deadline, confirm).await.ok().and_then(Result::ok),
             Ok(Err(_)) | Err(_) => None,
         };
         // A return may be attached to the wrong confirm: what came with one is sent again.

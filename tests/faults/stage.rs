@@ -31,15 +31,21 @@ pub(crate) struct Stage {
     trial: Trial,
     made: Instant,
     healed: Option<Instant>,
+    lasting_broker: Option<String>,
 }
 
 impl Stage {
     /// Sets it; no worker runs yet.
     pub(crate) async fn set(trial: &Trial) -> Result<Self> {
-        let installation = Installation::new().await;
+        Self::around(Installation::new().await, trial).await
+    }
+
+    /// The same around an installation that is not like the others.
+    pub(crate) async fn around(installation: Installation, trial: &Trial) -> Result<Self> {
         keep(&installation).await?;
         let fleet = Fleet::new(trial.program.clone(), environment(&installation), trial.folder.clone());
-        Ok(Self { installation, fleet, trial: trial.clone(), made: Instant::now(), healed: None })
+        let (trial, made) = (trial.clone(), Instant::now());
+        Ok(Self { installation, fleet, trial, made, healed: None, lasting_broker: None })
     }
 
     /// Sets it and starts the workers that the trial is made with.
@@ -84,6 +90,11 @@ impl Stage {
     /// Whether so many dead letters are there.
     pub(crate) async fn has_dead_letters(&self, count: u32) -> Result<bool> {
         Ok(self.installation.depth("join-community.dead-letters").await >= count)
+    }
+
+    /// Says where the broker is still found when this run is over.
+    pub(crate) fn broker_lasts_at(&mut self, url: String) {
+        self.lasting_broker = Some(url);
     }
 
     /// Says that the fault is over: the time of recovery begins.
@@ -162,7 +173,9 @@ impl Stage {
         let folder = &self.trial.folder;
         fs::create_dir_all(folder)?;
         fs::write(folder.join("ledger.json"), serde_json::to_vec_pretty(ledger)?)?;
-        fs::write(folder.join("place.json"), serde_json::to_vec_pretty(place)?)?;
+        let broker = self.lasting_broker.as_ref().unwrap_or(&place.broker).clone();
+        let place = Place { broker, ..place.clone() };
+        fs::write(folder.join("place.json"), serde_json::to_vec_pretty(&place)?)?;
         // Its end would take vhost and database along.
         std::mem::forget(self.installation);
         Ok(())

@@ -17,7 +17,7 @@ mod records;
 pub(crate) mod services;
 mod settings;
 mod tokens;
-mod vhost;
+pub(crate) mod vhost;
 mod waiting;
 mod worker;
 

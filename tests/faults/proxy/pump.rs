@@ -20,14 +20,15 @@ const UNDER_WAY: usize = 256;
 /// Where little passes, it passes so often in a second.
 const TICKS: usize = 20;
 
-/// Connects a client with the service until either ends, or the network breaks them off.
+/// Connects a client with the first service that takes it until either ends, or the network breaks them off.
 pub(super) async fn connect(
     client: TcpStream,
-    service: SocketAddr,
+    services: Vec<SocketAddr>,
     talk: Arc<Talk>,
     mut network: watch::Receiver<Network>,
 ) {
-    let Ok(service) = TcpStream::connect(service).await else { return };
+    // Tried in their order, until one answers.
+    let Ok(service) = TcpStream::connect(services.as_slice()).await else { return };
     client.set_nodelay(true).and_then(|()| service.set_nodelay(true)).ok();
     let ((from_client, to_client), (from_service, to_service)) = (client.into_split(), service.into_split());
     let there = Line { way: Way::Up, talk: Arc::clone(&talk), network: network.clone() };

@@ -37,7 +37,12 @@ impl Installation {
 
     /// The same with another configuration.
     pub(crate) async fn with(adjust: impl FnOnce(&mut Config)) -> Self {
-        let (vhost, database) = tokio::join!(vhost(), database());
+        Self::around(vhost(), adjust).await
+    }
+
+    /// The same in a vhost that somebody else makes.
+    pub(crate) async fn around(vhost: impl Future<Output = TestVhost>, adjust: impl FnOnce(&mut Config)) -> Self {
+        let (vhost, database) = tokio::join!(vhost, database());
         let url = database.url();
         let mut values = vhost.values();
         values.push(("DATABASE__URL", &url));

@@ -132,7 +132,7 @@ pub(crate) async fn alone() -> MutexGuard<'static, ()> {
 
 /// Runs `scripts/services`, and answers what it prints. Waits on the spot: nothing else is to happen meanwhile, and
 /// whoever drops a value cannot wait otherwise.
-fn script(arguments: &[&str]) -> String {
+pub(crate) fn script(arguments: &[&str]) -> String {
     let program = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/services");
     let ran = Command::new(program).args(arguments).stdin(Stdio::null()).output().expect("scripts/services runs");
     let said = String::from_utf8_lossy(&ran.stderr);

@@ -25,19 +25,50 @@ pub(crate) struct TestVhost {
     pub(crate) management_url: String,
 }
 
+/// Where a broker is, for each who speaks to it.
+#[derive(Clone, Debug)]
+pub(crate) struct BrokerUrls {
+    /// AMQP URL of the worker.
+    pub(crate) worker: String,
+    /// AMQP URL of a producer.
+    pub(crate) producer: String,
+    /// AMQP URL of an operator.
+    pub(crate) operator: String,
+    /// The management API, with an administrator's credentials.
+    pub(crate) management: String,
+}
+
+impl BrokerUrls {
+    /// The broker of the environment.
+    pub(crate) fn of_environment() -> Self {
+        Self {
+            worker: settings::variable("JOIN_COMMUNITY__BROKER__URL"),
+            producer: settings::variable("JOIN_COMMUNITY__BROKER__PRODUCER_URL"),
+            operator: settings::variable("JOIN_COMMUNITY__BROKER__OPERATOR_URL"),
+            management: settings::variable("RABBITMQ_MANAGEMENT_URL"),
+        }
+    }
+}
+
 /// Makes a vhost with nothing in it.
 pub(crate) async fn vhost() -> TestVhost {
     static SWEPT: OnceCell<()> = OnceCell::const_new();
-    SWEPT.get_or_init(sweep).await;
+    let broker = BrokerUrls::of_environment();
+    SWEPT.get_or_init(|| sweep(&broker.management)).await;
+    vhost_at(&broker).await
+}
+
+/// The same at another broker.
+pub(crate) async fn vhost_at(broker: &BrokerUrls) -> TestVhost {
     let name = unique(KIND);
     let vhost = TestVhost {
-        worker_url: url("JOIN_COMMUNITY__BROKER__URL", &name),
-        producer_url: url("JOIN_COMMUNITY__BROKER__PRODUCER_URL", &name),
-        operator_url: url("JOIN_COMMUNITY__BROKER__OPERATOR_URL", &name),
-        management_url: settings::variable("RABBITMQ_MANAGEMENT_URL"),
+        worker_url: url(&broker.worker, &name),
+        producer_url: url(&broker.producer, &name),
+        operator_url: url(&broker.operator, &name),
+        management_url: broker.management.clone(),
         name,
     };
-    management(Method::PUT, &format!("vhosts/{}", vhost.name), None).await;
+    vhost.manage(Method::PUT, &format!("vhosts/{}", vhost.name), None).await;
     let everything = json!({ "configure": ".*", "write": ".*", "read": ".*" });
     vhost.permit(&vhost.management_url, &everything).await;
     let roles = roles();
@@ -62,31 +93,31 @@ impl TestVhost {
 
     /// One call of the management API as its administrator; anything but success ends the test.
     pub(crate) async fn manage(&self, method: Method, path: &str, body: Option<&Value>) -> Value {
-        management(method, path, body).await
+        management(&self.management_url, method, path, body).await
     }
 
     async fn permit(&self, user_url: &str, rights: &Value) {
         let user: Url = user_url.parse().unwrap();
-        management(Method::PUT, &format!("permissions/{}/{}", self.name, user.username()), Some(rights)).await;
+        self.manage(Method::PUT, &format!("permissions/{}/{}", self.name, user.username()), Some(rights)).await;
     }
 }
 
 impl Drop for TestVhost {
     fn drop(&mut self) {
-        finish(management(Method::DELETE, &format!("vhosts/{}", self.name), None));
+        finish(self.manage(Method::DELETE, &format!("vhosts/{}", self.name), None));
     }
 }
 
-async fn sweep() {
-    let vhosts = management(Method::GET, "vhosts?columns=name", None).await;
+async fn sweep(broker: &str) {
+    let vhosts = management(broker, Method::GET, "vhosts?columns=name", None).await;
     let names = vhosts.as_array().into_iter().flatten().filter_map(|vhost| vhost["name"].as_str());
     for name in names.filter(|name| leftovers::is_left_over(name, KIND)) {
-        management(Method::DELETE, &format!("vhosts/{name}"), None).await;
+        management(broker, Method::DELETE, &format!("vhosts/{name}"), None).await;
     }
 }
 
-fn url(variable: &str, vhost: &str) -> String {
-    let mut url: Url = settings::variable(variable).parse().expect("a URL");
+fn url(broker: &str, vhost: &str) -> String {
+    let mut url: Url = broker.parse().expect("a URL");
     url.set_path(vhost);
     url.into()
 }
@@ -97,8 +128,8 @@ fn roles() -> BTreeMap<String, Value> {
 }
 
 /// One call of the management API; anything but success ends the test with the broker's words.
-async fn management(method: Method, path: &str, body: Option<&Value>) -> Value {
-    let mut base: Url = settings::variable("RABBITMQ_MANAGEMENT_URL").parse().expect("a URL");
+async fn management(broker: &str, method: Method, path: &str, body: Option<&Value>) -> Value {
+    let mut base: Url = broker.parse().expect("a URL");
     let (user, password) = (base.username().to_owned(), base.password().unwrap_or_default().to_owned());
     // What stands in the URL is sent as well, and two headers are a bad request.
     base.set_username("").and_then(|()| base.set_password(None)).expect("a URL with a host");
