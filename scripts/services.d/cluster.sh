@@ -41,16 +41,20 @@ node_prepare() { # number
         fi
     )
     echo '[rabbitmq_management].' | write_file "node$1" 600 etc/enabled_plugins
+    # What dead-letters into a queue whose leader is lost is sent again after three minutes. Nobody has the time.
+    echo '[{rabbit, [{dead_letter_worker_publisher_confirm_timeout, 10000}]}].' |
+        write_file "node$1" 600 etc/advanced.config
     (($1 != 1)) || broker_definitions | write_file node1 600 etc/definitions.json
     [[ -e $home/.erlang.cookie ]] ||
         if (($1 == 1)); then broker_cookie; else cat "$STATE/node1/.erlang.cookie"; fi |
         write_file "node$1" 400 .erlang.cookie
 }
 
-# One scheduler that does not spin: three nodes and a worker share what may be two cores.
+# One scheduler that does not spin: three nodes and a worker share what may be two cores. A node
+# that stands still is given up after some ten seconds, not after sixty.
 node_launch() {
     broker_launch "node$1" "$(node_name "$1")" "${PORT[NODE${1}_DIST]}" "$(node_tag "$1")" \
-        '+S 1:1 +SDcpu 1:1 +sbwt none +sbwtdcpu none +sbwtdio none'
+        '+S 1:1 +SDcpu 1:1 +sbwt none +sbwtdcpu none +sbwtdio none -kernel net_ticktime 8'
 }
 
 node_ports() {

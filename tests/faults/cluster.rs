@@ -74,10 +74,9 @@ pub(crate) async fn turn() -> Result<MappedMutexGuard<'static, Cluster>> {
 
 /// Ends the cluster once the run is over, but for one that is still to be looked at.
 pub(crate) async fn end(lines: &[Line]) -> Result<()> {
-    let cluster = CLUSTER.lock().await.take();
     if lines.iter().any(|line| line.is_broken() && line.name.starts_with(GROUP)) {
         println!("the cluster is left as it is; `scripts/services cluster down` ends it");
-    } else if cluster.is_some() {
+    } else if IS_STARTED.load(Ordering::Relaxed) {
         said(&["down"]).await?;
     }
     Ok(())
