@@ -20,8 +20,8 @@ use crate::suite::support::vhost::BrokerUrls;
 const PATIENCE: Duration = Duration::from_mins(2);
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(200);
-/// How long a node may take to answer a question.
-const ANSWER: Duration = Duration::from_secs(5);
+/// How long a node may take to answer a question; it asks the others, and waits seconds for each that stands still.
+const ANSWER: Duration = Duration::from_secs(30);
 /// Faults of this group leave the cluster running where a promise was broken.
 const GROUP: &str = "cluster/";
 
@@ -48,6 +48,12 @@ pub(crate) enum Deed {
     Stop,
     /// SIGSTOP.
     Freeze,
+}
+
+/// A node that is away. It is back once this value goes, also where a trial fails: the stage can then be taken down.
+pub(crate) struct Lost {
+    node: usize,
+    deed: Deed,
 }
 
 /// A quorum queue, as a node sees it.
@@ -89,6 +95,23 @@ pub(crate) fn end_at_once() {
     }
 }
 
+impl Lost {
+    /// Brings it back; returns when it answers, or runs again.
+    pub(crate) async fn bring_back(self) -> Result<()> {
+        Ok(tokio::task::spawn_blocking(move || drop(self)).await?)
+    }
+}
+
+impl Drop for Lost {
+    fn drop(&mut self) {
+        let word = match self.deed {
+            Deed::Kill | Deed::Stop => "start-node",
+            Deed::Freeze => "thaw-node",
+        };
+        script(&["cluster", word, &self.node.to_string()]);
+    }
+}
+
 impl Cluster {
     async fn start() -> Result<Self> {
         IS_STARTED.store(true, Ordering::Relaxed);
@@ -116,23 +139,15 @@ impl Cluster {
         &self.nodes[node - 1]
     }
 
-    /// Takes a node away.
-    pub(crate) async fn lose(&self, node: usize, deed: Deed) -> Result<()> {
+    /// Takes a node away, until the value that it answers goes.
+    pub(crate) async fn lose(&self, node: usize, deed: Deed) -> Result<Lost> {
         let word = match deed {
             Deed::Kill => "kill-node",
             Deed::Stop => "stop-node",
             Deed::Freeze => "freeze-node",
         };
-        said(&[word, &node.to_string()]).await.map(drop)
-    }
-
-    /// Brings a node back to which this was done.
-    pub(crate) async fn bring_back(&self, node: usize, deed: Deed) -> Result<()> {
-        let word = match deed {
-            Deed::Kill | Deed::Stop => "start-node",
-            Deed::Freeze => "thaw-node",
-        };
-        said(&[word, &node.to_string()]).await.map(drop)
+        said(&[word, &node.to_string()]).await?;
+        Ok(Lost { node, deed })
     }
 
     /// The queues of a vhost, as a node sees them now.

@@ -101,12 +101,12 @@ async fn lose_and_bring_back(
     let before = led(&cluster.queues(other, vhost).await?);
     let mut sender = stage.send(Load { ledger: std::mem::take(ledger), ..first }, PAUSE);
     sender.until(20).await?;
-    cluster.lose(node, deed).await?;
+    let lost = cluster.lose(node, deed).await?;
     cluster.until(other, vhost, |queue| queue.leader.is_some_and(|leader| leader != node)).await?;
     *ledger = sender.finish().await?;
     let mut sender = stage.send(Load { ledger: std::mem::take(ledger), ..second }, PAUSE);
     sender.until(50).await?;
-    cluster.bring_back(node, deed).await?;
+    lost.bring_back().await?;
     cluster.until_whole(vhost).await?;
     *ledger = sender.finish().await?;
     Ok(before)
@@ -145,18 +145,17 @@ async fn each_in_turn(trial: Trial) -> Result<Outcome> {
 async fn two_killed(trial: Trial) -> Result<Outcome> {
     let cluster = cluster::turn().await?;
     let mut stage = set(&cluster, &trial).await?;
-    let lost = two(leader(&cluster, &stage).await?);
+    let [first, second] = two(leader(&cluster, &stage).await?);
+    let left = rest([first, second]);
     let mut sender = stage.load(if trial.quick { 200 } else { 1000 }, PAUSE).await?;
     sender.until(20).await?;
-    for node in lost {
-        cluster.lose(node, Deed::Kill).await?;
-    }
-    until_closed(&cluster, rest(lost)).await?;
+    let lost = [cluster.lose(first, Deed::Kill).await?, cluster.lose(second, Deed::Kill).await?];
+    until_closed(&cluster, left).await?;
     let confirmed = sender.confirmed();
     sleep(WHILE).await;
     ensure!(sender.confirmed() == confirmed, "confirms went on without a quorum");
-    for node in lost {
-        cluster.bring_back(node, Deed::Kill).await?;
+    for lost in lost {
+        lost.bring_back().await?;
     }
     cluster.until_whole(&stage.installation.vhost().name).await?;
     stage.healed();
@@ -168,14 +167,13 @@ async fn two_killed(trial: Trial) -> Result<Outcome> {
 async fn two_frozen(trial: Trial) -> Result<Outcome> {
     let cluster = cluster::turn().await?;
     let mut stage = set(&cluster, &trial).await?;
-    let lost = two(leader(&cluster, &stage).await?);
-    let (connection, probe) = probe(&of_administrator(&cluster, &stage, rest(lost))?).await?;
+    let [first, second] = two(leader(&cluster, &stage).await?);
+    let left = rest([first, second]);
+    let (connection, probe) = probe(&of_administrator(&cluster, &stage, left)?).await?;
     cluster.until_whole(&stage.installation.vhost().name).await?;
     let mut sender = stage.load(if trial.quick { 200 } else { 1000 }, PAUSE).await?;
     sender.until(20).await?;
-    for node in lost {
-        cluster.lose(node, Deed::Freeze).await?;
-    }
+    let lost = [cluster.lose(first, Deed::Freeze).await?, cluster.lose(second, Deed::Freeze).await?];
     // Sent when both were away for certain.
     let sent =
         probe.basic_publish("".into(), PROBE.into(), BasicPublishOptions::default(), b"", BasicProperties::default());
@@ -185,8 +183,8 @@ async fn two_frozen(trial: Trial) -> Result<Outcome> {
     let confirmed = sender.confirmed();
     sleep(WHILE / 2).await;
     ensure!(sender.confirmed() == confirmed, "confirms went on without a quorum");
-    for node in lost {
-        cluster.bring_back(node, Deed::Freeze).await?;
+    for lost in lost {
+        lost.bring_back().await?;
     }
     cluster.until_whole(&stage.installation.vhost().name).await?;
     stage.healed();
@@ -209,8 +207,8 @@ fn two(node: usize) -> [usize; 2] {
 }
 
 /// The node that is left.
-fn rest(lost: [usize; 2]) -> usize {
-    NODES.iter().sum::<usize>() - lost[0] - lost[1]
+fn rest([first, second]: [usize; 2]) -> usize {
+    NODES.iter().sum::<usize>() - first - second
 }
 
 /// Waits until a node takes no connections any more: it is alone, and has noticed.
