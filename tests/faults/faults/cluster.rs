@@ -35,13 +35,8 @@ pub(super) fn faults() -> Vec<Fault> {
     };
     vec![
         fault("cluster/leader-killed", "three nodes: `kill -9` of the leader of the request queue", |trial| {
-            leader_lost(trial, Deed::Kill).boxed()
+            leader_killed(trial).boxed()
         }),
-        fault(
-            "cluster/leader-frozen",
-            "three nodes: SIGSTOP of the leader until another leads, then SIGCONT",
-            |trial| leader_lost(trial, Deed::Freeze).boxed(),
-        ),
         fault(
             "cluster/each-node-in-turn",
             "three nodes: each killed and brought back in turn, then each stopped in order and started again",
@@ -112,13 +107,13 @@ async fn lose_and_bring_back(
     Ok(before)
 }
 
-async fn leader_lost(trial: Trial, deed: Deed) -> Result<Outcome> {
+async fn leader_killed(trial: Trial) -> Result<Outcome> {
     let cluster = cluster::turn().await?;
     let mut stage = set(&cluster, &trial).await?;
     let (mut ledger, parts) = parts(&stage, &trial, 2).await?;
     let leader = leader(&cluster, &stage).await?;
     let both = parts.try_into().map_err(|_| anyhow::anyhow!("not two parts"))?;
-    lose_and_bring_back((&cluster, &stage), (leader, deed), &mut ledger, both).await?;
+    lose_and_bring_back((&cluster, &stage), (leader, Deed::Kill), &mut ledger, both).await?;
     stage.healed();
     stage.installation.reconnect().await;
     stage.compare(ledger).await
