@@ -4,6 +4,7 @@
 //! `JOIN_COMMUNITY_MODEL_CASES` asks for more histories, `JOIN_COMMUNITY_MODEL_SEED` for those of an earlier run.
 
 mod expected;
+mod late;
 mod mortal;
 mod world;
 
@@ -55,6 +56,7 @@ fn step() -> impl Strategy<Value = Step> {
         5 => (0..3_usize, change).prop_map(|(member, change)| Step::Change { member, change }),
         2 => any::<bool>().prop_map(Step::Gate),
         1 => Just(Step::LoseCache),
+        1 => Just(Step::Late),
         1 => Just(Step::Restart),
     ]
 }

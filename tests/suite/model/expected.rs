@@ -17,6 +17,8 @@ pub(super) enum Step {
     Gate(bool),
     /// The cache forgets.
     LoseCache,
+    /// Announcers that stood still write what was true then.
+    Late,
     /// The worker is stopped in order and started anew.
     Restart,
 }

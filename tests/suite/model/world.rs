@@ -10,6 +10,7 @@ use tokio::runtime::Runtime;
 use uuid::Uuid;
 
 use super::expected::{Ask, Key, Model, Person, Step, requester_of};
+use super::late::Late;
 use super::mortal::{Mortal, runtime};
 use crate::support::{
     Events, Installation, JOINABLE, Message, PATIENCE, Producer, Recorded, eventually, instant, subject, trusted,
@@ -39,6 +40,7 @@ struct Life<'w> {
     /// Compared as a set: a dead letter may come twice.
     conflicts: BTreeSet<Letter>,
     worker: Option<Mortal>,
+    late: Late,
 }
 
 impl World {
@@ -76,8 +78,10 @@ impl World {
             model,
             conflicts: BTreeSet::new(),
             worker: Some(Mortal::start(&self.installation)),
+            late: Late::new(&self.installation.config.cache),
         };
         for step in steps {
+            life.announcers_stop();
             life.step(step);
         }
         life.comes_to_rest();
@@ -102,6 +106,16 @@ impl Life<'_> {
                 self.worker.take().expect("a worker").stop();
                 self.worker = Some(Mortal::start(&world.installation));
             }
+            Step::Late => world.home.block_on(self.late.go_on()),
+        }
+    }
+
+    /// With what stands recorded now in hand, of each member.
+    fn announcers_stop(&mut self) {
+        let world = self.world;
+        for member in &self.members {
+            let record = world.home.block_on(world.installation.record(self.site, *member)).expect("a record stays");
+            self.late.hold(self.site, *member, &record);
         }
     }
 
@@ -172,6 +186,7 @@ impl Life<'_> {
 
     fn lose_cache(&mut self) {
         let world = self.world;
+        self.late.end();
         let keys: Vec<String> = self
             .members
             .iter()
@@ -200,6 +215,7 @@ impl Life<'_> {
         let mut listener = world.events.lock().unwrap_or_else(PoisonError::into_inner);
         let events = home.block_on(listener.all_so_far());
         drop(listener);
+        home.block_on(self.late.go_on());
         for (member, person) in self.members.iter().zip(&self.model.people) {
             home.block_on(self.record_and_cache(*member, person));
             let events: Vec<Value> =
