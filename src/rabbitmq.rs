@@ -1,4 +1,6 @@
-//! The broker: connections, topology, what is published and what is consumed. `lapin` is used here and nowhere else.
+//! The broker: connections, topology, what is published and what is consumed.
+//!
+//! `lapin` is used here, where lanes take deliveries in and settle them, and where connections are handed to lanes.
 
 pub mod address;
 pub mod call;

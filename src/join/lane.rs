@@ -84,8 +84,8 @@ impl Lane {
             let batch = tokio::select! {
                 biased;
                 () = stop.cancelled() => break Pause::Stop,
-                (tag, confirmed) = settle.next_copy() => {
-                    settle.copied(tag, confirmed).await?;
+                (tag, copied) = settle.next_copy() => {
+                    settle.copied(tag, copied).await?;
                     continue;
                 }
                 batch = deliveries.next_batch(desk.join.batch_max) => batch.ok_or(Gone::Ended)?,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
-use tracing::warn;
+use tracing::{error, warn};
 
 use crate::fail_point::{self, Point};
 use crate::operations::Meters;
@@ -30,6 +30,17 @@ pub enum Gone {
     Ended,
 }
 
+/// What became of a copy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Copied {
+    /// Its queue has it.
+    Confirmed,
+    /// Not confirmed in time.
+    Late,
+    /// It is too large to be sent, now and always.
+    Impossible,
+}
+
 /// The deliveries of one channel that are not settled yet.
 pub(super) struct Settle {
     channel: Settlements,
@@ -41,7 +52,7 @@ pub(super) struct Settle {
     /// May be acknowledged.
     done: BTreeSet<Tag>,
     /// On their way to another queue. Bounded by the channel's prefetch, as every copy is of an open delivery.
-    copies: FuturesUnordered<BoxFuture<'static, (Tag, bool)>>,
+    copies: FuturesUnordered<BoxFuture<'static, (Tag, Copied)>>,
 }
 
 impl Settle {
@@ -65,13 +76,12 @@ impl Settle {
         let (publisher, limit) = (self.publisher.clone(), self.limit);
         self.copies.push(Box::pin(async move {
             fail_point::pass(Point::BeforeCopy);
-            let confirmed = tokio::time::timeout(limit, confirmed(&publisher, copy)).await;
-            (tag, confirmed.unwrap_or(false))
+            (tag, tokio::time::timeout(limit, sent(&publisher, copy)).await.unwrap_or(Copied::Late))
         }));
     }
 
     /// Waits until the next copy is confirmed or out of time; safe to be dropped. Never ends while there is none.
-    pub(super) async fn next_copy(&mut self) -> (Tag, bool) {
+    pub(super) async fn next_copy(&mut self) -> (Tag, Copied) {
         match self.copies.next().await {
             Some(copied) => copied,
             None => std::future::pending().await,
@@ -79,22 +89,34 @@ impl Settle {
     }
 
     /// Settles the delivery of a copy.
-    pub(super) async fn copied(&mut self, tag: Tag, confirmed: bool) -> Result<(), Gone> {
-        if confirmed {
-            fail_point::pass(Point::AfterCopyConfirmed);
-            self.done(tag);
-            return self.acknowledge().await;
+    pub(super) async fn copied(&mut self, tag: Tag, copied: Copied) -> Result<(), Gone> {
+        match copied {
+            Copied::Confirmed => {
+                fail_point::pass(Point::AfterCopyConfirmed);
+                self.done(tag);
+                return self.acknowledge().await;
+            }
+            Copied::Late => {
+                warn!("a copy was not confirmed in time, its delivery goes back to the queue");
+                self.meters.returned.increment(1);
+                self.open.remove(&tag);
+                self.channel.give_back(tag).await?;
+            }
+            Copied::Impossible => {
+                // Given back it would come again, with the same copy, up to its delivery limit.
+                error!("a copy is too large to be sent, the broker makes a dead letter of its delivery as it came");
+                self.meters.dead_letters.increment(1);
+                self.open.remove(&tag);
+                self.channel.reject(tag).await?;
+            }
         }
-        warn!("a copy was not confirmed in time, its delivery goes back to the queue");
-        self.meters.returned.increment(1);
-        self.open.remove(&tag);
-        Ok(self.channel.give_back(tag).await?)
+        Ok(())
     }
 
     /// Waits for all copies on their way.
     pub(super) async fn all_copies(&mut self) -> Result<(), Gone> {
-        while let Some((tag, confirmed)) = self.copies.next().await {
-            self.copied(tag, confirmed).await?;
+        while let Some((tag, copied)) = self.copies.next().await {
+            self.copied(tag, copied).await?;
         }
         Ok(())
     }
@@ -127,13 +149,13 @@ impl Settle {
 }
 
 /// Sends until it is confirmed; the caller limits how long. A copy may so arrive twice, and counts once.
-async fn confirmed(publisher: &Publisher, copy: Outgoing) -> bool {
+async fn sent(publisher: &Publisher, copy: Outgoing) -> Copied {
     let mut pauses = crate::retry::Pauses::up_to(Duration::from_secs(1));
     loop {
         match publisher.copy(copy.clone()).await {
-            Ok(Fate::Confirmed) => return true,
-            // No try of ours will make it smaller.
-            Ok(Fate::TooLarge) => return false,
+            Ok(Fate::Confirmed) => return Copied::Confirmed,
+            // No copy is, and a test of `window` holds that.
+            Ok(Fate::TooLarge) => return Copied::Impossible,
             Ok(Fate::Refused | Fate::Returned) | Err(_) => tokio::time::sleep(pauses.next_pause()).await,
         }
     }

@@ -115,4 +115,12 @@ impl Settlements {
     pub async fn give_back(&self, tag: Tag) -> Result<(), lapin::Error> {
         self.0.basic_nack(tag, BasicNackOptions { multiple: false, requeue: true }).await
     }
+
+    /// Has the broker make a dead letter of one delivery, as it came.
+    ///
+    /// # Errors
+    /// If the channel is gone: then it is back in its queue.
+    pub async fn reject(&self, tag: Tag) -> Result<(), lapin::Error> {
+        self.0.basic_nack(tag, BasicNackOptions { multiple: false, requeue: false }).await
+    }
 }

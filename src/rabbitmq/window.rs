@@ -225,3 +225,6 @@ pub fn properties(message: &Outgoing) -> BasicProperties {
 fn short(text: &str) -> ShortString {
     ShortString::try_new(text.to_owned()).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

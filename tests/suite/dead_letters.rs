@@ -5,13 +5,15 @@ mod replaying;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Output;
 
+use join_community::rabbitmq::connect::connect;
+use join_community::rabbitmq::consumer::Deliveries;
 use join_community::rabbitmq::dead_letters::DeadLetters;
 use lapin::options::{BasicGetOptions, BasicNackOptions};
 use lapin::types::AMQPValue;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::{Installation, Message, variable};
+use crate::support::{Installation, Message, PATIENCE, variable};
 
 const TOKEN: &str = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl";
 const INTERNAL: &str = "join-community.internal";
@@ -189,4 +191,21 @@ async fn what_is_discarded_is_gone_and_nothing_else_is() {
     let said = dead_letters(&installation, &["discard", "--all", "--yes"]).await;
     assert_eq!(said.code, Some(0), "{}", said.stderr);
     assert!(list(&installation).await.is_empty());
+}
+
+#[tokio::test]
+async fn what_cannot_be_copied_is_a_dead_letter_as_it_came() {
+    let installation = Installation::new().await;
+    let producer = installation.producer().await;
+    let request = Message::join(Uuid::now_v7(), Uuid::now_v7());
+    producer.send(&request).await;
+    let broker = &installation.config.broker;
+    let connection = connect(&broker.url, "test", broker).await.unwrap();
+    let mut deliveries = Deliveries::open(&connection, "join-community.requests", 1, PATIENCE).await.unwrap();
+    let (tag, _) = deliveries.next_batch(1).await.unwrap().remove(0);
+    deliveries.settlements().reject(tag).await.unwrap();
+    let [letter] = installation.dead_letters(1).await.try_into().unwrap();
+    assert_eq!(letter.headers["x-death"][0]["reason"], "rejected", "{letter:?}");
+    assert_eq!((letter.message_id(), letter.body.as_slice()), (Some(request.request_id()), request.body()));
+    assert_eq!(list(&installation).await[0]["reason"], "rejected");
 }
