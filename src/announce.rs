@@ -6,6 +6,7 @@
 mod announcer;
 pub mod audit;
 mod cache_side;
+mod clock;
 mod event_side;
 mod forgetter;
 mod handover;

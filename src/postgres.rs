@@ -57,5 +57,6 @@ pub const STATEMENTS: &[(&str, &str)] = &[
     ("take_turn", migrate::TAKE_TURN),
     ("has_history", migrate::HAS_HISTORY),
     ("history", migrate::HISTORY),
+    ("clock", preflight::CLOCK),
     ("server_facts", preflight::FACTS),
 ];

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::audit::{Audit, Auditor, Gate};
 use super::cache_side::CacheSide;
+use super::clock::Clock;
 use super::event_side::EventSide;
 use super::forgetter::{Forgotten, forget};
 use super::handover::{HandOver, Queues};
@@ -41,6 +42,8 @@ pub struct Parts {
     pub announce: config::Announce,
     /// Longest pause between two tries to reach Redis.
     pub longest_pause: Duration,
+    /// How far our clock may be from the one of `PostgreSQL`.
+    pub leeway: Duration,
 }
 
 /// The announcing half, running.
@@ -68,6 +71,7 @@ impl Announcer {
             meters,
             announce,
             longest_pause,
+            leeway,
         } = parts;
         let (hand_over, queues) = HandOver::new(announce.queue, health.clone(), meters.clone());
         let Queues { events, cache, made_room } = queues;
@@ -85,6 +89,7 @@ impl Announcer {
         };
         let gate = Gate { hand_over: hand_over.clone(), health: health.clone() };
         let audit = auditor.map(|(auditor, rate)| Audit::new(auditor, rate, gate, meters.clone(), &announce));
+        let clock = Clock::new(health.clone(), meters.clone(), leeway);
         let cache_side = CacheSide { profiles, made_room, health: health.clone(), meters, batch_max, longest_pause };
         let mut sides = JoinSet::new();
         sides.spawn(event_side.run(events, forgotten.clone()));
@@ -92,7 +97,7 @@ impl Announcer {
 
         let sweeping = CancellationToken::new();
         let (interval, lease) = (announce.sweep_interval, announce.lease);
-        let sweep = Sweep { store: sweeper, hand_over: hand_over.clone(), health, interval, lease, batch_max };
+        let sweep = Sweep { store: sweeper, hand_over: hand_over.clone(), health, clock, interval, lease, batch_max };
         // Nothing depends on it, so it is not among what must not break.
         let audit = audit.into_iter().map(|audit| audit.run(sweeping.clone())).collect();
         Self {

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error};
 
+use super::clock::Clock;
 use super::handover::HandOver;
 use crate::fail_point::{self, Point};
 use crate::operations::{Dependency, Health};
@@ -19,6 +20,7 @@ pub(super) struct Sweep {
     pub(super) store: Session,
     pub(super) hand_over: HandOver,
     pub(super) health: Health,
+    pub(super) clock: Clock,
     pub(super) interval: Duration,
     pub(super) lease: Duration,
     pub(super) batch_max: usize,
@@ -31,6 +33,7 @@ impl Sweep {
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut failures = 0;
         while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+            self.clock.look(&mut self.store).await;
             for (side, dependency) in [(Side::Event, Dependency::Publishing), (Side::Cache, Dependency::Cache)] {
                 // Only sides that are up are asked for: an outage must not use up anybody's leases.
                 if self.health.is_up(dependency) {

@@ -100,6 +100,7 @@ impl App {
             meters: meters.clone(),
             announce: config.announce.clone(),
             longest_pause: config.outage.max_pause,
+            leeway: config.auth.leeway,
         });
         let pruner = Some(Session::new(&config.database, Role::Tool)?);
         if authenticator.keys_missing().is_none() {

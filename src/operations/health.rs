@@ -19,10 +19,12 @@ pub enum Dependency {
     Cache,
     /// The keys that session tokens are checked with.
     Keys,
+    /// Our clock: tokens are judged by it, and changes are dated.
+    Clock,
 }
 
 impl Dependency {
-    const ALL: [Self; 5] = [Self::Consuming, Self::Publishing, Self::Database, Self::Cache, Self::Keys];
+    const ALL: [Self; 6] = [Self::Consuming, Self::Publishing, Self::Database, Self::Cache, Self::Keys, Self::Clock];
 
     /// The name in probes, metrics and logs.
     #[must_use]
@@ -33,12 +35,13 @@ impl Dependency {
             Self::Database => "database",
             Self::Cache => "cache",
             Self::Keys => "keys",
+            Self::Clock => "clock",
         }
     }
 
     const fn is_needed_to_join(self) -> bool {
         match self {
-            Self::Consuming | Self::Publishing | Self::Database | Self::Keys => true,
+            Self::Consuming | Self::Publishing | Self::Database | Self::Keys | Self::Clock => true,
             Self::Cache => false,
         }
     }
@@ -58,7 +61,7 @@ struct State {
 pub struct Health(Arc<Mutex<Inner>>);
 
 struct Inner {
-    states: [State; 5],
+    states: [State; 6],
     draining: bool,
 }
 
@@ -138,7 +141,7 @@ mod tests {
     fn the_worker_is_ready_without_a_cache_but_not_without_a_database() {
         let health = Health::default();
         assert!(!health.report().0);
-        for dependency in [Dependency::Consuming, Dependency::Publishing, Dependency::Database, Dependency::Keys] {
+        for dependency in Dependency::ALL.into_iter().filter(|dependency| *dependency != Dependency::Cache) {
             health.up(dependency);
         }
         assert!(health.report().0);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use metrics::{Counter, Histogram, counter, histogram, with_local_recorder};
+use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram, with_local_recorder};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
 
 use crate::domain::Verdict;
@@ -48,6 +48,8 @@ pub struct Handles {
     pub cache_ahead: Counter,
     /// Changes that found no room in memory, or waited there too long.
     pub hints_dropped: Counter,
+    /// Seconds between our clock and the one of `PostgreSQL`, as last seen.
+    pub clock_apart: Gauge,
     exporter: PrometheusHandle,
 }
 
@@ -84,6 +86,7 @@ impl Meters {
             cache_wrong: counter!("join_community_profile_cache_drift_total", "kind" => "wrong"),
             cache_ahead: counter!("join_community_profile_cache_drift_total", "kind" => "ahead"),
             hints_dropped: counter!("join_community_hints_dropped_total"),
+            clock_apart: gauge!("join_community_clock_apart_seconds"),
             exporter,
         });
         Ok(Self(Arc::new(handles)))

@@ -57,6 +57,25 @@ pub async fn preflight(config: &config::Database) -> Result<ServerFacts, StoreEr
         .await
 }
 
+impl Session {
+    /// Asks how far the server's clock is from ours.
+    ///
+    /// # Errors
+    /// If it does not answer.
+    pub async fn clock_apart(&mut self) -> Result<Duration, StoreError> {
+        // Connecting takes its time, which must not count as a difference of the clocks.
+        self.run(async |connection| sqlx::query("SELECT 1").execute(connection).await).await?;
+        self.run(async |connection| {
+            let before = OffsetDateTime::now_utc();
+            let theirs = sqlx::query_scalar(CLOCK).fetch_one(connection).await?;
+            Ok(apart(before, theirs, OffsetDateTime::now_utc()))
+        })
+        .await
+    }
+}
+
+pub(super) const CLOCK: &str = "SELECT clock_timestamp()";
+
 /// Between asking and hearing, any time is possible.
 fn apart(before: OffsetDateTime, theirs: OffsetDateTime, after: OffsetDateTime) -> Duration {
     if theirs < before {

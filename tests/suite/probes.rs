@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use join_community::operations::Dependency;
 use reqwest::StatusCode;
 use serde_json::Value;
+use sqlx::Executor as _;
 
 use crate::support::{Installation, PATIENCE, Proxy, Wire, Worker, eventually};
 
@@ -71,6 +72,32 @@ async fn an_idle_worker_notices_that_a_service_is_gone_and_back() {
     worker.stop().await;
 }
 
+/// A clock of PostgreSQL that is ahead: what stands in `pg_catalog` is found first, unless the path says otherwise.
+const AHEAD: &str = "CREATE FUNCTION public.clock_timestamp() RETURNS timestamptz LANGUAGE sql
+        AS $$ SELECT pg_catalog.clock_timestamp() + interval '1 hour' $$;
+    DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = public, pg_catalog', current_database()); END $$";
+
+#[tokio::test]
+async fn a_worker_whose_clock_is_not_the_one_of_the_database_is_not_ready_and_says_by_how_much() {
+    let installation = Installation::with(|config| config.http.listen = "127.0.0.1:0".to_owned()).await;
+    let mut stranger = installation.stranger().await;
+    stranger.execute(sqlx::raw_sql(AHEAD)).await.unwrap();
+    let worker = Worker::launch(installation.config.clone()).await;
+    let reason = worker.until_misses(Dependency::Clock).await;
+    assert!(reason.contains("1h apart, more than 30s (auth.leeway)") && reason.contains("NTP"), "{reason}");
+    let operations = worker.operations().expect("the operations server listens");
+    let report = until_not_ready(operations, "clock").await;
+    assert_eq!(report["dependencies"]["clock"]["reason"], reason, "{report}");
+    let metrics = text(operations, "metrics").await.1;
+    let apart = metrics.lines().find_map(|line| line.strip_prefix("join_community_clock_apart_seconds "));
+    let apart: f64 = apart.expect("it is measured").parse().unwrap();
+    assert!((3599.0..3661.0).contains(&apart), "{apart}");
+
+    stranger.execute("DROP FUNCTION public.clock_timestamp()").await.unwrap();
+    until_ready(operations).await;
+    worker.stop().await;
+}
+
 async fn until_ready(operations: SocketAddr) {
     eventually("readyz says ready", PATIENCE, async || match get(operations, "readyz").await {
         (StatusCode::OK, report) if report["ready"] == true => Ok(()),
@@ -94,8 +121,12 @@ async fn until_not_ready(operations: SocketAddr, dependency: &str) -> Value {
 }
 
 async fn get(operations: SocketAddr, path: &str) -> (StatusCode, Value) {
+    let (status, text) = text(operations, path).await;
+    (status, serde_json::from_str(&text).unwrap_or_default())
+}
+
+async fn text(operations: SocketAddr, path: &str) -> (StatusCode, String) {
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let answer = client.get(format!("http://{operations}/{path}")).send().await.expect("the operations server answers");
-    let status = answer.status();
-    (status, serde_json::from_str(&answer.text().await.unwrap()).unwrap_or_default())
+    (answer.status(), answer.text().await.unwrap())
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use futures_util::FutureExt as _;
 use redis::AsyncCommands as _;
+use serde_json::Value;
 use time::OffsetDateTime;
 
 use crate::dice::Dice;
@@ -51,6 +52,27 @@ fn untried() -> Outcome {
     Outcome { note: "not tried: Debian's package faketime is not installed".to_owned(), ..Outcome::default() }
 }
 
+/// A worker with a wrong clock takes requests all the same, and says that it is not ready, and why.
+async fn start_wrong(stage: &mut Stage, place: usize) -> Result<()> {
+    stage.fleet.launch()?;
+    let deadline = tokio::time::Instant::now() + MINUTE;
+    loop {
+        let (status, body) = stage.fleet.ask(place, "readyz").await.unwrap_or_default();
+        let report: Value = serde_json::from_str(&body).unwrap_or_default();
+        let of: Vec<_> = report["dependencies"].as_object().into_iter().flatten().collect();
+        let down: Vec<_> = of.iter().filter(|(_, state)| state["up"] == false).collect();
+        if let [(name, state)] = down.as_slice()
+            && *name == "clock"
+            && state["reason"].as_str().is_some_and(|reason| reason.contains("apart"))
+        {
+            ensure!(status == 503, "{status}: {report}");
+            return Ok(());
+        }
+        ensure!(tokio::time::Instant::now() < deadline, "{report} of a worker whose clock is wrong");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 /// Workers that start from now on have a wrong clock, or the right one.
 fn set_clock(stage: &mut Stage, library: &str, wrong_by: &str) {
     stage.fleet.set("LD_PRELOAD", library);
@@ -64,7 +86,9 @@ async fn alone(trial: Trial, wrong_by: &'static str) -> Result<Outcome> {
     let issuer = Issuer::new(&trial.folder.join("keys"))?;
     trust(&mut stage.fleet, &issuer.keys.jwks_path().display().to_string());
     set_clock(&mut stage, library, wrong_by);
-    stage.fleet.start(trial.workers).await?;
+    for place in 0..trial.workers {
+        start_wrong(&mut stage, place).await?;
+    }
     let mut load = Load::mixed(&stage.installation, trial.seed, if trial.quick { 100 } else { 1000 }).await?;
     add_tokens(&mut load, &stage, &issuer, wrong_by).await?;
     Dice::new(trial.seed).shuffle(&mut load.messages);
@@ -138,10 +162,12 @@ async fn times_are_sound(stage: &Stage, before: OffsetDateTime, wrong_by: &str) 
 async fn apart(trial: Trial) -> Result<Outcome> {
     let Some(library) = library() else { return Ok(untried()) };
     let mut stage = Stage::set(&trial).await?;
-    for wrong_by in ["+1h", "-1h", "+0"] {
+    for (place, wrong_by) in ["+1h", "-1h"].into_iter().enumerate() {
         set_clock(&mut stage, library, wrong_by);
-        stage.fleet.start(1).await?;
+        start_wrong(&mut stage, place).await?;
     }
+    set_clock(&mut stage, library, "+0");
+    stage.fleet.launch()?;
     let mut sender = stage.load(if trial.quick { 200 } else { 1000 }, Duration::from_millis(50)).await?;
     for (place, wrong_by) in ["+1h", "-1h", "+0"].into_iter().enumerate() {
         sender.until(20 * (place + 1)).await?;
