@@ -11,7 +11,10 @@ use crate::postgres::{Session, StoreError};
 use crate::telemetry::chain;
 
 const UPKEEP: Duration = Duration::from_secs(5);
-const PRUNING: Duration = Duration::from_hours(1);
+/// A walk reads the whole table to find a day's worth of rows, so it pays to let them gather.
+const PRUNING: Duration = Duration::from_hours(24);
+/// After a walk that failed.
+const PRUNING_AGAIN: Duration = Duration::from_hours(1);
 /// Between two slices, so that pruning never stands in the way of joining.
 const BREATH: Duration = Duration::from_millis(100);
 
@@ -23,16 +26,25 @@ pub(super) async fn keep_samples_moving(meters: Meters, stop: CancellationToken)
     }
 }
 
-/// Deletes verdicts that are older than `retention`, slice by slice, until `stop`. Several workers may do so at once.
+/// Deletes verdicts that are older than `retention` once a day, slice by slice, until `stop`. Several workers may do so
+/// at once.
 pub(super) async fn prune(mut store: Session, retention: Duration, stop: CancellationToken) {
-    let mut ticks = tokio::time::interval(PRUNING);
-    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-        match stop.run_until_cancelled(all_slices(&mut store, OffsetDateTime::now_utc() - retention)).await {
-            Some(Ok(deleted)) if deleted > 0 => info!(deleted, "verdicts older than requests.retention deleted"),
-            Some(Ok(_)) | None => {}
-            Some(Err(error)) => debug!(error = chain(&error), "old verdicts are deleted in an hour"),
+    loop {
+        let walk = all_slices(&mut store, OffsetDateTime::now_utc() - retention);
+        let Some(walked) = stop.run_until_cancelled(walk).await else { return };
+        match &walked {
+            Ok(0) => {}
+            Ok(deleted) => info!(deleted, "verdicts older than requests.retention deleted"),
+            Err(error) => debug!(error = chain(error), "old verdicts are deleted in an hour"),
+        }
+        if stop.run_until_cancelled(tokio::time::sleep(pause_after(walked.is_ok()))).await.is_none() {
+            return;
         }
     }
+}
+
+const fn pause_after(walked: bool) -> Duration {
+    if walked { PRUNING } else { PRUNING_AGAIN }
 }
 
 async fn all_slices(store: &mut Session, older_than: OffsetDateTime) -> Result<u64, StoreError> {
@@ -44,5 +56,18 @@ async fn all_slices(store: &mut Session, older_than: OffsetDateTime) -> Result<u
         let Some(next) = slice.next else { return Ok(deleted) };
         from = next;
         tokio::time::sleep(BREATH).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::pause_after;
+
+    #[test]
+    fn the_whole_table_is_walked_once_a_day_and_in_an_hour_after_a_failure() {
+        assert_eq!(pause_after(true), Duration::from_hours(24));
+        assert_eq!(pause_after(false), Duration::from_hours(1));
     }
 }
