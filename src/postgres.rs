@@ -23,7 +23,7 @@ pub use outbox::{Claim, OutboxDepth, Paid, Side};
 pub use preflight::{ServerFacts, preflight};
 pub use requests::{Owed, Pruned, RecordedRequest};
 pub use session::{Role, Session};
-pub use suspects::Fingerprint;
+pub use suspects::{Fingerprint, Marks};
 
 /// Every statement of the worker, by name: a test prepares each against the migrated schema.
 pub const STATEMENTS: &[(&str, &str)] = &[
@@ -45,6 +45,7 @@ pub const STATEMENTS: &[(&str, &str)] = &[
     ("recorded", requests::RECORDED),
     ("prune", requests::PRUNE),
     ("outbox_depth", outbox::DEPTH),
+    ("stand_for", suspects::STAND_FOR),
     ("mark", suspects::MARK),
     ("unmark", suspects::UNMARK),
     ("unmark_process", suspects::UNMARK_PROCESS),

@@ -68,6 +68,23 @@ impl Authenticator {
         (incoming.user_id.as_deref() == Some(self.worker_user.as_str())).then_some(&incoming.own)
     }
 
+    /// Who sent a message that is not to be read, as far as the broker vouches for that: the producer, or whoever a copy
+    /// of the worker names. A token, if present, would be the only proof, and is not looked at.
+    #[must_use]
+    pub fn unread_sender(&self, incoming: &Incoming) -> Option<(Requester, Option<Caller>, Proof)> {
+        if incoming.authorization.is_some() {
+            return None;
+        }
+        let unjudged = Proof::Producer { vouches: false, may_elevate: false };
+        let Some(own) = self.own_headers(incoming) else {
+            return incoming.user_id.as_deref().map(|user| (Requester::producer(user), None, unjudged));
+        };
+        let requester = Requester::from_own_record(own.requester.as_deref()?)?;
+        let caller = own.caller.as_deref().and_then(Caller::parse);
+        let by_token = own.permission.map(|permission| Proof::Token { permission, expired: false });
+        Some((requester, caller, by_token.unwrap_or(unjudged)))
+    }
+
     /// Proves who sent a request, or says why not. A token, if present, is the only proof.
     #[must_use]
     pub fn authenticate(&self, incoming: &Incoming, decoded: &Decoded, now: OffsetDateTime) -> Authentication {
@@ -139,11 +156,14 @@ impl Authenticator {
 
     /// A copy that this worker wrote: who asks stands proven, what that entitles to is looked up again.
     fn by_own_headers(&self, own: &OwnHeaders, decoded: &Decoded) -> Result<Proven, &'static str> {
-        let (Some(requester), Some(caller)) = (&own.requester, &own.caller) else {
-            return Err(refusal::NO_PROOF);
-        };
+        let requester = own.requester.as_deref().ok_or(refusal::NO_PROOF)?;
         let requester = Requester::from_own_record(requester).ok_or(refusal::COPY_DAMAGED)?;
-        let caller = Caller::parse(caller).ok_or(refusal::COPY_DAMAGED)?;
+        let caller = match (own.caller.as_deref(), requester.producer_user()) {
+            (Some(caller), _) => Caller::parse(caller).ok_or(refusal::COPY_DAMAGED)?,
+            // Copied without being read: what the producer says of the caller stands in the body still.
+            (None, Some(user)) => return self.by_producer(user, decoded),
+            (None, None) => return Err(refusal::NO_PROOF),
+        };
         let site = decoded.body.site;
         let proof = if let Some(user) = requester.producer_user() {
             self.producers.proof(user, site, caller.identity_type).ok_or(refusal::PRODUCER_WITHDRAWN)?

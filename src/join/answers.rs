@@ -14,10 +14,10 @@ use crate::postgres::StoreError;
 use crate::rabbitmq::consumer::Tag;
 use crate::rabbitmq::topology::rung_for;
 use crate::telemetry::chain;
-use crate::wire::Incoming;
 use crate::wire::copy::{self, DeadLetter, DeadReason, History, Sender};
 use crate::wire::reply::{self, Reply};
 use crate::wire::request::{Malformed, target_missing};
+use crate::wire::{Incoming, Outgoing};
 
 /// A delivery that leaves as a copy, with the request in it where one is proven.
 #[derive(Clone, Copy)]
@@ -101,7 +101,11 @@ impl Desk {
         let error = "the worker ended each time that it handled this message, twice with no other in hand";
         warn!(body.sha256 = copy::body_digest(&incoming.body), "a message that ends the worker becomes a dead letter");
         let why = DeadLetter { reason: DeadReason::CrashLoop, pointer: None, error };
-        self.dead_letter(unproven(tag, incoming), &why, settle);
+        let sender = self.authenticator.unread_sender(incoming);
+        let sender =
+            sender.as_ref().map(|(requester, caller, proof)| Sender { requester, caller: *caller, proof: *proof });
+        let history = History { sender, ..self.history(incoming, None) };
+        self.bury(tag, &why, self.letter(incoming, &history, &why), settle);
     }
 
     fn refuse_malformed(&self, parcel: Parcel<'_>, malformed: &Malformed, settle: &mut Settle) {
@@ -128,10 +132,17 @@ impl Desk {
 
     fn dead_letter(&self, parcel: Parcel<'_>, why: &DeadLetter<'_>, settle: &mut Settle) {
         let Parcel { tag, incoming, request } = parcel;
+        self.bury(tag, why, self.letter(incoming, &self.history(incoming, request), why), settle);
+    }
+
+    fn letter(&self, incoming: &Incoming, history: &History<'_>, why: &DeadLetter<'_>) -> Outgoing {
+        copy::dead_letter(incoming, history, why, &self.names.internal(), &self.worker_user)
+    }
+
+    fn bury(&self, tag: Tag, why: &DeadLetter<'_>, letter: Outgoing, settle: &mut Settle) {
         debug!(reason = why.reason.as_str(), pointer = why.pointer, "dead letter");
         self.meters.dead_letters.increment(1);
-        let history = self.history(incoming, request);
-        settle.move_on(tag, copy::dead_letter(incoming, &history, why, &self.names.internal(), &self.worker_user));
+        settle.move_on(tag, letter);
     }
 
     fn history<'a>(&self, incoming: &Incoming, request: Option<&'a Request>) -> History<'a> {

@@ -24,12 +24,13 @@ struct Part {
 
 impl Lane {
     /// Brings a batch to its outcome and settles it. After any failure it starts again from load: nothing decided before
-    /// a failure is used after it.
+    /// a failure is used after it. In an outage it holds the deliveries for no longer than it is told.
     pub(super) async fn join(
         &mut self,
         items: Vec<Item>,
         settle: &mut Settle,
         stop: &CancellationToken,
+        longest_hold: Duration,
     ) -> Result<Option<Pause>, Gone> {
         let mut parts = vec![Part { items, failures: 0 }];
         let mut outage: Option<(Instant, Pauses)> = None;
@@ -49,7 +50,7 @@ impl Lane {
                     self.desk.health.down(Dependency::Database, chain(&error));
                     let (since, pauses) =
                         outage.get_or_insert_with(|| (started, Pauses::up_to(self.desk.outage.max_pause)));
-                    if let Some(pause) = hold(*since, self.desk.outage.hold, pauses.next_pause(), stop).await {
+                    if let Some(pause) = hold(*since, longest_hold, pauses.next_pause(), stop).await {
                         return Ok(Some(pause));
                     }
                     // Without the channel the batch is the broker's again: it will come back, here or elsewhere.

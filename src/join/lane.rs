@@ -39,6 +39,7 @@ impl Lane {
     /// Makes a lane with a session of its own.
     #[must_use]
     pub fn new(desk: Arc<Desk>, store: Session) -> Self {
+        let store = store.standing_for(desk.id);
         Self { desk, store }
     }
 
@@ -59,7 +60,10 @@ impl Lane {
             desk.health.up(Dependency::Consuming);
             match self.serve(deliveries, careful, stop).await? {
                 Pause::Stop => break,
-                Pause::Recovered => careful = false,
+                Pause::Recovered => {
+                    careful = false;
+                    pauses.reset();
+                }
                 Pause::Outage => {
                     careful = true;
                     stop.run_until_cancelled(tokio::time::sleep(pauses.next_pause())).await;
@@ -116,11 +120,17 @@ impl Lane {
         settle: &mut Settle,
         stop: &CancellationToken,
     ) -> Result<Option<Pause>, Gone> {
+        if fresh.is_empty() {
+            return Ok(None);
+        }
         let desk = Arc::clone(&self.desk);
-        let _shared = desk.floor.read().await;
+        // A suspect may keep the floor for as long as an outage is sat out.
+        let Some(_shared) = stop.run_until_cancelled(desk.floor.read()).await else {
+            return Ok(Some(Pause::Stop));
+        };
         let items: Vec<Item> =
             fresh.into_iter().filter_map(|(tag, incoming)| desk.take_in(tag, incoming, settle)).collect();
-        let pause = self.join(items, settle, stop).await?;
+        let pause = self.join(items, settle, stop, desk.outage.hold).await?;
         if pause.is_none() {
             settle.acknowledge().await?;
         }

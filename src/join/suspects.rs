@@ -2,6 +2,7 @@
 //! lane's ordinary way, which pays nothing for it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_lc_rs::digest::{Context, SHA256};
 use tokio::time::Instant;
@@ -10,9 +11,9 @@ use tracing::debug;
 
 use super::batch::hold;
 use super::lane::{Lane, Pause};
-use super::settle::{Gone, Settle};
+use super::settle::{Copied, Gone, Settle};
 use crate::operations::Dependency;
-use crate::postgres::Fingerprint;
+use crate::postgres::{Fingerprint, Marks, StoreError};
 use crate::rabbitmq::consumer::Tag;
 use crate::retry::Pauses;
 use crate::telemetry::chain;
@@ -20,6 +21,19 @@ use crate::wire::Incoming;
 
 /// A suspect that processes died of so often, alone, is not tried again.
 const CRASHES: u64 = 2;
+/// `PostgreSQL` may hear of a death later than the broker: whoever still seems to live is looked at again, so often.
+const LOOKS: u32 = 5;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
+
+/// What came of one try.
+enum Tried {
+    /// The delivery has its outcome.
+    Settled,
+    /// Nothing: processes died of it.
+    Deadly,
+    /// Nothing: the worker stops, or `PostgreSQL` is out.
+    Paused(Pause),
+}
 
 impl Lane {
     /// Handles suspects one at a time: alone in the process, and marked before anything of it is read. Whoever comes back
@@ -30,70 +44,128 @@ impl Lane {
         settle: &mut Settle,
         stop: &CancellationToken,
     ) -> Result<Option<Pause>, Gone> {
-        let desk = Arc::clone(&self.desk);
         for (tag, incoming) in suspects {
-            let Some(_alone) = stop.run_until_cancelled(desk.floor.write()).await else {
-                return Ok(Some(Pause::Stop));
-            };
-            if !settle.is_possible() {
-                return Err(Gone::Ended);
+            self.desk.meters.suspects.increment(1);
+            let pause = self.until_tried(tag, &incoming, settle, stop).await?;
+            if pause.is_some() {
+                return Ok(pause);
             }
-            let suspect = fingerprint(&incoming);
-            let crashes = match self.mark(&suspect, settle, stop).await? {
-                Marked::Crashes(crashes) => crashes,
-                Marked::Not(pause) => return Ok(Some(pause)),
-            };
-            desk.meters.suspects.increment(1);
-            if crashes >= CRASHES {
-                // Its marks stay: if it is sent again and kills again, it is known.
-                desk.give_up_unread(tag, &incoming, settle);
-            } else {
-                let joined = match desk.take_in(tag, incoming, settle) {
-                    Some(item) => self.join(vec![item], settle, stop).await,
-                    None => Ok(None),
-                };
-                // Whatever it came to, nobody died of it.
-                self.unmark(&suspect).await;
-                if let Some(pause) = joined? {
-                    return Ok(Some(pause));
-                }
-            }
-            settle.acknowledge().await?;
         }
         Ok(None)
     }
 
-    /// Marks a suspect. While it is unknown whether that was done, the delivery is held: it would come back marked by a
-    /// process that lives, to others who must take that process for dead.
-    async fn mark(
+    /// Tries a suspect until it has an outcome, in an outage for as long as deliveries may be held: given back at once, it
+    /// would be back at once. While it waits unmarked, others may work: its trouble may be its own.
+    async fn until_tried(
         &mut self,
-        suspect: &Fingerprint,
+        tag: Tag,
+        incoming: &Incoming,
         settle: &mut Settle,
         stop: &CancellationToken,
-    ) -> Result<Marked, Gone> {
+    ) -> Result<Option<Pause>, Gone> {
         let desk = Arc::clone(&self.desk);
-        let (since, mut pauses) = (Instant::now(), Pauses::up_to(desk.outage.max_pause));
-        let unmarked = loop {
-            match self.store.mark_suspect(suspect, desk.id).await {
-                Ok(crashes) => return Ok(Marked::Crashes(crashes)),
-                Err(error) => desk.health.down(Dependency::Database, chain(&error)),
-            }
-            if let Some(pause) = hold(since, desk.outage.hold, pauses.next_pause(), stop).await {
-                break Ok(Marked::Not(pause));
+        // Waiting for the floor counts: it may have been an outage that kept it.
+        let (since, mut pauses, mut alone) = (Instant::now(), Pauses::up_to(desk.outage.max_pause), None);
+        loop {
+            if alone.is_none() {
+                alone = stop.run_until_cancelled(desk.floor.write()).await;
+                if alone.is_none() {
+                    return Ok(Some(Pause::Stop));
+                }
             }
             if !settle.is_possible() {
-                break Err(Gone::Ended);
+                return Err(Gone::Ended);
             }
-        };
-        // Ours alone: others may really have died of it.
-        if let Err(error) = self.store.unmark_process(desk.id).await {
-            debug!(error = chain(&error), "a mark may stay for now");
+            let tried = self.attempt(tag, incoming, settle, stop).await;
+            if matches!(tried, Ok(Tried::Settled)) {
+                return Ok(None);
+            }
+            // Whoever waits, or gives it back, did not die of it. What others died of stays marked.
+            if self.unmark_own().await {
+                alone = None;
+            }
+            let pause = match tried? {
+                Tried::Settled => return Ok(None),
+                Tried::Deadly => return self.give_up_on(tag, incoming, settle, stop).await,
+                Tried::Paused(Pause::Outage) => hold(since, desk.outage.hold, pauses.next_pause(), stop).await,
+                Tried::Paused(pause @ (Pause::Stop | Pause::Recovered)) => Some(pause),
+            };
+            if pause.is_some() {
+                return Ok(pause);
+            }
         }
-        unmarked
     }
 
-    /// Tried twice, since the first time may only find out that the connection is gone. A mark that cannot be taken away
-    /// now goes when the lane next asks whether `PostgreSQL` serves.
+    /// Tries a suspect once, with nothing else in hand in the whole process.
+    async fn attempt(
+        &mut self,
+        tag: Tag,
+        incoming: &Incoming,
+        settle: &mut Settle,
+        stop: &CancellationToken,
+    ) -> Result<Tried, Gone> {
+        let desk = Arc::clone(&self.desk);
+        let suspect = fingerprint(incoming);
+        match self.mark(&suspect, stop).await {
+            Ok(Some(marks)) if marks.dead >= CRASHES => return Ok(Tried::Deadly),
+            Ok(Some(_)) => {}
+            Ok(None) => return Ok(Tried::Paused(Pause::Stop)),
+            Err(error) => {
+                desk.health.down(Dependency::Database, chain(&error));
+                return Ok(Tried::Paused(Pause::Outage));
+            }
+        }
+        if let Some(item) = desk.take_in(tag, incoming.clone(), settle)
+            && let Some(pause) = self.join(vec![item], settle, stop, Duration::ZERO).await?
+        {
+            return Ok(Tried::Paused(pause));
+        }
+        self.unmark(&suspect).await;
+        settle.acknowledge().await?;
+        Ok(Tried::Settled)
+    }
+
+    /// Marks a suspect. Others who live try the same message, sent several times, or are dying of it this moment: these few
+    /// looks tell. `None` if the worker stops meanwhile.
+    async fn mark(&mut self, suspect: &Fingerprint, stop: &CancellationToken) -> Result<Option<Marks>, StoreError> {
+        let id = self.desk.id;
+        let mut marks = self.store.mark_suspect(suspect, id).await?;
+        for _ in 0..LOOKS {
+            if marks.dead >= CRASHES || marks.others < CRASHES {
+                break;
+            }
+            if stop.run_until_cancelled(tokio::time::sleep(BETWEEN_LOOKS)).await.is_none() {
+                return Ok(None);
+            }
+            marks = self.store.mark_suspect(suspect, id).await?;
+        }
+        Ok(Some(marks))
+    }
+
+    /// Makes a dead letter of a suspect. Its marks go before its delivery does: replayed or sent again, once the fault is
+    /// mended, it shall not be taken for what it was.
+    async fn give_up_on(
+        &mut self,
+        tag: Tag,
+        incoming: &Incoming,
+        settle: &mut Settle,
+        stop: &CancellationToken,
+    ) -> Result<Option<Pause>, Gone> {
+        self.desk.give_up_unread(tag, incoming, settle);
+        while let Some((copied, fate)) = stop.run_until_cancelled(settle.next_copy()).await {
+            if copied == tag && fate == Copied::Confirmed {
+                self.unmark(&fingerprint(incoming)).await;
+            }
+            settle.copied(copied, fate).await?;
+            if copied == tag {
+                return Ok(None);
+            }
+        }
+        Ok(Some(Pause::Stop))
+    }
+
+    /// Takes all marks of a suspect away. Tried twice, since the first time may only find out that the connection is gone. A
+    /// mark that cannot be taken away now goes when the lane next asks whether `PostgreSQL` serves.
     async fn unmark(&mut self, suspect: &Fingerprint) {
         for _ in 0..2 {
             match self.store.unmark_suspect(suspect).await {
@@ -102,14 +174,15 @@ impl Lane {
             }
         }
     }
-}
 
-/// Whether a suspect is marked.
-enum Marked {
-    /// It is; so many processes died of it.
-    Crashes(u64),
-    /// It is not, and is not to be tried.
-    Not(Pause),
+    /// Takes the marks of this process away, and says whether that is done. Those of others stay: they may really have died.
+    async fn unmark_own(&mut self) -> bool {
+        let unmarked = self.store.unmark_process(self.desk.id).await;
+        if let Err(error) = &unmarked {
+            debug!(error = chain(error), "a mark may stay for now");
+        }
+        unmarked.is_ok()
+    }
 }
 
 /// Told apart by their lengths, so that no two messages have the same for the asking.

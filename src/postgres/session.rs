@@ -6,8 +6,10 @@ use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Connection};
 use tracing::debug;
+use uuid::Uuid;
 
 use super::StoreError;
+use super::suspects::STAND_FOR;
 use crate::config;
 
 /// What a session is for; decides the planner's settings.
@@ -30,6 +32,7 @@ pub struct Session {
     connect_limit: Duration,
     statement_limit: Duration,
     connection: Option<PgConnection>,
+    stands_for: Option<Uuid>,
 }
 
 impl Session {
@@ -44,7 +47,14 @@ impl Session {
             // The server ends the statement first; this limit is for a server that does not answer at all.
             statement_limit: config.statement_timeout + Duration::from_secs(1),
             connection: None,
+            stands_for: None,
         })
+    }
+
+    /// Lets everybody see that a process lives, for as long as this session is connected, or another that stands for it.
+    #[must_use]
+    pub fn standing_for(self, process: Uuid) -> Self {
+        Self { stands_for: Some(process), ..self }
     }
 
     /// Runs one statement or several on the connection, within the limits.
@@ -101,7 +111,14 @@ impl Session {
     }
 
     async fn connect(&self) -> Result<PgConnection, StoreError> {
-        let connection = tokio::time::timeout(self.connect_limit, PgConnection::connect_with(&self.options))
+        let connecting = async {
+            let mut connection = PgConnection::connect_with(&self.options).await?;
+            if let Some(process) = self.stands_for {
+                sqlx::query(STAND_FOR).bind(process).execute(&mut connection).await?;
+            }
+            Ok::<_, sqlx::Error>(connection)
+        };
+        let connection = tokio::time::timeout(self.connect_limit, connecting)
             .await
             .map_err(|_| StoreError::Silent(self.connect_limit))??;
         debug!("connected to PostgreSQL");

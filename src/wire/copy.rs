@@ -40,8 +40,8 @@ pub struct History<'a> {
 pub struct Sender<'a> {
     /// Who is answerable.
     pub requester: &'a Requester,
-    /// Who calls.
-    pub caller: Caller,
+    /// Who calls; `None` if that stands in a body that nobody has read.
+    pub caller: Option<Caller>,
     /// How that was proven.
     pub proof: Proof,
 }
@@ -50,7 +50,7 @@ impl<'a> Sender<'a> {
     /// The sender of a request.
     #[must_use]
     pub const fn of(request: &'a Request) -> Self {
-        Self { requester: &request.requester, caller: request.caller, proof: request.proof }
+        Self { requester: &request.requester, caller: Some(request.caller), proof: request.proof }
     }
 }
 
@@ -187,7 +187,9 @@ fn base(incoming: &Incoming, history: &History<'_>, exchange: &str, routing_key:
     push(&mut copy, headers::ARRIVED, &instant::text(history.arrived));
     if let Some(sender) = travelling(history) {
         push(&mut copy, headers::REQUESTER, sender.requester.as_str());
-        push(&mut copy, headers::CALLER, &sender.caller.to_string());
+        if let Some(caller) = sender.caller {
+            push(&mut copy, headers::CALLER, &caller.to_string());
+        }
         if let Proof::Token { permission, .. } = sender.proof {
             copy.headers.push((headers::PERMISSION.into(), HeaderValue::Flag(permission)));
         }

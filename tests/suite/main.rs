@@ -22,6 +22,8 @@ mod facts;
 mod forged_headers;
 mod joining;
 mod keys;
+#[cfg(feature = "fail-points")]
+mod killer;
 mod ladder;
 mod lock_order;
 mod many;
@@ -40,6 +42,7 @@ mod rounds;
 mod session;
 mod shutdown;
 mod statements;
+mod suspects;
 mod topology;
 mod two_workers;
 mod verdicts;

@@ -121,3 +121,32 @@ fn a_worker_that_publishes_a_request_is_no_producer() {
     let outcome = authenticator().authenticate(&by_user(WORKER), &request, NOW);
     assert_eq!(outcome, Authentication::Refused(refusal::NO_PROOF));
 }
+
+#[test]
+fn a_copy_that_was_never_read_is_worth_what_its_producer_says_in_the_body() {
+    let authenticator = authenticator();
+    let (requester, caller, _) = authenticator.unread_sender(&by_user("member-gateway")).unwrap();
+    assert_eq!((requester.as_str(), caller), ("producer:member-gateway", None));
+    let unread = copy(OwnHeaders { caller: None, ..by_gateway() });
+    let read_late = authenticator.authenticate(&unread, &request_by(Claim::Caller(APP)), NOW);
+    let read_at_once = authenticator.authenticate(&by_user("member-gateway"), &request_by(Claim::Caller(APP)), NOW);
+    assert_eq!(read_late, read_at_once);
+    let stranger = OwnHeaders { requester: Some("producer:stranger".into()), ..OwnHeaders::default() };
+    let by_stranger = authenticator.authenticate(&copy(stranger), &request_by(Claim::Caller(APP)), NOW);
+    assert_eq!(by_stranger, Authentication::Refused(refusal::NO_PROOF));
+}
+
+#[test]
+fn who_sent_what_is_not_to_be_read_is_told_by_the_broker_alone_and_never_beside_a_token() {
+    let authenticator = authenticator();
+    let (requester, caller, proof) = authenticator.unread_sender(&copy(by_token())).unwrap();
+    let permitted = Proof::Token { permission: true, expired: false };
+    assert_eq!((requester, caller, proof), (Requester::token(ISSUER, MEMBER), Some(MEMBER), permitted));
+    // Its token may be false: the producer's word, or the worker's, must not take its place.
+    for incoming in [by_user("member-gateway"), copy(by_gateway())] {
+        let with_token = Incoming { authorization: Some("Bearer x".into()), ..incoming };
+        assert_eq!(authenticator.unread_sender(&with_token), None);
+    }
+    assert_eq!(authenticator.unread_sender(&Incoming::default()), None);
+    assert_eq!(authenticator.unread_sender(&copy(OwnHeaders::default())), None);
+}

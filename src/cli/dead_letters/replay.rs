@@ -154,7 +154,7 @@ impl WayBack {
         };
         self.check_age(letter, now)?;
         let (attempts, arrived) = self.authenticator.history(&incoming, now);
-        let sender = Sender { requester: &proven.requester, caller: proven.caller, proof: proven.proof };
+        let sender = Sender { requester: &proven.requester, caller: Some(proven.caller), proof: proven.proof };
         let history = History { attempts, arrived, sender: Some(sender) };
         Ok(copy::replay(&incoming, &history, &self.names.intake(), &self.worker))
     }

@@ -33,7 +33,7 @@ fn every_copy_fits_however_large_what_it_copies_is() {
     for name in [1000, 8000] {
         let requester = Requester::producer(&"x".repeat(name));
         let proof = Proof::Token { permission: true, expired: false };
-        let sender = Some(Sender { requester: &requester, caller, proof });
+        let sender = Some(Sender { requester: &requester, caller: Some(caller), proof });
         let history = History { attempts: u32::MAX, arrived: OffsetDateTime::UNIX_EPOCH, sender };
         let request = largest(WHOLE_BODY);
         let text = "x".repeat(100_000);

@@ -185,7 +185,7 @@ fn survives_writing(body: &Body) {
 
 /// The copy on the ladder is the same request, one attempt later, from the same sender.
 fn survives_the_ladder(incoming: &Incoming, decoded: &Decoded, sender: Option<&Proven>, attempts: u32) {
-    let sender = sender.map(|(requester, caller, proof)| Sender { requester, caller: *caller, proof: *proof });
+    let sender = sender.map(|(requester, caller, proof)| Sender { requester, caller: Some(*caller), proof: *proof });
     let history = History { attempts, arrived: NOW, sender };
     let copied = copy::retry(incoming, &history, "join-community.internal", "retry.1s", WORKER);
     fits_into_a_frame(&copied);

@@ -51,6 +51,31 @@ async fn what_the_broker_gave_up_is_replayed_on_its_producers_word() {
 }
 
 #[tokio::test]
+async fn what_the_worker_gave_up_unread_is_replayed_on_its_producers_word_and_starts_afresh() {
+    let installation = Installation::new().await;
+    let (site, member) = (Uuid::now_v7(), Uuid::now_v7());
+    let letter = |member| {
+        dead(Message::join(site, member))
+            .text_header("x-join-community-reason", "crash_loop")
+            .text_header("x-join-community-first-seen", &now())
+            .header("x-join-community-attempts", AMQPValue::LongLongInt(3))
+    };
+    let worker = installation.producer_as_worker().await;
+    worker.send(&letter(member).text_header("x-join-community-requester", "producer:member-gateway")).await;
+    worker.send(&letter(member).id("stranger").text_header("x-join-community-requester", "producer:stranger")).await;
+    worker.send(&letter(member).id("by-token")).await;
+    let said = dead_letters(&installation, &["replay", "--all", "--output", "json"]).await;
+    let told = said.json();
+    assert_eq!((said.code, &told["replayed"]), (Some(1), &1.into()), "{told}");
+    let refused: Vec<_> = told["refused"].as_array().unwrap().iter().map(|refused| &refused["requestId"]).collect();
+    assert_eq!(refused, ["stranger", "by-token"]);
+    let copy = installation.messages("join-community.requests", 1).await.remove(0);
+    assert_eq!(copy.headers["x-join-community-attempts"], 0);
+    assert_eq!(copy.header("x-join-community-requester"), "producer:member-gateway");
+    assert_eq!(copy.header("x-join-community-caller"), format!("MEMBER:{member}"));
+}
+
+#[tokio::test]
 async fn a_token_that_the_broker_left_on_a_letter_proves_it_and_stays_only_if_it_has_expired() {
     let issuer = Issuer::new();
     let installation = Installation::with(|config| issuer.trusted_by(config)).await;
