@@ -1,5 +1,6 @@
 //! The nouns and the one rule. Pure: no I/O, no serialisation, time is passed in.
 
+mod attempts;
 mod caller;
 mod change;
 mod ids;
@@ -8,6 +9,7 @@ mod request;
 mod site;
 mod verdict;
 
+pub use attempts::{Attempts, Wait};
 pub use caller::{Caller, IdentityType, Requester};
 pub use change::{Change, Origin};
 pub use ids::{MemberId, RequestId, SiteId};

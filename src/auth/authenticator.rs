@@ -15,7 +15,7 @@ use super::producers::Producers;
 use super::tokens::{Moments, Tokens};
 use super::{AuthSetupError, Authentication, Doubt, Proven, refusal};
 use crate::config;
-use crate::domain::{Caller, Proof, Requester};
+use crate::domain::{Attempts, Caller, Proof, Requester};
 use crate::wire::request::{Claim, Decoded};
 use crate::wire::{Incoming, OwnHeaders};
 
@@ -52,11 +52,11 @@ impl Authenticator {
 
     /// What the headers and clocks say of a request's past: how often it was on the ladder, and when it first arrived.
     #[must_use]
-    pub fn history(&self, incoming: &Incoming, now: OffsetDateTime) -> (u32, OffsetDateTime) {
+    pub fn history(&self, incoming: &Incoming, now: OffsetDateTime) -> (Attempts, OffsetDateTime) {
         let taken = incoming.taken_at.unwrap_or(now);
         let (attempts, arrived) = match self.own_headers(incoming) {
-            Some(own) => (own.attempts.unwrap_or(0), own.arrived.as_deref().and_then(instant)),
-            None => (0, self.max_queue_delay.and(incoming.timestamp).and_then(broker_time)),
+            Some(own) => (attempts(own), own.arrived.as_deref().and_then(instant)),
+            None => (Attempts::default(), self.max_queue_delay.and(incoming.timestamp).and_then(broker_time)),
         };
         // Another machine's clock may be ahead; nothing arrives after it was taken in.
         (attempts, arrived.map_or(taken, |arrived| arrived.min(taken)))
@@ -188,6 +188,12 @@ impl Authenticator {
         let proof = self.producers.proof(user, decoded.body.site, caller.identity_type).ok_or(refusal::NO_PROOF)?;
         Ok(Proven { caller, requester: Requester::producer(user), proof })
     }
+}
+
+fn attempts(own: &OwnHeaders) -> Attempts {
+    let (unknown_member, busy) = (own.attempts_unknown_member.unwrap_or(0), own.attempts_busy.unwrap_or(0));
+    let others = own.attempts.unwrap_or(0).saturating_sub(unknown_member).saturating_sub(busy);
+    Attempts { unknown_member, busy, others }
 }
 
 fn instant(text: &str) -> Option<OffsetDateTime> {

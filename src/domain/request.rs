@@ -2,7 +2,7 @@
 
 use time::OffsetDateTime;
 
-use super::{Caller, MemberId, RequestId, Requester, SiteId};
+use super::{Attempts, Caller, MemberId, RequestId, Requester, SiteId};
 
 /// How the caller was proven, and what that proof entitles to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub struct Request {
     /// SHA-256 over the meaning: what must be equal when the id is used again.
     pub digest: [u8; 32],
     /// How often the request was on the retry ladder.
-    pub attempts: u32,
+    pub attempts: Attempts,
     /// When it was first seen.
     pub received_at: OffsetDateTime,
     /// W3C trace context of the producer, validated.

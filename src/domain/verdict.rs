@@ -179,7 +179,7 @@ pub fn decide(request: &Request, standing: &Standing, patience: u32) -> Decision
         return Decision::TargetMissing;
     }
     let Some(member) = standing.member.as_ref().filter(|member| !member.deleted) else {
-        let waited = request.attempts >= patience;
+        let waited = request.attempts.unknown_member >= patience;
         return if waited { Decision::Decided(Verdict::Rejected(Rejection::NotFound)) } else { Decision::Later };
     };
     Decision::Decided(join(member, standing.gate))

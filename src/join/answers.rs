@@ -8,7 +8,7 @@ use super::Desk;
 use super::arrival::{Arrival, Item, examine};
 use super::rounds::Outcome;
 use super::settle::Settle;
-use crate::domain::{Change, Member, Origin, Request, Verdict, to_millis};
+use crate::domain::{Change, Member, Origin, Request, Verdict, Wait, to_millis};
 use crate::fail_point::{self, Point};
 use crate::postgres::StoreError;
 use crate::rabbitmq::consumer::Tag;
@@ -44,7 +44,7 @@ impl Desk {
                 self.reply(&incoming, reply::unauthenticated(reason), None);
                 settle.done(tag);
             }
-            Arrival::NoKeys => self.try_later(unproven(tag, &incoming), settle),
+            Arrival::NoKeys => self.try_later(unproven(tag, &incoming), Wait::Keys, settle),
         }
         None
     }
@@ -72,7 +72,7 @@ impl Desk {
                 };
                 self.dead_letter(parcel, &why, settle);
             }
-            Outcome::Later => self.try_later(parcel, settle),
+            Outcome::Later => self.try_later(parcel, Wait::UnknownMember, settle),
             Outcome::TargetMissing => self.refuse_malformed(parcel, &target_missing(), settle),
         }
     }
@@ -83,8 +83,8 @@ impl Desk {
         let parcel = Parcel { tag: *tag, incoming, request: Some(request) };
         let told = chain(error);
         let reason = match error {
-            StoreError::Contention(_) if request.attempts < self.join.busy_retries => {
-                return self.try_later(parcel, settle);
+            StoreError::Contention(_) if request.attempts.busy < self.join.busy_retries => {
+                return self.try_later(parcel, Wait::Busy, settle);
             }
             StoreError::Contention(_) => DeadReason::Busy,
             StoreError::Permanent(_) | StoreError::Outage(_) | StoreError::Silent(_) => {
@@ -122,10 +122,11 @@ impl Desk {
         self.dead_letter(parcel, &why, settle);
     }
 
-    fn try_later(&self, Parcel { tag, incoming, request }: Parcel<'_>, settle: &mut Settle) {
-        let history = self.history(incoming, request);
-        let key = self.names.retry_key(rung_for(history.attempts + 1));
-        debug!(attempts = history.attempts, key, "tried again later");
+    fn try_later(&self, Parcel { tag, incoming, request }: Parcel<'_>, wait: Wait, settle: &mut Settle) {
+        let mut history = self.history(incoming, request);
+        history.attempts = history.attempts.one_more(wait);
+        let key = self.names.retry_key(rung_for(history.attempts.of(wait)));
+        debug!(?wait, attempts = history.attempts.total(), key, "tried again later");
         self.meters.retries.increment(1);
         settle.move_on(tag, copy::retry(incoming, &history, &self.names.internal(), key, &self.worker_user));
     }

@@ -4,7 +4,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use time::OffsetDateTime;
 
 use crate::auth::{Authentication, Authenticator, Proven};
-use crate::domain::{Caller, IdentityType, MemberId, Request};
+use crate::domain::{Attempts, Caller, IdentityType, MemberId, Request};
 use crate::rabbitmq::consumer::Tag;
 use crate::wire::Incoming;
 use crate::wire::request::{Decoded, Malformed, decode};
@@ -44,7 +44,7 @@ pub(super) fn examine(incoming: &Incoming, authenticator: &Authenticator, now: O
     }
 }
 
-fn request(decoded: Decoded, proven: Proven, (attempts, received_at): (u32, OffsetDateTime)) -> Request {
+fn request(decoded: Decoded, proven: Proven, (attempts, received_at): (Attempts, OffsetDateTime)) -> Request {
     let Decoded { id, body, traceparent, .. } = decoded;
     let Proven { caller, requester, proof } = proven;
     let target = body.member.or_else(|| own_member(caller));

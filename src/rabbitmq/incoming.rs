@@ -47,11 +47,14 @@ pub fn from_parts(
 
 fn read_headers(table: &FieldTable, incoming: &mut Incoming) {
     let header = |name: &str| table.inner().get(name);
+    let counter = |name: &str| header(name).and_then(number).and_then(|count| u32::try_from(count).ok());
     incoming.authorization = header(headers::AUTHORIZATION).map(text);
     incoming.traceparent = header(headers::TRACEPARENT).map(text);
     incoming.tracestate = header(headers::TRACESTATE).map(text);
     incoming.own = OwnHeaders {
-        attempts: header(headers::ATTEMPTS).and_then(number).and_then(|attempts| u32::try_from(attempts).ok()),
+        attempts: counter(headers::ATTEMPTS),
+        attempts_unknown_member: counter(headers::ATTEMPTS_UNKNOWN_MEMBER),
+        attempts_busy: counter(headers::ATTEMPTS_BUSY),
         arrived: header(headers::ARRIVED).map(text),
         requester: header(headers::REQUESTER).map(text),
         caller: header(headers::CALLER).map(text),

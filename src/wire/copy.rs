@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 
 use super::request::trace;
 use super::{HeaderValue, Incoming, Outgoing, headers, instant};
-use crate::domain::{Caller, Proof, Request, Requester};
+use crate::domain::{Attempts, Caller, Proof, Request, Requester};
 
 /// Longest short string of AMQP, in bytes.
 const SHORT: usize = 255;
@@ -27,8 +27,8 @@ const HEAD_OF_BODY: usize = 1024;
 /// What is known of a request's past.
 #[derive(Clone, Copy, Debug)]
 pub struct History<'a> {
-    /// How often it was on the ladder.
-    pub attempts: u32,
+    /// How often it was on the ladder; in a copy that goes there, this time included.
+    pub attempts: Attempts,
     /// When it first arrived.
     pub arrived: OffsetDateTime,
     /// Who sent it, if that is proven.
@@ -101,7 +101,7 @@ pub struct DeadLetter<'a> {
 #[must_use]
 pub fn retry(incoming: &Incoming, history: &History<'_>, exchange: &str, routing_key: &str, user: &str) -> Outgoing {
     let mut copy = base(incoming, history, exchange, routing_key, user);
-    carry_on(&mut copy, incoming, history, history.attempts.saturating_add(1));
+    carry_on(&mut copy, incoming, history, history.attempts);
     copy
 }
 
@@ -109,7 +109,7 @@ pub fn retry(incoming: &Incoming, history: &History<'_>, exchange: &str, routing
 #[must_use]
 pub fn replay(incoming: &Incoming, history: &History<'_>, exchange: &str, user: &str) -> Outgoing {
     let mut copy = base(incoming, history, exchange, headers::REQUEST_KEY, user);
-    carry_on(&mut copy, incoming, history, 0);
+    carry_on(&mut copy, incoming, history, Attempts::default());
     copy
 }
 
@@ -124,7 +124,7 @@ pub fn dead_letter(
 ) -> Outgoing {
     let mut copy = base(incoming, history, exchange, headers::DEAD_LETTER_KEY, user);
     copy.content_encoding = short(incoming.content_encoding.as_deref());
-    copy.headers.push((headers::ATTEMPTS.into(), HeaderValue::Number(history.attempts.into())));
+    copy.headers.push((headers::ATTEMPTS.into(), HeaderValue::Number(history.attempts.total().into())));
     push(&mut copy, headers::REASON, why.reason.as_str());
     if let Some(pointer) = why.pointer {
         push(&mut copy, headers::POINTER, cut(pointer, TEXT));
@@ -159,8 +159,14 @@ pub fn hex(bytes: &[u8]) -> String {
 }
 
 /// What a copy needs beside its properties to be taken for the same request.
-fn carry_on(copy: &mut Outgoing, incoming: &Incoming, history: &History<'_>, attempts: u32) {
-    copy.headers.push((headers::ATTEMPTS.into(), HeaderValue::Number(attempts.into())));
+fn carry_on(copy: &mut Outgoing, incoming: &Incoming, history: &History<'_>, attempts: Attempts) {
+    for (header, attempts) in [
+        (headers::ATTEMPTS, attempts.total()),
+        (headers::ATTEMPTS_UNKNOWN_MEMBER, attempts.unknown_member),
+        (headers::ATTEMPTS_BUSY, attempts.busy),
+    ] {
+        copy.headers.push((header.into(), HeaderValue::Number(attempts.into())));
+    }
     if travelling(history).is_none()
         && let Some(token) = incoming.authorization.as_deref().filter(|token| token.len() <= TOKEN)
     {

@@ -26,6 +26,10 @@ pub const POINTER: &str = "x-join-community-pointer";
 pub const ERROR: &str = "x-join-community-error";
 /// How often the request was on the retry ladder.
 pub const ATTEMPTS: &str = "x-join-community-attempts";
+/// How often it was there for an unknown member.
+pub const ATTEMPTS_UNKNOWN_MEMBER: &str = "x-join-community-attempts-unknown-member";
+/// How often it was there for a busy record.
+pub const ATTEMPTS_BUSY: &str = "x-join-community-attempts-busy";
 /// When the worker first saw the request.
 pub const FIRST_SEEN: &str = "x-join-community-first-seen";
 /// Exchange that the request was sent to.

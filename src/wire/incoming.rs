@@ -48,6 +48,10 @@ pub struct Incoming {
 pub struct OwnHeaders {
     /// How often the request was on the ladder.
     pub attempts: Option<u32>,
+    /// How often it was there for an unknown member.
+    pub attempts_unknown_member: Option<u32>,
+    /// How often it was there for a busy record.
+    pub attempts_busy: Option<u32>,
     /// When the request first arrived, RFC 3339.
     pub arrived: Option<Box<str>>,
     /// Who is answerable.

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use join_community::domain::{Caller, Gate, IdentityType, MemberId, Proof, Request, SiteId};
+use join_community::domain::{Attempts, Caller, Gate, IdentityType, MemberId, Proof, Request, SiteId};
 use join_community::join::rounds::{Outcome, Policy, bring_to_outcome};
 use join_community::postgres::{Role, Session};
 use proptest::prelude::*;
@@ -114,7 +114,7 @@ impl Ask {
             elevated: self.elevated,
             proof: Proof::Producer { vouches: self.vouches, may_elevate: self.producer == 0 },
             digest: meaning(site, target, caller, self.elevated),
-            attempts: self.attempts,
+            attempts: Attempts { unknown_member: self.attempts, ..Attempts::default() },
             ..plain
         }
     }

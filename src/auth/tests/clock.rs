@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use super::{KEYS, NOW, WORKER, authenticator, bearing, by_user, claims_but, config, request, token, with};
 use crate::auth::mint::Algorithm;
 use crate::auth::{Authentication, Authenticator, Proven};
-use crate::domain::Proof;
+use crate::domain::{Attempts, Proof};
 use crate::wire::{Incoming, OwnHeaders};
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -72,10 +72,10 @@ fn a_copy_is_judged_by_the_arrival_that_the_worker_noted() {
 #[test]
 fn a_first_delivery_arrived_when_it_was_taken_in() {
     let incoming = stamped(by_user("member-gateway"), NOW - MINUTE);
-    assert_eq!(authenticator().history(&incoming, NOW + MINUTE), (0, NOW));
-    assert_eq!(trusting().history(&incoming, NOW + MINUTE), (0, NOW - MINUTE));
+    assert_eq!(authenticator().history(&incoming, NOW + MINUTE), (Attempts::default(), NOW));
+    assert_eq!(trusting().history(&incoming, NOW + MINUTE), (Attempts::default(), NOW - MINUTE));
     let unknown = Incoming { taken_at: None, ..incoming };
-    assert_eq!(authenticator().history(&unknown, NOW + MINUTE), (0, NOW + MINUTE));
+    assert_eq!(authenticator().history(&unknown, NOW + MINUTE), (Attempts::default(), NOW + MINUTE));
 }
 
 #[test]
@@ -87,13 +87,15 @@ fn what_the_broker_says_of_the_arrival_makes_no_older_keys_count() {
 
 #[test]
 fn a_copy_remembers_its_attempts_and_its_first_arrival() {
+    let attempts = Attempts { unknown_member: 0, busy: 2, others: 1 };
     let copy = |arrived: &str| {
-        let own = OwnHeaders { attempts: Some(3), arrived: Some(arrived.into()), ..OwnHeaders::default() };
+        let (attempts, attempts_busy, arrived) = (Some(3), Some(2), Some(arrived.into()));
+        let own = OwnHeaders { attempts, attempts_busy, arrived, ..OwnHeaders::default() };
         authenticator().history(&Incoming { own, ..by_user(WORKER) }, NOW)
     };
-    assert_eq!(copy("2026-11-24T09:59:00.000Z"), (3, NOW - MINUTE));
-    assert_eq!(copy("2026-11-24T10:59:00.000+01:00"), (3, NOW - MINUTE));
-    assert_eq!(copy("2026-11-24T10:01:00.000Z"), (3, NOW), "another worker's clock is ahead");
-    assert_eq!(copy("yesterday"), (3, NOW));
-    assert_eq!(authenticator().history(&by_user(WORKER), NOW), (0, NOW));
+    assert_eq!(copy("2026-11-24T09:59:00.000Z"), (attempts, NOW - MINUTE));
+    assert_eq!(copy("2026-11-24T10:59:00.000+01:00"), (attempts, NOW - MINUTE));
+    assert_eq!(copy("2026-11-24T10:01:00.000Z"), (attempts, NOW), "another worker's clock is ahead");
+    assert_eq!(copy("yesterday"), (attempts, NOW));
+    assert_eq!(authenticator().history(&by_user(WORKER), NOW), (Attempts::default(), NOW));
 }

@@ -2,13 +2,15 @@
 
 use super::{APP, ISSUER, MEMBER, NOW, WORKER, authenticator, by_user, config, gateway, request, request_by, with};
 use crate::auth::{Authentication, Authenticator, Proven, refusal};
-use crate::domain::{Caller, Proof, Requester};
+use crate::domain::{Attempts, Caller, Proof, Requester};
 use crate::wire::request::Claim;
 use crate::wire::{Incoming, OwnHeaders};
 
 fn own(requester: &Requester, caller: Caller, permission: Option<bool>) -> OwnHeaders {
     OwnHeaders {
         attempts: Some(2),
+        attempts_unknown_member: None,
+        attempts_busy: Some(1),
         arrived: Some("2026-11-24T09:58:00.000Z".into()),
         requester: Some(requester.as_str().into()),
         caller: Some(caller.to_string().into()),
@@ -80,7 +82,7 @@ fn the_same_headers_by_anybody_else_prove_nothing() {
             let forged = Incoming { user_id: user.map(Into::into), ..copy(own.clone()) };
             assert_eq!(outcome(&authenticator(), &forged), Authentication::Refused(refusal::NO_PROOF), "{user:?}");
             assert_eq!(authenticator().own_headers(&forged), None);
-            assert_eq!(authenticator().history(&forged, NOW), (0, NOW));
+            assert_eq!(authenticator().history(&forged, NOW), (Attempts::default(), NOW));
         }
         let forged = Incoming { user_id: Some("member-gateway".into()), ..copy(own) };
         let outcome = authenticator().authenticate(&forged, &request_by(Claim::Caller(APP)), NOW);

@@ -59,7 +59,7 @@ fn users(config: &Config, found: &mut Findings) {
 fn retention(config: &Config, found: &mut Findings) {
     let kept = config.requests.retention;
     let join = &config.join;
-    let ladder = on_ladder(join.unknown_member_retries.max(join.busy_retries));
+    let ladder = on_ladder(join.unknown_member_retries) + on_ladder(join.busy_retries);
     let waits = if config.auth.trust_broker_timestamps { config.auth.max_queue_delay } else { Duration::ZERO };
     let shown = format_args!("requests.retention = {}", format_duration(kept)).to_string();
     let span = format_duration(Duration::from_secs((ladder + waits).as_secs())).to_string();
@@ -77,7 +77,7 @@ fn retention(config: &Config, found: &mut Findings) {
 /// What somebody needs at least to notice a dead letter and to replay it.
 const WEEK: Duration = Duration::from_hours(7 * 24);
 
-/// How long a request is on the retry ladder at most.
+/// How long so many attempts for one thing take.
 fn on_ladder(attempts: u32) -> Duration {
     (1..=attempts).map(|attempt| rung_for(attempt).delay).sum()
 }

@@ -4,7 +4,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{MAX_BODY, MAX_HEADERS, fits};
-use crate::domain::{Caller, IdentityType, Proof, Requester};
+use crate::domain::{Attempts, Caller, IdentityType, Proof, Requester};
 use crate::wire::copy::{self, DeadLetter, DeadReason, History, Sender, WHOLE_BODY};
 use crate::wire::{HeaderValue, Incoming, Outgoing};
 
@@ -29,12 +29,13 @@ fn largest(body: usize) -> Incoming {
 fn every_copy_fits_however_large_what_it_copies_is() {
     let user = "x".repeat(255);
     let caller = Caller { identity_type: IdentityType::AnonymousVisitor, id: Uuid::nil() };
+    let attempts = Attempts { unknown_member: u32::MAX, busy: u32::MAX, others: u32::MAX };
     // The longest that travels, and one that is too long to: then the token stays on a retried copy.
     for name in [1000, 8000] {
         let requester = Requester::producer(&"x".repeat(name));
         let proof = Proof::Token { permission: true, expired: false };
         let sender = Some(Sender { requester: &requester, caller: Some(caller), proof });
-        let history = History { attempts: u32::MAX, arrived: OffsetDateTime::UNIX_EPOCH, sender };
+        let history = History { attempts, arrived: OffsetDateTime::UNIX_EPOCH, sender };
         let request = largest(WHOLE_BODY);
         let text = "x".repeat(100_000);
         let why = DeadLetter { reason: DeadReason::CrashLoop, pointer: Some(&text), error: &text };

@@ -4,10 +4,11 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{DeadLetter, DeadReason, History, Sender, body_digest, dead_letter, replay, retry};
-use crate::domain::{Caller, IdentityType, Proof, Request, RequestId, Requester, SiteId};
+use crate::domain::{Attempts, Caller, IdentityType, Proof, Request, RequestId, Requester, SiteId};
 use crate::wire::{HeaderValue, Incoming, Outgoing, headers};
 
 const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+const ATTEMPTS: Attempts = Attempts { unknown_member: 1, busy: 2, others: 4 };
 const PRODUCER: Proof = Proof::Producer { vouches: true, may_elevate: false };
 
 fn incoming() -> Incoming {
@@ -44,14 +45,14 @@ fn request(proof: Proof) -> Request {
         elevated: None,
         proof,
         digest: [0; 32],
-        attempts: 2,
+        attempts: ATTEMPTS,
         received_at: OffsetDateTime::UNIX_EPOCH,
         traceparent: None,
     }
 }
 
 fn history(proven: Option<&Request>) -> History<'_> {
-    History { attempts: 2, arrived: OffsetDateTime::UNIX_EPOCH, sender: proven.map(Sender::of) }
+    History { attempts: ATTEMPTS, arrived: OffsetDateTime::UNIX_EPOCH, sender: proven.map(Sender::of) }
 }
 
 fn header<'a>(copy: &'a Outgoing, name: &str) -> Option<&'a HeaderValue> {
@@ -75,7 +76,7 @@ fn buried(incoming: &Incoming, proven: Option<&Request>, error: &str) -> Outgoin
 }
 
 #[test]
-fn a_retried_copy_is_the_same_request_one_attempt_later_and_written_by_the_worker() {
+fn a_retried_copy_is_the_same_request_with_its_attempts_and_written_by_the_worker() {
     let copy = retried(&incoming(), Some(&request(PRODUCER)));
     assert_eq!((&*copy.exchange, &*copy.routing_key), ("join-community.internal", "retry.30s"));
     assert_eq!(copy.message_id.as_deref(), Some("id-1"));
@@ -85,7 +86,9 @@ fn a_retried_copy_is_the_same_request_one_attempt_later_and_written_by_the_worke
     assert_eq!(copy.reply_to.as_deref(), Some("amq.rabbitmq.reply-to.x"));
     assert_eq!(copy.user_id.as_deref(), Some("join-worker"));
     assert!(copy.persistent && copy.body == b"{}" && copy.timestamp.is_none());
-    assert_eq!(header(&copy, headers::ATTEMPTS), Some(&HeaderValue::Number(3)));
+    assert_eq!(header(&copy, headers::ATTEMPTS), Some(&HeaderValue::Number(7)));
+    assert_eq!(header(&copy, headers::ATTEMPTS_UNKNOWN_MEMBER), Some(&HeaderValue::Number(1)));
+    assert_eq!(header(&copy, headers::ATTEMPTS_BUSY), Some(&HeaderValue::Number(2)));
     assert_eq!(text(&copy, headers::ARRIVED).as_deref(), Some("1970-01-01T00:00:00.000Z"));
     assert_eq!(text(&copy, headers::REQUESTER).as_deref(), Some("producer:member-gateway"));
     assert_eq!(text(&copy, headers::CALLER).as_deref(), Some("APP:00000000-0000-0000-0000-000000000000"));
@@ -127,7 +130,7 @@ fn a_dead_letter_says_why_it_is_one_and_where_it_came_from() {
     ] {
         assert_eq!(text(&letter, name).as_deref(), Some(value), "{name}");
     }
-    assert_eq!(header(&letter, headers::ATTEMPTS), Some(&HeaderValue::Number(2)));
+    assert_eq!(header(&letter, headers::ATTEMPTS), Some(&HeaderValue::Number(7)));
     assert!(letter.persistent && letter.body == b"{}");
 }
 

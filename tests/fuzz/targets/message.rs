@@ -20,7 +20,7 @@ pub(crate) const WORKER: &str = "join-worker";
 
 const IDS: [&str; 6] = ["request-1", "0192f3e4-5d6a-7b8c-9d0e-1f2a3b4c5d6e", "~", "a b", "", "caf\u{e9}"];
 const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-const HEADERS: [&str; 16] = [
+const HEADERS: [&str; 18] = [
     "authorization",
     "traceparent",
     "tracestate",
@@ -28,6 +28,8 @@ const HEADERS: [&str; 16] = [
     "x-join-community-pointer",
     "x-join-community-error",
     "x-join-community-attempts",
+    "x-join-community-attempts-unknown-member",
+    "x-join-community-attempts-busy",
     "x-join-community-first-seen",
     "x-join-community-requester",
     "x-join-community-caller",
@@ -111,7 +113,7 @@ fn header(rng: &mut Rng) -> Vec<u8> {
         2 => text_header("authorization", format!("Bearer {CANARY}").as_bytes()),
         3 => text_header(name, format!("{}{CANARY}", pick(rng, &["", "x ", "\u{e9}"])).as_bytes()),
         4 => text_header(name, "x".repeat(*pick(rng, &[511, 512, 513, 1_025, 8_185, 8_192, 8_193])).as_bytes()),
-        5 if name.ends_with("attempts") => {
+        5 if name.contains("-attempts") => {
             [amqp::short(name.as_bytes()), vec![b'I'], rng.i32(..).to_be_bytes().to_vec()].concat()
         }
         5 if name.ends_with("permission") => [amqp::short(name.as_bytes()), vec![b't', 1]].concat(),

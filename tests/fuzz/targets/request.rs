@@ -3,7 +3,7 @@
 use fastrand::Rng;
 use join_community::auth::{Authentication, Authenticator};
 use join_community::config;
-use join_community::domain::{Caller, Requester};
+use join_community::domain::{Attempts, Caller, Requester, Wait};
 use join_community::rabbitmq::dead_letters::Letter;
 use join_community::rabbitmq::incoming::from_parts;
 use join_community::rabbitmq::window;
@@ -98,7 +98,10 @@ impl Target for Request {
             Incoming { taken_at: Some(NOW), ..from_parts(&exchange, &routing_key, redelivered, &properties, body) };
         let (attempts, arrived) = self.authenticator.history(&incoming, NOW);
         let is_own = incoming.user_id.as_deref() == Some(WORKER);
-        assert!(arrived <= NOW && (is_own || (attempts, arrived) == (0, NOW)), "a stranger writes the history");
+        assert!(
+            arrived <= NOW && (is_own || (attempts, arrived) == (Attempts::default(), NOW)),
+            "a stranger writes the history"
+        );
         let decoded = decode(&incoming);
         match &decoded {
             Ok(decoded) => {
@@ -184,8 +187,9 @@ fn survives_writing(body: &Body) {
 }
 
 /// The copy on the ladder is the same request, one attempt later, from the same sender.
-fn survives_the_ladder(incoming: &Incoming, decoded: &Decoded, sender: Option<&Proven>, attempts: u32) {
+fn survives_the_ladder(incoming: &Incoming, decoded: &Decoded, sender: Option<&Proven>, attempts: Attempts) {
     let sender = sender.map(|(requester, caller, proof)| Sender { requester, caller: Some(*caller), proof: *proof });
+    let attempts = attempts.one_more(Wait::Busy);
     let history = History { attempts, arrived: NOW, sender };
     let copied = copy::retry(incoming, &history, "join-community.internal", "retry.1s", WORKER);
     fits_into_a_frame(&copied);
@@ -193,7 +197,8 @@ fn survives_the_ladder(incoming: &Incoming, decoded: &Decoded, sender: Option<&P
     let mut expected = decoded.clone();
     expected.tracestate = expected.tracestate.filter(|_| expected.traceparent.is_some());
     assert_eq!(decode(&again).as_ref(), Ok(&expected), "the copy is another request");
-    assert_eq!(again.own.attempts, Some(attempts.saturating_add(1)));
+    let counted = (again.own.attempts, again.own.attempts_unknown_member, again.own.attempts_busy);
+    assert_eq!(counted, (Some(attempts.total()), Some(attempts.unknown_member), Some(attempts.busy)));
     assert_eq!(again.own.requester.as_deref(), sender.map(|sender| sender.requester.as_str()));
     // Its own token, and nobody else's, goes along where nothing else proves the sender.
     assert_eq!(again.authorization.is_some(), sender.is_none() && incoming.authorization.is_some());
@@ -213,7 +218,7 @@ fn names_place_and_rule(incoming: &Incoming, malformed: &Malformed) {
 }
 
 /// Never with a token, never too large to be published, and found again as what it is.
-fn lies_among_the_dead_letters(incoming: &Incoming, malformed: &Malformed, attempts: u32) {
+fn lies_among_the_dead_letters(incoming: &Incoming, malformed: &Malformed, attempts: Attempts) {
     let (error, pointer) = (malformed.to_string(), malformed.pointer.as_deref());
     let why = DeadLetter { reason: DeadReason::Malformed, pointer, error: &error };
     let history = History { attempts, arrived: NOW, sender: None };
@@ -225,7 +230,9 @@ fn lies_among_the_dead_letters(incoming: &Incoming, malformed: &Malformed, attem
     let mut delivery = Delivery::mock(1, "".into(), "dead-letter".into(), false, dead.body.clone());
     delivery.properties = window::properties(&dead);
     let letter = Letter::read(delivery, WORKER);
-    assert!(letter.written_by_worker && letter.reason == Some("malformed") && letter.attempts == Some(attempts));
+    assert!(
+        letter.written_by_worker && letter.reason == Some("malformed") && letter.attempts == Some(attempts.total())
+    );
     assert!(letter.pointer.is_some() == pointer.is_some() && letter.error.is_some());
 }
 

@@ -1,7 +1,9 @@
 //! Requests and members for tests of the record: short to write, and proven as the worker would have proven them.
 
 use aws_lc_rs::digest::{SHA256, digest};
-use join_community::domain::{Caller, IdentityType, MemberId, Proof, Request, RequestId, Requester, SiteId, to_millis};
+use join_community::domain::{
+    Attempts, Caller, IdentityType, MemberId, Proof, Request, RequestId, Requester, SiteId, to_millis,
+};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -40,7 +42,7 @@ pub(crate) fn request(site: SiteId, target: Option<MemberId>, caller: Caller, id
         elevated,
         proof: Proof::Producer { vouches: true, may_elevate: true },
         digest: meaning(site, target, caller, elevated),
-        attempts: 0,
+        attempts: Attempts::default(),
         received_at: to_millis(OffsetDateTime::now_utc()),
         traceparent: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".into()),
     }
