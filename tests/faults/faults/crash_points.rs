@@ -63,7 +63,11 @@ async fn at(trial: &Trial, point: Point, pass: u32) -> Result<Outcome> {
     let others: Vec<Key> = load.ledger.members.iter().rev().take(2).map(|member| member.key).collect();
     let sender = stage.send(load, Duration::ZERO);
     stage.change_by_others(&others).await?;
-    let died = stage.fleet.until_dead(0).await.with_context(|| format!("at {}", point.name()))?;
+    let died = stage
+        .fleet
+        .until_dead(0)
+        .await
+        .with_context(|| format!("at {}, if the program has fail points at all", point.name()))?;
     anyhow::ensure!(!died.success(), "the worker stopped in order at {}", point.name());
     stage.healed();
     stage.fleet.replace(0)?;

@@ -37,7 +37,7 @@ struct Done {
 }
 
 async fn killed_at_random(trial: Trial) -> Result<Outcome> {
-    let rounds = if trial.quick { 1 } else { 250 / ROUND };
+    let rounds = if trial.quick { 1 } else { 250_u64.div_ceil(ROUND) };
     let file = trial.folder.join("done.json");
     let done = read(&file);
     let (sent, counts, recovery) = (done.sent, done.counts, done.recovery);
