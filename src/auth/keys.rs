@@ -1,7 +1,7 @@
 //! The keys that are held now, and the task that keeps them fresh. Separate, because a lane must never wait for an issuer.
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::{ArcSwapOption, Guard};
@@ -26,6 +26,8 @@ pub(super) struct Keys {
     held: ArcSwapOption<Held>,
     trouble: ArcSwapOption<String>,
     wanted: Notify,
+    /// Until a read has begun after this moment, somebody waits for one.
+    wanted_after: Mutex<Option<OffsetDateTime>>,
     read: watch::Sender<bool>,
 }
 
@@ -37,6 +39,7 @@ impl Keys {
             held: ArcSwapOption::empty(),
             trouble: ArcSwapOption::empty(),
             wanted: Notify::new(),
+            wanted_after: Mutex::default(),
             read: watch::Sender::new(false),
         })
     }
@@ -57,7 +60,7 @@ impl Keys {
             if well {
                 tokio::select! {
                     () = self.wanted.notified() => {}
-                    () = tokio::time::sleep(source.period()) => {}
+                    () = tokio::time::sleep(self.until_wanted().min(source.period())) => {}
                 }
             }
         }
@@ -71,6 +74,22 @@ impl Keys {
     /// Asks for a read. Any number of wishes comes to one.
     pub(super) fn ask(&self) {
         self.wanted.notify_one();
+    }
+
+    /// Asks for a read, and for another one that begins at that moment or later.
+    pub(super) fn ask_again_at(&self, moment: OffsetDateTime) {
+        let mut wanted = self.wanted_after.lock().unwrap_or_else(PoisonError::into_inner);
+        *wanted = (*wanted).max(Some(moment));
+        self.ask();
+    }
+
+    /// How long it is until the moment that a read is wanted at; for ever, if the newest one began after it.
+    fn until_wanted(&self) -> Duration {
+        let mut wanted = self.wanted_after.lock().unwrap_or_else(PoisonError::into_inner);
+        let as_of = self.held.load().as_ref().map(|held| held.as_of);
+        *wanted = wanted.filter(|wanted| as_of.is_none_or(|as_of| as_of < *wanted));
+        let left = |moment| Duration::try_from(moment - OffsetDateTime::now_utc()).unwrap_or_default();
+        wanted.map_or(Duration::MAX, left)
     }
 
     /// Returns as soon as a set was read.

@@ -33,7 +33,7 @@ pub(super) struct Tokens {
 pub(super) struct Moments {
     /// The token has to be valid at this moment.
     pub(super) judged_at: OffsetDateTime,
-    /// Keys read before this moment say nothing of a key that they lack.
+    /// Keys read before this moment, give or take what clocks differ by, say nothing of a key that they lack.
     pub(super) arrived: OffsetDateTime,
 }
 
@@ -75,12 +75,14 @@ impl Tokens {
         }
     }
 
-    /// A key that the set lacks is known to be missing only if the set was read after the request arrived.
+    /// A key that the set lacks is known to be missing only if the set was read after the request arrived. Another worker
+    /// may have written down when that was, by a clock that differs from ours.
     fn doubt(&self, reason: &'static str, held: &Held, arrived: OffsetDateTime) -> Doubt {
-        if held.as_of >= arrived {
+        let surely_arrived = arrived + self.leeway;
+        if held.as_of >= surely_arrived {
             return Doubt::Refused(reason);
         }
-        self.keys.ask();
+        self.keys.ask_again_at(surely_arrived);
         Doubt::NoKeys
     }
 

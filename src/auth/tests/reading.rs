@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::http::StatusCode;
 use serde_json::json;
@@ -59,6 +60,11 @@ impl Reader {
     }
 }
 
+/// When a request came that has certainly come by now, whoever's clock it was dated by, and a moment ago had not.
+fn surely_here_by_now() -> OffsetDateTime {
+    OffsetDateTime::now_utc() - config().leeway
+}
+
 /// Valid whatever the clock says: these tests run by the real one.
 fn token_by(keys: &DevelopmentKeys) -> String {
     let claims = super::claims_but("exp", Some(json!(1e300)));
@@ -79,7 +85,7 @@ async fn a_flood_of_unknown_keys_costs_one_read_a_cool_down() {
     let mut reader = Reader::new(&server.url);
     reader.read().await;
     let stranger = token_by(&DevelopmentKeys::unsaved());
-    let arrived = OffsetDateTime::now_utc();
+    let arrived = surely_here_by_now();
     for _ in 0..1000 {
         assert_eq!(reader.outcome_at(&stranger, arrived), Authentication::NoKeys);
         // The reading task gets its turn, and with it the chance to read more than it may.
@@ -97,6 +103,26 @@ async fn a_flood_of_unknown_keys_costs_one_read_a_cool_down() {
     assert_eq!(reader.outcome(&stranger), Authentication::NoKeys);
     reader.read().await;
     assert_eq!(server.asked(), 3);
+}
+
+#[tokio::test]
+async fn keys_are_read_once_more_when_the_request_has_surely_come() {
+    let server = Server::answering(StatusCode::OK, &issuer_set().to_string());
+    let mut reader = Reader::new(&server.url);
+    reader.read().await;
+    let stranger = token_by(&DevelopmentKeys::unsaved());
+    let arrived = surely_here_by_now() + Duration::from_millis(500);
+    assert_eq!(reader.outcome_at(&stranger, arrived), Authentication::NoKeys);
+    reader.cool_down();
+    reader.read().await;
+    assert_eq!(reader.outcome_at(&stranger, arrived), Authentication::NoKeys, "another clock may be ahead");
+    reader.cool_down();
+    // That wish was one for now as well.
+    reader.read().await;
+    reader.cool_down();
+    reader.read().await;
+    let judged = reader.outcome_at(&stranger, arrived);
+    assert_eq!(judged, Authentication::Refused(refusal::TOKEN_KEY_UNKNOWN), "nobody asked again");
 }
 
 #[tokio::test]
@@ -162,7 +188,7 @@ async fn the_last_good_set_is_kept_while_reads_fail() {
 async fn a_set_that_turns_empty_refuses_everybody_who_came_before_it() {
     let server = Server::answering(StatusCode::OK, "{\"keys\":[]}");
     let mut reader = Reader::new(&server.url);
-    let arrived = OffsetDateTime::now_utc();
+    let arrived = surely_here_by_now();
     reader.read().await;
     reader.cool_down();
     assert_eq!(reader.outcome(&token_by(&KEYS)), Authentication::NoKeys);
@@ -177,7 +203,7 @@ async fn a_read_that_had_begun_before_the_request_came_is_no_knowledge() {
     let held = server.hold().await;
     let mut reader = Reader::new(&server.url);
     server.question().await;
-    let arrived = OffsetDateTime::now_utc();
+    let arrived = surely_here_by_now();
     drop(held);
     reader.read().await;
     let stranger = token_by(&DevelopmentKeys::unsaved());
