@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
@@ -30,7 +29,7 @@ pub(super) async fn keep_samples_moving(meters: Meters, stop: CancellationToken)
 /// at once.
 pub(super) async fn prune(mut store: Session, retention: Duration, stop: CancellationToken) {
     loop {
-        let walk = all_slices(&mut store, OffsetDateTime::now_utc() - retention);
+        let walk = all_slices(&mut store, retention);
         let Some(walked) = stop.run_until_cancelled(walk).await else { return };
         match &walked {
             Ok(0) => {}
@@ -47,11 +46,11 @@ const fn pause_after(walked: bool) -> Duration {
     if walked { PRUNING } else { PRUNING_AGAIN }
 }
 
-async fn all_slices(store: &mut Session, older_than: OffsetDateTime) -> Result<u64, StoreError> {
-    store.prune_marks(older_than).await?;
+async fn all_slices(store: &mut Session, retention: Duration) -> Result<u64, StoreError> {
+    store.prune_marks(retention).await?;
     let (mut from, mut deleted) = (0, 0);
     loop {
-        let slice = store.prune(older_than, from).await?;
+        let slice = store.prune(retention, from).await?;
         deleted += slice.deleted;
         let Some(next) = slice.next else { return Ok(deleted) };
         from = next;

@@ -83,10 +83,10 @@ impl Desk {
         let parcel = Parcel { tag: *tag, incoming, request: Some(request) };
         let told = chain(error);
         let reason = match error {
-            StoreError::Contention(_) if request.attempts.busy < self.join.busy_retries => {
+            StoreError::Contention(_) | StoreError::Locked if request.attempts.busy < self.join.busy_retries => {
                 return self.try_later(parcel, Wait::Busy, settle);
             }
-            StoreError::Contention(_) => DeadReason::Busy,
+            StoreError::Contention(_) | StoreError::Locked => DeadReason::Busy,
             StoreError::Permanent(_) | StoreError::Outage(_) | StoreError::Silent(_) => {
                 self.note_permanent_failure();
                 DeadReason::Permanent

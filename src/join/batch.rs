@@ -1,4 +1,4 @@
-//! What happens to a batch when the database fails it: tried again from load, halved, held, given up.
+//! What happens to a batch when the database fails it: tried again from load, sorted by lock, halved, held, given up.
 
 use std::time::Duration;
 
@@ -61,6 +61,15 @@ impl Lane {
                 }
                 Err(_) if stop.is_cancelled() => return Ok(Some(Pause::Stop)),
                 Err(_) if !settle.is_possible() => return Err(Gone::Ended),
+                Err(error) if error.is_lock() => {
+                    let (free, locked) = self.by_lock(part).await;
+                    if locked.is_empty() {
+                        self.narrow_down(free, &error, &mut parts, settle);
+                    } else {
+                        parts.push(free);
+                        self.give_up_locked(&locked, settle);
+                    }
+                }
                 Err(error) => self.narrow_down(part, &error, &mut parts, settle),
             }
         }
@@ -71,6 +80,37 @@ impl Lane {
     fn is_outage(&self, error: &StoreError, part: &Part) -> bool {
         let slow = error.is_slowness() && part.items.len() == 1 && part.failures > 0;
         error.is_outage() || slow || self.desk.too_many_permanent_failures()
+    }
+
+    /// Joins a request that is tried alone. It waits for nobody's lock: everybody else would wait with it.
+    pub(super) async fn join_alone(
+        &mut self,
+        item: Item,
+        settle: &mut Settle,
+        stop: &CancellationToken,
+    ) -> Result<Option<Pause>, Gone> {
+        let (free, locked) = self.by_lock(Part { items: vec![item], failures: 0 }).await;
+        self.give_up_locked(&locked, settle);
+        self.join(free.items, settle, stop, Duration::ZERO).await
+    }
+
+    fn give_up_locked(&self, items: &[Item], settle: &mut Settle) {
+        for item in items {
+            self.desk.give_up(item, &StoreError::Locked, settle);
+        }
+    }
+
+    /// Tells the requests whose records others hold from those that may go on. To look for them by trying would take the
+    /// limit of a lock for each.
+    async fn by_lock(&mut self, part: Part) -> (Part, Vec<Item>) {
+        let requests: Vec<&Request> = part.items.iter().map(|item| &item.request).collect();
+        // Where that cannot be told, the next try tells why.
+        let locked = self.store.locked(&requests).await.unwrap_or_else(|_| vec![false; requests.len()]);
+        let (mut free, mut held) = (Vec::with_capacity(part.items.len()), Vec::new());
+        for (item, locked) in part.items.into_iter().zip(locked) {
+            if locked { held.push(item) } else { free.push(item) }
+        }
+        (Part { items: free, ..part }, held)
     }
 
     /// Finds the request that a failure is about: once more as it is, then in halves, then alone, twice.

@@ -116,7 +116,7 @@ impl Lane {
             }
         }
         if let Some(item) = desk.take_in(tag, incoming.clone(), settle)
-            && let Some(pause) = self.join(vec![item], settle, stop, Duration::ZERO).await?
+            && let Some(pause) = self.join_alone(item, settle, stop).await?
         {
             return Ok(Tried::Paused(pause));
         }

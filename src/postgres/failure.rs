@@ -12,6 +12,9 @@ pub enum StoreError {
     /// Others hold what the statement needs: try again, in smaller parts.
     #[error("the records are busy")]
     Contention(#[source] sqlx::Error),
+    /// Somebody else holds the member's record: try again later.
+    #[error("the member's record is locked by somebody else")]
+    Locked,
     /// The content can never be stored.
     #[error("PostgreSQL refuses the content")]
     Permanent(#[source] sqlx::Error),
@@ -23,19 +26,27 @@ impl StoreError {
     pub fn is_outage(&self) -> bool {
         match self {
             Self::Outage(_) | Self::Silent(_) => true,
-            Self::Contention(_) | Self::Permanent(_) => false,
+            Self::Contention(_) | Self::Locked | Self::Permanent(_) => false,
         }
     }
-}
 
-impl StoreError {
+    /// Whether a lock was waited for in vain: it is worth asking whose record it is.
+    #[must_use]
+    pub fn is_lock(&self) -> bool {
+        match self {
+            Self::Contention(error) => code(error) == "55P03",
+            Self::Locked => true,
+            Self::Outage(_) | Self::Silent(_) | Self::Permanent(_) => false,
+        }
+    }
+
     /// Whether a statement took longer than it may although no lock kept it waiting: if that happens to a request that
     /// is alone, it is no fault of the request.
     #[must_use]
     pub fn is_slowness(&self) -> bool {
         match self {
             Self::Contention(error) => code(error) == "57014",
-            Self::Outage(_) | Self::Silent(_) | Self::Permanent(_) => false,
+            Self::Outage(_) | Self::Silent(_) | Self::Locked | Self::Permanent(_) => false,
         }
     }
 }

@@ -39,7 +39,7 @@ pub(super) const PRUNE: &str = "
     WITH gone AS (
         DELETE FROM join_requests
         WHERE ctid >= format('(%s,0)', $2::bigint)::tid AND ctid < format('(%s,0)', $2::bigint + $3::bigint)::tid
-          AND decided_at < $1
+          AND decided_at < clock_timestamp() - $1 * interval '1 second'
         RETURNING 1
     )
     SELECT (SELECT count(*) FROM gone), pg_relation_size('join_requests') / current_setting('block_size')::bigint";
@@ -113,14 +113,14 @@ impl Session {
         .await
     }
 
-    /// Deletes the records decided before `older_than` from one slice of the table; `from` is the page to start at, 0 at
+    /// Deletes the records that are older than this, by the clock of `PostgreSQL`, from one slice of the table; `from` is the page to start at, 0 at
     /// first. Call it with the `next` of its answer until there is none.
     ///
     /// # Errors
     /// Sorted by reaction.
-    pub async fn prune(&mut self, older_than: OffsetDateTime, from: u32) -> Result<Pruned, StoreError> {
+    pub async fn prune(&mut self, retention: Duration, from: u32) -> Result<Pruned, StoreError> {
         self.run(async |connection| {
-            let query = sqlx::query(PRUNE).bind(older_than).bind(i64::from(from)).bind(PAGES);
+            let query = sqlx::query(PRUNE).bind(retention.as_secs_f64()).bind(i64::from(from)).bind(PAGES);
             let row = query.fetch_one(connection).await?;
             let (deleted, pages): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
             let next = i64::from(from) + PAGES;

@@ -1,6 +1,7 @@
 //! The marks of suspects: what is left of a try during which the process died.
 
-use time::OffsetDateTime;
+use std::time::Duration;
+
 use uuid::Uuid;
 
 use super::rows::count;
@@ -19,7 +20,8 @@ pub(super) const MARK: &str = "
     FROM suspects WHERE fingerprint = $1 AND process <> $2";
 pub(super) const UNMARK: &str = "DELETE FROM suspects WHERE fingerprint = $1";
 pub(super) const UNMARK_PROCESS: &str = "DELETE FROM suspects WHERE process = $1";
-pub(super) const PRUNE_MARKS: &str = "DELETE FROM suspects WHERE marked_at < $1";
+pub(super) const PRUNE_MARKS: &str =
+    "DELETE FROM suspects WHERE marked_at < clock_timestamp() - $1 * interval '1 second'";
 
 /// What a delivery is known by, whatever it says.
 pub type Fingerprint = [u8; 32];
@@ -65,12 +67,14 @@ impl Session {
             .await
     }
 
-    /// Deletes marks that were made before a time.
+    /// Deletes marks that are older than this, by the clock of `PostgreSQL`.
     ///
     /// # Errors
     /// Sorted by reaction.
-    pub async fn prune_marks(&mut self, older_than: OffsetDateTime) -> Result<(), StoreError> {
-        self.run(async |connection| sqlx::query(PRUNE_MARKS).bind(older_than).execute(connection).await.map(|_| ()))
-            .await
+    pub async fn prune_marks(&mut self, retention: Duration) -> Result<(), StoreError> {
+        self.run(async |connection| {
+            sqlx::query(PRUNE_MARKS).bind(retention.as_secs_f64()).execute(connection).await.map(|_| ())
+        })
+        .await
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use join_community::config::Config;
 use join_community::operations::Dependency;
+use lapin::options::BasicGetOptions;
 use sqlx::{Connection as _, Executor as _, PgConnection};
 
 use crate::support::{Crowd, Installation, PATIENCE, Worker, eventually};
@@ -27,6 +28,36 @@ async fn a_record_that_somebody_holds_keeps_nobody_else_waiting_and_joins_when_i
     held.rollback().await.unwrap();
     installation.all_joined_once(&crowd).await;
     events.tell_of(&[&crowd]).await;
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_site_that_somebody_holds_keeps_no_other_site_waiting() {
+    another_site_joins_beside(async |_| {}).await;
+}
+
+#[tokio::test]
+async fn a_site_that_somebody_holds_keeps_no_other_site_waiting_when_its_requests_came_back() {
+    another_site_joins_beside(async |installation| installation.give_all_back().await).await;
+}
+
+/// To wait for each lock by itself would take minutes.
+async fn another_site_joins_beside(prepare: impl AsyncFnOnce(&Installation)) {
+    let installation = Installation::with(|config| config.database.lock_timeout = Duration::from_secs(1)).await;
+    let producer = installation.producer().await;
+    let held = installation.crowd_at_the_door(&producer, 100).await;
+    prepare(&installation).await;
+    let mut holder = installation.stranger().await;
+    let mut lock = holder.begin().await.unwrap();
+    let all = "SELECT FROM members WHERE site_id = $1 FOR UPDATE";
+    sqlx::query(all).bind(held.site).execute(&mut *lock).await.unwrap();
+    let free = installation.crowd_at_the_door(&producer, 20).await;
+    let worker = installation.start().await;
+    installation.until_answered(&free, 20).await;
+    assert_eq!(installation.answered(&held).await, 0);
+    lock.rollback().await.unwrap();
+    installation.all_joined_once(&held).await;
+    installation.all_joined_once(&free).await;
     worker.stop().await;
 }
 
@@ -111,6 +142,17 @@ async fn hold<'a>(holder: &'a mut PgConnection, crowd: &Crowd, place: usize) -> 
 }
 
 impl Installation {
+    /// Takes everything out of the queue of requests and gives it back, so that it comes as what came back.
+    async fn give_all_back(&self) {
+        let channel = self.channel().await;
+        while let Some(got) =
+            channel.basic_get("join-community.requests".into(), BasicGetOptions::default()).await.unwrap()
+        {
+            drop(got);
+        }
+        channel.close(200, "not handled".into()).await.unwrap();
+    }
+
     /// From now on the database refuses each change of the members with this address, for good.
     async fn refuse_changes_of(&self, address: &'static str) {
         let mut stranger = self.stranger().await;

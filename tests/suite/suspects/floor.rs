@@ -14,7 +14,7 @@ use crate::support::{Installation, JOINABLE, Message, PATIENCE, Producer, Worker
 
 #[tokio::test]
 async fn nobody_else_is_handled_while_a_suspect_is() {
-    let mut tried = Tried::while_its_member_is_locked().await;
+    let mut tried = Tried::while_no_verdict_can_be_recorded().await;
     let (worker, requests) = (tried.worker, tried.requests);
     tried.holder.execute("ROLLBACK").await.unwrap();
     let answers = tried.producer.answers(40).await;
@@ -24,7 +24,7 @@ async fn nobody_else_is_handled_while_a_suspect_is() {
 
 #[tokio::test]
 async fn who_waits_for_a_suspect_to_be_tried_goes_at_once_when_the_worker_stops() {
-    let mut tried = Tried::while_its_member_is_locked().await;
+    let mut tried = Tried::while_no_verdict_can_be_recorded().await;
     tried.worker.tell_to_stop();
     // The suspect is in hand still, and so is what came after it to the same lane, which is full.
     tried.installation.until_holds(REQUESTS, 20).await;
@@ -45,7 +45,7 @@ struct Tried {
 }
 
 impl Tried {
-    async fn while_its_member_is_locked() -> Self {
+    async fn while_no_verdict_can_be_recorded() -> Self {
         let installation = Installation::with(|config| {
             config.database.lock_timeout = Duration::from_secs(14);
             config.database.statement_timeout = Duration::from_secs(15);
@@ -61,8 +61,8 @@ impl Tried {
         let taken = take(&installation, 1).await;
         let mut holder = installation.stranger().await;
         holder.execute("BEGIN").await.unwrap();
-        let lock = "SELECT FROM members WHERE site_id = $1 AND id = $2 FOR UPDATE";
-        sqlx::query(lock).bind(site).bind(members[0]).execute(&mut holder).await.unwrap();
+        // A lock that cannot be seen before it is waited for.
+        holder.execute("LOCK TABLE join_requests IN SHARE MODE").await.unwrap();
         // Whoever looks into a quorum queue may count as a consumer.
         let before = consumers(&taken).await;
         let worker = installation.start().await;
