@@ -4,6 +4,7 @@ mod audit;
 mod commit;
 mod failure;
 mod load;
+mod locked;
 mod members;
 mod migrate;
 mod outbox;
@@ -28,6 +29,7 @@ pub use suspects::{Fingerprint, Marks};
 /// Every statement of the worker, by name: a test prepares each against the migrated schema.
 pub const STATEMENTS: &[(&str, &str)] = &[
     ("load", load::LOAD),
+    ("locked", locked::LOCKED),
     ("commit", commit::COMMIT),
     ("claim_events", outbox::CLAIM_EVENTS),
     ("claim_cache", outbox::CLAIM_CACHE),

@@ -55,7 +55,7 @@ pub struct Desk {
     pub(super) confirm_timeout: Duration,
     pub(super) lease: Duration,
     reply_queues: Vec<WildMatch>,
-    settle_timeout: Duration,
+    pub(super) settle_timeout: Duration,
     dead_letters: Arc<AtomicU32>,
     dead_letters_max: u32,
     permanent_failures: Mutex<VecDeque<Instant>>,
@@ -101,7 +101,7 @@ impl Desk {
     }
 
     pub(super) fn settle(&self, channel: Settlements) -> Settle {
-        Settle::new(channel, self.publisher.clone(), self.settle_timeout, self.meters.clone())
+        Settle::new(channel, self)
     }
 
     /// Whether the dead-letter queue holds as many as it may: then nobody can fill the broker's disk with more.

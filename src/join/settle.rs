@@ -8,12 +8,14 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use tracing::{error, warn};
 
+use super::Desk;
 use crate::fail_point::{self, Point};
 use crate::operations::Meters;
 use crate::rabbitmq::call::CallError;
 use crate::rabbitmq::consumer::{Settlements, Tag};
 use crate::rabbitmq::publisher::Publisher;
 use crate::rabbitmq::window::Fate;
+use crate::retry::Pauses;
 use crate::wire::Outgoing;
 
 /// The channel is gone: its deliveries are the broker's again, and nothing here counts any more.
@@ -56,9 +58,10 @@ pub(super) struct Settle {
 }
 
 impl Settle {
-    pub(super) fn new(channel: Settlements, publisher: Publisher, limit: Duration, meters: Meters) -> Self {
+    pub(super) fn new(channel: Settlements, desk: &Desk) -> Self {
+        let (publisher, meters) = (desk.publisher.clone(), desk.meters.clone());
         let (open, done, copies) = (BTreeSet::new(), BTreeSet::new(), FuturesUnordered::new());
-        Self { channel, publisher, limit, meters, open, done, copies }
+        Self { channel, publisher, limit: desk.settle_timeout, meters, open, done, copies }
     }
 
     /// Notes that a delivery was taken.
@@ -76,7 +79,7 @@ impl Settle {
         let (publisher, limit) = (self.publisher.clone(), self.limit);
         self.copies.push(Box::pin(async move {
             fail_point::pass(Point::BeforeCopy);
-            (tag, tokio::time::timeout(limit, sent(&publisher, copy)).await.unwrap_or(Copied::Late))
+            (tag, sent(&publisher, limit, copy).await)
         }));
     }
 
@@ -148,15 +151,28 @@ impl Settle {
     }
 }
 
-/// Sends until it is confirmed; the caller limits how long. A copy may so arrive twice, and counts once.
-async fn sent(publisher: &Publisher, copy: Outgoing) -> Copied {
-    let mut pauses = crate::retry::Pauses::up_to(Duration::from_secs(1));
+/// Sends until it is confirmed, or `limit` is over. A copy may so arrive twice, and counts once.
+///
+/// While the broker blocks publishers the time does not count: a delivery that is given back then comes again at once, to
+/// whomever, and each time uses up one of the few that the broker grants it.
+async fn sent(publisher: &Publisher, limit: Duration, copy: Outgoing) -> Copied {
+    let tries = async {
+        let mut pauses = Pauses::up_to(Duration::from_secs(1));
+        loop {
+            match publisher.copy(copy.clone()).await {
+                Ok(Fate::Confirmed) => return Copied::Confirmed,
+                // No copy is, and a test of `window` holds that.
+                Ok(Fate::TooLarge) => return Copied::Impossible,
+                Ok(Fate::Refused | Fate::Returned) | Err(_) => tokio::time::sleep(pauses.next_pause()).await,
+            }
+        }
+    };
+    tokio::pin!(tries);
     loop {
-        match publisher.copy(copy.clone()).await {
-            Ok(Fate::Confirmed) => return Copied::Confirmed,
-            // No copy is, and a test of `window` holds that.
-            Ok(Fate::TooLarge) => return Copied::Impossible,
-            Ok(Fate::Refused | Fate::Returned) | Err(_) => tokio::time::sleep(pauses.next_pause()).await,
+        match tokio::time::timeout(limit, &mut tries).await {
+            Ok(copied) => return copied,
+            Err(_) if publisher.is_blocked() => {}
+            Err(_) => return Copied::Late,
         }
     }
 }

@@ -2,6 +2,8 @@
 //! them waits for another. Never the connection that consumes: on a blocked connection `lapin` writes nothing, acks
 //! included.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -41,6 +43,7 @@ pub struct Publisher {
     copies: mpsc::Sender<Order>,
     events: mpsc::Sender<Order>,
     replies: mpsc::Sender<Outgoing>,
+    blocked: Arc<AtomicBool>,
     confirm_limit: Duration,
 }
 
@@ -51,9 +54,21 @@ impl Publisher {
         let (copies, copy_orders) = mpsc::channel(1024);
         let (events, event_orders) = mpsc::channel(EVENT_WINDOWS);
         let (replies, reply_queue) = mpsc::channel(4096);
-        let handle = Self { copies, events, replies, confirm_limit };
-        let work = Publishing { copies: copy_orders, events: event_orders, replies: reply_queue, confirm_limit };
-        (handle, work)
+        let blocked = Arc::new(AtomicBool::new(false));
+        let work = Publishing {
+            copies: copy_orders,
+            events: event_orders,
+            replies: reply_queue,
+            blocked: Arc::clone(&blocked),
+            confirm_limit,
+        };
+        (Self { copies, events, replies, blocked, confirm_limit }, work)
+    }
+
+    /// Whether the broker blocks all publishers, for lack of memory or disk.
+    #[must_use]
+    pub fn is_blocked(&self) -> bool {
+        self.blocked.load(Ordering::Relaxed)
     }
 
     /// Publishes one copy. Waits for a connection, if need be; the caller limits how long.
@@ -92,6 +107,7 @@ pub struct Publishing {
     copies: mpsc::Receiver<Order>,
     events: mpsc::Receiver<Order>,
     replies: mpsc::Receiver<Outgoing>,
+    blocked: Arc<AtomicBool>,
     confirm_limit: Duration,
 }
 
@@ -126,7 +142,8 @@ impl Publishing {
     /// Whatever ended the session; the connection is to be dropped.
     pub async fn run(&mut self, connection: &Connection, health: &Health) -> Result<(), PublishingEnd> {
         // One listener for each connection: several would split the events among them.
-        let watch = watch(connection, health);
+        let blocked = Arc::clone(&self.blocked);
+        let watch = watch(connection, health, &blocked);
         let limit = self.confirm_limit;
         let copies = Window::open(connection, limit).await?;
         let mut events = Vec::with_capacity(EVENT_WINDOWS);
@@ -212,14 +229,20 @@ async fn forgettable(channel: &Channel, replies: &mut mpsc::Receiver<Outgoing>) 
 }
 
 /// Ends when the connection does; keeps the health in step with a broker that blocks publishers.
-async fn watch(connection: &Connection, health: &Health) {
+async fn watch(connection: &Connection, health: &Health, blocked: &AtomicBool) {
     let mut events = connection.events_listener();
+    // A connection that is blocked as well hears of it with its first publish.
+    blocked.store(false, Ordering::Relaxed);
     while let Some(event) = events.next().await {
         match event {
             lapin::Event::ConnectionBlocked(reason) => {
+                blocked.store(true, Ordering::Relaxed);
                 health.down(Dependency::Publishing, format!("the broker blocks publishers: {reason}"));
             }
-            lapin::Event::ConnectionUnblocked => health.up(Dependency::Publishing),
+            lapin::Event::ConnectionUnblocked => {
+                blocked.store(false, Ordering::Relaxed);
+                health.up(Dependency::Publishing);
+            }
             // Errors of channels come this way, too; those show themselves where the channel is used.
             lapin::Event::Error(_) if !connection.status().connected() => return,
             // `Event` may grow; what is not named here changes nothing.

@@ -1,11 +1,13 @@
 //! A broker that blocks publishers for lack of memory: a blocked connection writes nothing, acks included, so the one that
 //! consumes must never be the one that publishes.
 
+use std::time::Duration;
+
 use join_community::app::Stopped;
 use join_community::operations::Dependency;
 
 use crate::support::services::{Alarm, alone};
-use crate::support::{Crowd, Installation, Worker};
+use crate::support::{Crowd, Installation, Message, Worker};
 
 #[tokio::test]
 async fn requests_are_acknowledged_while_publishers_are_blocked_and_their_events_come_after() {
@@ -40,6 +42,29 @@ async fn a_worker_whose_publishers_are_blocked_does_not_wait_for_them_to_stop() 
     let worker = installation.start().await;
     installation.all_joined_once(&crowd).await;
     installation.all_announced(&[&crowd]).await;
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn what_cannot_move_on_while_publishers_are_blocked_is_kept_and_neighbours_join() {
+    let _turn = alone().await;
+    let (installation, crowd) = full_house().await;
+    let producer = installation.producer().await;
+    // Fewer than are delivered at once, or nobody behind them would be.
+    producer.send_all(&vec![Message::bytes("{"); 3]).await;
+    let others = installation.crowd_at_the_door(&producer, 50).await;
+    let alarm = Alarm::raise();
+    let mut config = installation.alert();
+    // Over long before fifty others have joined, two at a time.
+    config.settle.timeout = Duration::from_millis(20);
+    let worker = Worker::launch(config).await;
+    installation.until_answered(&crowd, 100).await;
+    installation.until_answered(&others, 50).await;
+    worker.until_misses(Dependency::Publishing).await;
+    assert_eq!(worker.counted("join_community_returned_total"), 0, "each would have used up a delivery");
+    alarm.end();
+    assert_eq!(installation.dead_letters(3).await.len(), 3);
+    installation.until_holds("join-community.requests", 0).await;
     worker.stop().await;
 }
 
