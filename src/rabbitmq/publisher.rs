@@ -2,6 +2,8 @@
 //! them waits for another. Never the connection that consumes: on a blocked connection `lapin` writes nothing, acks
 //! included.
 
+mod watch;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -141,9 +143,8 @@ impl Publishing {
     /// # Errors
     /// Whatever ended the session; the connection is to be dropped.
     pub async fn run(&mut self, connection: &Connection, health: &Health) -> Result<(), PublishingEnd> {
-        // One listener for each connection: several would split the events among them.
         let blocked = Arc::clone(&self.blocked);
-        let watch = watch(connection, health, &blocked);
+        let watch = watch::watch(connection, health, &blocked);
         let limit = self.confirm_limit;
         let copies = Window::open(connection, limit).await?;
         let mut events = Vec::with_capacity(EVENT_WINDOWS);
@@ -226,27 +227,4 @@ async fn forgettable(channel: &Channel, replies: &mut mpsc::Receiver<Outgoing>) 
         ready.clear();
     }
     Ok(())
-}
-
-/// Ends when the connection does; keeps the health in step with a broker that blocks publishers.
-async fn watch(connection: &Connection, health: &Health, blocked: &AtomicBool) {
-    let mut events = connection.events_listener();
-    // A connection that is blocked as well hears of it with its first publish.
-    blocked.store(false, Ordering::Relaxed);
-    while let Some(event) = events.next().await {
-        match event {
-            lapin::Event::ConnectionBlocked(reason) => {
-                blocked.store(true, Ordering::Relaxed);
-                health.down(Dependency::Publishing, format!("the broker blocks publishers: {reason}"));
-            }
-            lapin::Event::ConnectionUnblocked => {
-                blocked.store(false, Ordering::Relaxed);
-                health.up(Dependency::Publishing);
-            }
-            // Errors of channels come this way, too; those show themselves where the channel is used.
-            lapin::Event::Error(_) if !connection.status().connected() => return,
-            // `Event` may grow; what is not named here changes nothing.
-            lapin::Event::Connected | lapin::Event::SendFlow(_) | _ => {}
-        }
-    }
 }
