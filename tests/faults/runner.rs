@@ -13,7 +13,7 @@ use crate::report::Line;
 use crate::trial::{Fault, Outcome, Trial};
 
 /// Trials side by side that leave the services alone.
-const SIDE_BY_SIDE: usize = 4;
+const SIDE_BY_SIDE: usize = 6;
 /// No trial takes longer; the longest is the one that kills at random.
 const LIMIT: Duration = Duration::from_hours(2);
 
