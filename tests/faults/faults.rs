@@ -5,6 +5,7 @@ mod clocks;
 mod cluster;
 mod crash_points;
 mod cuts;
+mod deadlocks;
 mod disk;
 mod keys;
 mod killer;
@@ -45,6 +46,7 @@ pub(crate) fn all() -> Vec<Fault> {
         topology::faults(),
         messages::faults(),
         postgres::faults(),
+        deadlocks::faults(),
         disk::faults(),
         redis::faults(),
         world::faults(),

@@ -106,6 +106,13 @@ impl Fleet {
         self.replace(place)
     }
 
+    /// SIGTERM, an end in order, and a new worker in its place.
+    pub(crate) async fn stop_and_replace(&mut self, place: usize) -> Result<()> {
+        signal(&self.workers[place], "TERM").await?;
+        self.until_drained(place).await?;
+        self.replace(place)
+    }
+
     /// Puts a new worker in the place of one that is dead.
     pub(crate) fn replace(&mut self, place: usize) -> Result<()> {
         self.workers[place] = self.spawn()?;
@@ -141,8 +148,7 @@ impl Fleet {
     /// Sends a signal, such as `STOP`, to every worker.
     pub(crate) async fn signal(&self, signal: &str) -> Result<()> {
         for worker in &self.workers {
-            let Some(id) = worker.process.id() else { continue };
-            Command::new("kill").arg(format!("-{signal}")).arg(id.to_string()).status().await?;
+            self::signal(worker, signal).await?;
         }
         Ok(())
     }
@@ -151,12 +157,15 @@ impl Fleet {
     pub(crate) async fn stop(&mut self) -> Result<()> {
         self.signal("TERM").await?;
         for place in 0..self.workers.len() {
-            let status = self.until_dead(place).await?;
-            if !status.success() {
-                bail!("worker {place} did not drain: {status}; see {}", self.folder.display());
-            }
+            self.until_drained(place).await?;
         }
         self.workers.clear();
+        Ok(())
+    }
+
+    async fn until_drained(&mut self, place: usize) -> Result<()> {
+        let status = self.until_dead(place).await?;
+        ensure!(status.success(), "worker {place} did not drain: {status}; see {}", self.folder.display());
         Ok(())
     }
 
@@ -182,4 +191,11 @@ impl Fleet {
             .with_context(|| format!("{} cannot be started", self.program.display()))?;
         Ok(Worker { process, operations })
     }
+}
+
+async fn signal(worker: &Worker, signal: &str) -> Result<()> {
+    if let Some(id) = worker.process.id() {
+        Command::new("kill").arg(format!("-{signal}")).arg(id.to_string()).status().await?;
+    }
+    Ok(())
 }

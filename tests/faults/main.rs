@@ -15,6 +15,7 @@ mod fleet;
 mod issuer;
 mod ledger;
 mod load;
+mod logs;
 mod mutants;
 mod progress;
 mod proxy;

@@ -13,6 +13,7 @@ use crate::checker::{EVENTS, Finding, Kind, Place, REPLIES, check};
 use crate::fleet::Fleet;
 use crate::ledger::{Key, Ledger};
 use crate::load::{Load, PRODUCER};
+use crate::logs;
 use crate::sender::Sender;
 use crate::suite::support::Installation;
 use crate::trial::{Outcome, Trial};
@@ -118,6 +119,8 @@ impl Stage {
         if let Err(error) = stopped {
             checked.findings.push(Finding { kind: Kind::Unexpected, what: format!("{error:#}") });
         }
+        let told = logs::secrets(&self.trial.folder)?;
+        checked.findings.extend(told.into_iter().map(|what| Finding { kind: Kind::Unexpected, what }));
         if checked.findings.is_empty() {
             // Taking it down waits on the spot, and other stages of this task are in the middle of something.
             let installation = self.installation;

@@ -17,14 +17,24 @@ use crate::trial::{Fault, Outcome, Trial};
 const ROUND: u64 = 20;
 
 pub(super) fn faults() -> Vec<Fault> {
-    vec![Fault {
-        name: "worker/killed-at-random",
-        what: "`kill -9` of a worker at a random moment under load",
-        quick: true,
-        alone: false,
-        workers: &[1, 3],
-        run: |trial| killed_at_random(trial).boxed(),
-    }]
+    vec![
+        Fault {
+            name: "worker/killed-at-random",
+            what: "`kill -9` of a worker at a random moment under load",
+            quick: true,
+            alone: false,
+            workers: &[1, 3],
+            run: |trial| killed_at_random(trial).boxed(),
+        },
+        Fault {
+            name: "worker/stopped-at-random",
+            what: "SIGTERM at a random moment under load: each drains and ends with 0",
+            quick: true,
+            alone: false,
+            workers: &[1, 3],
+            run: |trial| stopped_at_random(trial).boxed(),
+        },
+    ]
 }
 
 /// What was done in rounds before, so that a run of hours can be stopped and resumed.
@@ -72,6 +82,22 @@ async fn round(trial: &Trial) -> Result<Outcome> {
     let mut ledger = sender.finish().await?;
     ledger.allowed.crash_loops = true;
     Ok(Outcome { times: ROUND, ..stage.compare(ledger).await? })
+}
+
+async fn stopped_at_random(trial: Trial) -> Result<Outcome> {
+    let times = if trial.quick { 10 } else { 100 };
+    let mut stage = Stage::with_workers(&trial).await?;
+    let mut dice = Dice::new(trial.seed);
+    let sender = stage.load(if trial.quick { 300 } else { 3000 }, Duration::from_millis(100)).await?;
+    for _ in 0..times {
+        // One that has hardly begun has nothing to drain, and does not listen yet.
+        stage.fleet.until_ready().await?;
+        tokio::time::sleep(Duration::from_millis(u64::try_from(dice.below(150))?)).await;
+        let victim = dice.below(stage.fleet.len());
+        stage.fleet.stop_and_replace(victim).await?;
+    }
+    stage.healed();
+    Ok(Outcome { times, ..stage.conclude(sender).await? })
 }
 
 fn read(file: &Path) -> Done {

@@ -15,28 +15,40 @@ use crate::trial::{Fault, Outcome, Trial};
 
 /// Longer than a lease and a sweep, shorter than what makes the broker give the worker up.
 const ASLEEP: Duration = Duration::from_secs(4);
+/// Longer than that as well: the deliveries in hand go to somebody else, who is done with them when their old holder wakes.
+const ASLEEP_FOR_LONG: Duration = Duration::from_secs(12);
 /// Stages at once: nearly all of the time is sleep.
 const SIDE_BY_SIDE: usize = 4;
 
 pub(super) fn faults() -> Vec<Fault> {
-    vec![Fault {
-        name: "worker/asleep-at-points",
-        what: "SIGSTOP at every step while others change the same members, and another worker, if any, takes over; then SIGCONT",
-        quick: true,
-        alone: false,
-        workers: &[2, 1],
-        run: |trial| asleep_at_points(trial).boxed(),
-    }]
+    vec![
+        Fault {
+            name: "worker/asleep-at-points",
+            what: "SIGSTOP at every step while others change the same members, and another worker, if any, takes over; then SIGCONT",
+            quick: true,
+            alone: false,
+            workers: &[2, 1],
+            run: |trial| asleep_at_points(trial, ASLEEP).boxed(),
+        },
+        Fault {
+            name: "worker/asleep-for-long-at-points",
+            what: "the same for so long that the broker gives what it had in hand to another worker",
+            quick: false,
+            alone: false,
+            workers: &[2, 1],
+            run: |trial| asleep_at_points(trial, ASLEEP_FOR_LONG).boxed(),
+        },
+    ]
 }
 
-async fn asleep_at_points(trial: Trial) -> Result<Outcome> {
+async fn asleep_at_points(trial: Trial, asleep: Duration) -> Result<Outcome> {
     let quick = [Point::AfterLoad, Point::BeforeCache, Point::BeforeConfirm, Point::BeforeForget];
     let points: &[Point] = if trial.quick { &quick } else { &Point::ALL };
     let mut outcome = Outcome::default();
     for some in points.chunks(SIDE_BY_SIDE) {
         let trials = some.iter().map(|point| {
             let folder = trial.folder.join(point.name());
-            asleep_at(Trial { folder, ..trial.clone() }, *point)
+            asleep_at(Trial { folder, ..trial.clone() }, *point, asleep)
         });
         for (point, one) in some.iter().zip(try_join_all(trials).await?) {
             if !one.findings.is_empty() && outcome.findings.is_empty() {
@@ -52,7 +64,7 @@ async fn asleep_at_points(trial: Trial) -> Result<Outcome> {
     Ok(outcome)
 }
 
-async fn asleep_at(trial: Trial, point: Point) -> Result<Outcome> {
+async fn asleep_at(trial: Trial, point: Point, asleep: Duration) -> Result<Outcome> {
     let mut stage = Stage::set(&trial).await?;
     stage.fleet.set("JOIN_COMMUNITY_FAIL_POINT", format!("{}:1:stop", point.name()));
     stage.fleet.start(1).await?;
@@ -67,7 +79,7 @@ async fn asleep_at(trial: Trial, point: Point) -> Result<Outcome> {
     for _ in 1..trial.workers {
         stage.fleet.launch()?;
     }
-    tokio::time::sleep(ASLEEP).await;
+    tokio::time::sleep(asleep).await;
     stage.fleet.signal("CONT").await?;
     stage.healed();
     let mut ledger = sender.finish().await?;

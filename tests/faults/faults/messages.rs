@@ -13,9 +13,10 @@ use uuid::Uuid;
 
 use super::poison;
 use crate::dice::Dice;
-use crate::ledger::{Expected, Key, Rejection};
+use crate::ledger::{Expected, Key, Rejection, Request};
 use crate::load::Load;
 use crate::stage::Stage;
+use crate::suite::support::JOINABLE;
 use crate::suite::support::services::LargeMessages;
 use crate::trial::{Fault, Outcome, Trial};
 
@@ -36,6 +37,12 @@ pub(super) fn faults() -> Vec<Fault> {
             "another consumer takes messages and gives them back in another order, again and again",
             false,
             |trial| given_back_by_another(trial).boxed(),
+        ),
+        fault(
+            "messages/reused-ids",
+            "ids of requests used again for other members, the worker killed meanwhile",
+            false,
+            |trial| reused_ids(trial).boxed(),
         ),
         fault("messages/poison", "a tenth of all messages broken, in every way that there is", false, |trial| {
             poisoned(trial).boxed()
@@ -76,6 +83,27 @@ async fn given_back_by_another(trial: Trial) -> Result<Outcome> {
     let mut outcome = stage.compare(ledger).await?;
     outcome.note = format!("{given_back} given back");
     Ok(outcome)
+}
+
+/// The first request under an id has its verdict, or a place before the second in the queue.
+async fn reused_ids(trial: Trial) -> Result<Outcome> {
+    let mut stage = Stage::with_workers(&trial).await?;
+    let load = mixed(&stage, &trial).await?;
+    let mut load = Load { ledger: stage.send(load, Duration::ZERO).finish().await?, messages: Vec::new() };
+    let joining = |request: &&Request| request.expected == Expected::Joined && request.confirmed > 0;
+    let ids: Vec<String> = load.ledger.requests.iter().filter(joining).map(|request| request.id.clone()).collect();
+    let site = load.ledger.members.first().context("no members")?.key.0;
+    let others = load.members(&stage.installation, site, JOINABLE, ids.len()).await;
+    for (id, other) in ids.into_iter().zip(others) {
+        load.join(id, other, Expected::Conflict);
+    }
+    let mut sender = stage.send(load, Duration::from_millis(10));
+    sender.until(30).await?;
+    stage.fleet.kill_and_replace(0).await?;
+    stage.healed();
+    let mut ledger = sender.finish().await?;
+    ledger.allowed.crash_loops = true;
+    stage.compare(ledger).await
 }
 
 /// Takes what comes next and gives it back in another order.

@@ -8,7 +8,6 @@ use futures_util::FutureExt as _;
 use sqlx::AssertSqlSafe;
 use sqlx::{Connection as _, Executor as _, PgConnection};
 
-use crate::ledger::Key;
 use crate::load::Load;
 use crate::sender::Sender;
 use crate::stage::Stage;
@@ -31,9 +30,6 @@ pub(super) fn faults() -> Vec<Fault> {
         }),
         fault("postgres/no-connections", "no session left for the worker for a while", |trial| {
             state(trial, "CONNECTION LIMIT 0", "CONNECTION LIMIT -1").boxed()
-        }),
-        fault("postgres/deadlocks", "another writer who locks the same members in the other order", |trial| {
-            deadlocks(trial).boxed()
         }),
         fault("postgres/forgotten-lock", "a record locked by somebody's forgotten transaction", |trial| {
             forgotten_lock(trial).boxed()
@@ -75,33 +71,6 @@ async fn state(trial: Trial, on: &'static str, off: &'static str) -> Result<Outc
     stage.healed();
     let ledger = sender.finish().await?;
     stage.installation.reconnect().await;
-    stage.compare(ledger).await
-}
-
-/// Two changes in one transaction, by members of the load in the descending order of their keys.
-async fn deadlocks(trial: Trial) -> Result<Outcome> {
-    let mut stage = Stage::with_workers(&trial).await?;
-    let load = Load::mixed(&stage.installation, trial.seed, if trial.quick { 200 } else { 1000 }).await?;
-    let mut keys: Vec<Key> = load.ledger.members.iter().map(|member| member.key).collect();
-    keys.sort_by_key(|(_, member)| std::cmp::Reverse(*member));
-    let sender = stage.send(load, Duration::from_millis(20));
-    let mut other = stage.installation.stranger().await;
-    for pair in keys.chunks_exact(2) {
-        let mut both = other.begin().await?;
-        for (site, member) in pair {
-            let change = "UPDATE members SET last_login_date = clock_timestamp() WHERE site_id = $1 AND id = $2";
-            let changed = sqlx::query(change).bind(site).bind(member).execute(&mut *both).await;
-            // The one that PostgreSQL chose to end: this writer does not try again.
-            if changed.is_err() {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-        both.commit().await.ok();
-    }
-    stage.healed();
-    let mut ledger = sender.finish().await?;
-    ledger.disturbed.extend(keys);
     stage.compare(ledger).await
 }
 
