@@ -15,9 +15,9 @@ use crate::trial::{Fault, Outcome, Trial};
 
 /// How long a state lasts: longer than deliveries are held.
 const WHILE: Duration = Duration::from_secs(3);
-/// Ends every session of this database but the one that says so.
+/// Ends every session of this database's user but the one that says so. An autovacuum is not ours to end.
 const TERMINATE: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-    WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()";
 
 pub(super) fn faults() -> Vec<Fault> {
     let fault = |name, what, run| Fault { name, what, quick: true, alone: false, workers: &[1, 3], run };

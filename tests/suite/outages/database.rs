@@ -63,7 +63,7 @@ async fn a_database_that_ends_every_connection_under_load_costs_no_request() {
         installation.until_answered(&crowd, least).await;
         let mut administrator = installation.stranger().await;
         let end_all = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-                       WHERE datname = current_database() AND pid <> pg_backend_pid()";
+                       WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()";
         sqlx::query(end_all).execute(&mut administrator).await.unwrap();
         installation.reconnect().await;
     }
@@ -77,14 +77,14 @@ async fn a_database_that_takes_no_writes_is_an_outage_and_costs_no_request() {
         "DO $$ BEGIN
             EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = on', current_database());
             PERFORM pg_terminate_backend(pid) FROM pg_stat_activity
-                WHERE datname = current_database() AND pid <> pg_backend_pid();
+                WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid();
         END $$",
         [
             "SET default_transaction_read_only = off",
             "DO $$ BEGIN
             EXECUTE format('ALTER DATABASE %I RESET default_transaction_read_only', current_database());
             PERFORM pg_terminate_backend(pid) FROM pg_stat_activity
-                WHERE datname = current_database() AND pid <> pg_backend_pid();
+                WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid();
         END $$",
         ],
         "read-only",
