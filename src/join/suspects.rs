@@ -86,7 +86,11 @@ impl Lane {
             }
             let pause = match tried? {
                 Tried::Settled => return Ok(None),
-                Tried::Deadly => return self.give_up_on(tag, incoming, settle, stop).await,
+                Tried::Deadly => {
+                    // Nothing of it is tried any more, and its copy may take as long as publishers are blocked.
+                    drop(alone);
+                    return self.give_up_on(tag, incoming, settle, stop).await;
+                }
                 Tried::Paused(Pause::Outage) => hold(since, desk.outage.hold, pauses.next_pause(), stop).await,
                 Tried::Paused(pause @ (Pause::Stop | Pause::Recovered)) => Some(pause),
             };

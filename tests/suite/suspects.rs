@@ -13,7 +13,7 @@ use lapin::options::BasicGetOptions;
 use sqlx::{Executor as _, PgConnection};
 use uuid::Uuid;
 
-use crate::support::{Installation, JOINABLE, Message, PATIENCE, Proxy, Wire, Worker, eventually};
+use crate::support::{Installation, JOINABLE, Message, PATIENCE, Producer, Proxy, Wire, Worker, eventually};
 
 const REQUESTS: &str = "join-community.requests";
 /// Counts what it refuses: a sequence is not rolled back.
@@ -45,10 +45,7 @@ async fn what_comes_back_is_tried_alone_and_joins_as_ever() {
 async fn what_two_processes_died_of_is_a_dead_letter_unread_and_sent_again_it_starts_afresh() {
     let installation = Installation::new().await;
     let mut producer = installation.producer().await;
-    let site = Uuid::now_v7();
-    let request = Message::join(site, installation.member(site, JOINABLE).await);
-    producer.send(&request).await;
-    come_back(&installation, 1).await;
+    let (site, request) = one_came_back(&installation, &producer).await;
     for _ in 0..2 {
         mark_as_by_another(&installation, &request, producer.user()).await;
     }
@@ -75,10 +72,7 @@ async fn what_two_processes_died_of_is_a_dead_letter_unread_and_sent_again_it_st
 async fn while_no_mark_can_be_made_a_delivery_is_held_and_does_not_use_up_its_deliveries() {
     let installation = Installation::new().await;
     let (mut producer, mut stranger) = (installation.producer().await, installation.stranger().await);
-    let site = Uuid::now_v7();
-    let request = Message::join(site, installation.member(site, JOINABLE).await);
-    producer.send(&request).await;
-    come_back(&installation, 1).await;
+    let (_, request) = one_came_back(&installation, &producer).await;
     stranger.execute(sqlx::raw_sql(REFUSE)).await.unwrap();
     stranger.execute(REFUSE_MARKS).await.unwrap();
     let mut config = installation.alert();
@@ -147,10 +141,7 @@ async fn a_worker_that_loses_broker_and_database_in_the_middle_of_a_try_did_not_
 async fn whoever_lives_and_tries_the_same_message_did_not_die_of_it() {
     let installation = Installation::new().await;
     let mut producer = installation.producer().await;
-    let site = Uuid::now_v7();
-    let request = Message::join(site, installation.member(site, JOINABLE).await);
-    producer.send(&request).await;
-    come_back(&installation, 1).await;
+    let (_, request) = one_came_back(&installation, &producer).await;
     let _others = tried_by_others(&installation, &request, producer.user()).await;
     let worker = installation.start().await;
     assert_eq!(producer.answer_to(&request).await.status, 200);
@@ -161,10 +152,7 @@ async fn whoever_lives_and_tries_the_same_message_did_not_die_of_it() {
 async fn whoever_dies_while_another_asks_whether_it_lives_is_counted() {
     let installation = Installation::new().await;
     let producer = installation.producer().await;
-    let site = Uuid::now_v7();
-    let request = Message::join(site, installation.member(site, JOINABLE).await);
-    producer.send(&request).await;
-    come_back(&installation, 1).await;
+    let (site, request) = one_came_back(&installation, &producer).await;
     let others = tried_by_others(&installation, &request, producer.user()).await;
     let worker = installation.start().await;
     eventually("the worker has marked it, too", PATIENCE, async || match marks(&installation).await {
@@ -217,6 +205,15 @@ async fn tried_by_others(installation: &Installation, request: &Message, user: &
         others.push(session);
     }
     others
+}
+
+/// Sends a request of a member of a new site, which comes back.
+async fn one_came_back(installation: &Installation, producer: &Producer) -> (Uuid, Message) {
+    let site = Uuid::now_v7();
+    let request = Message::join(site, installation.member(site, JOINABLE).await);
+    producer.send(&request).await;
+    come_back(installation, 1).await;
+    (site, request)
 }
 
 /// Takes the requests that wait and gives them back, as a worker that dies does.
