@@ -136,6 +136,17 @@ rabbitmq_large_messages() { # on|off
         rabbitmq_call "persistent_term put [max_message_size,$size]"
 }
 
+# Read whenever a channel is opened, as is how often it looks: once a minute by default.
+rabbitmq_impatience() { # on|off
+    local patience=1000 look=200
+    if [[ $1 == off ]]; then
+        patience=$(sed -n 's/^consumer_timeout *= *//p' "$STATE/rabbitmq/etc/rabbitmq.conf")
+        look=60000
+    fi
+    rabbitmq_call "application set_env [rabbit,consumer_timeout,$patience]" &&
+        rabbitmq_call "application set_env [rabbit,channel_tick_interval,$look]"
+}
+
 # On SIGTERM the broker closes everything in order and is done in well under a second, but for
 # the management plugin's handler: taken off during the stop, it waits five seconds for
 # processes that have ended already. Taken off before, it does not. Where that fails the stop

@@ -25,7 +25,7 @@ pub(crate) struct Cli {
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
 
-    /// Goes on with the random kills of an earlier run that was stopped.
+    /// Goes on with an earlier run of the same binary that was stopped: what was kept then is not tried again.
     #[arg(long)]
     pub(crate) resume: bool,
 

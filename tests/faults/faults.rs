@@ -13,6 +13,7 @@ mod kills;
 mod late;
 mod messages;
 mod network;
+mod one_of_many;
 mod poison;
 mod postgres;
 mod rabbitmq;
@@ -41,6 +42,7 @@ pub(crate) fn all() -> Vec<Fault> {
         network::faults(),
         cuts::faults(),
         answers::faults(),
+        one_of_many::faults(),
         services::faults(),
         rabbitmq::faults(),
         topology::faults(),

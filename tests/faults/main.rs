@@ -13,6 +13,7 @@ mod dice;
 mod faults;
 mod fleet;
 mod issuer;
+mod kept;
 mod ledger;
 mod load;
 mod logs;
@@ -77,7 +78,7 @@ async fn run(cli: Cli) -> Result<()> {
     if let Some(Command::Mutants { names }) = &cli.command {
         return mutants::all_are_caught(names, cli.seed).await;
     }
-    let planned = plan(&cli);
+    let planned = plan(&cli, &kept::build(&cli.program)?);
     if planned.is_empty() {
         // Not a failure: `cargo test WORD` hands the word to every test program.
         println!("no fault is named like {}; --list names them", cli.names.join(", "));
@@ -88,6 +89,9 @@ async fn run(cli: Cli) -> Result<()> {
             println!("{:<44} {} workers  {}", fault.name, trial.workers, fault.what);
         }
         return Ok(());
+    }
+    for Planned { trial, .. } in planned.iter().filter(|_| !cli.resume) {
+        fs::remove_dir_all(&trial.folder).ok();
     }
     let versions = versions::of_services().await?;
     let mut progress = Progress::of(planned.len());
@@ -103,20 +107,17 @@ async fn run(cli: Cli) -> Result<()> {
 }
 
 /// Which faults are made, and how.
-fn plan(cli: &Cli) -> Vec<Planned> {
+fn plan(cli: &Cli, build: &str) -> Vec<Planned> {
     let is_meant = |name: &str| cli.names.is_empty() || cli.names.iter().any(|word| name.contains(word.as_str()));
     let mut planned = Vec::new();
     for fault in faults::all().into_iter().filter(|fault| is_meant(fault.name) && (fault.quick || cli.whole)) {
         let sizes = if cli.whole { fault.workers } else { &fault.workers[..1] };
         for workers in sizes {
             let folder = PathBuf::from(FOLDER).join(fault.name).join(format!("{workers}-workers"));
-            if !cli.resume {
-                fs::remove_dir_all(&folder).ok();
-            }
-            let (seed, quick, program) = (cli.seed, !cli.whole, cli.program.clone());
+            let (seed, quick, program, build) = (cli.seed, !cli.whole, cli.program.clone(), build.to_owned());
             planned.push(Planned {
                 fault: fault.clone(),
-                trial: Trial { seed, quick, workers: *workers, patience: REST, program, folder },
+                trial: Trial { seed, quick, workers: *workers, patience: REST, program, build, folder },
             });
         }
     }

@@ -119,9 +119,14 @@ async fn try_out(mutant: &Mutant, program: &Path, seed: u64) -> Vec<Line> {
     let is_meant = |name: &str| mutant.caught_by.iter().any(|word| name.contains(word.as_str()));
     let planned = faults::all().into_iter().filter(|fault| is_meant(fault.name)).flat_map(|fault| {
         fault.workers.iter().map(move |workers| {
-            let folder = Path::new(ROOT).join("target/mutants").join(&mutant.name);
+            let folder =
+                Path::new(ROOT).join("target/mutants").join(&mutant.name).join(format!("{}-{workers}", fault.name));
+            fs::remove_dir_all(&folder).ok();
             let (workers, fault, program) = (*workers, fault.clone(), program.to_owned());
-            Planned { fault, trial: Trial { seed, quick: true, workers, patience: PATIENCE, program, folder } }
+            Planned {
+                fault,
+                trial: Trial { seed, quick: true, workers, patience: PATIENCE, program, build: String::new(), folder },
+            }
         })
     });
     runner::run(planned.collect(), &mut Progress::silent()).await

@@ -8,6 +8,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 
 use crate::checker::{Finding, Kind};
+use crate::kept;
 use crate::progress::Progress;
 use crate::report::Line;
 use crate::trial::{Fault, Outcome, Trial};
@@ -16,6 +17,9 @@ use crate::trial::{Fault, Outcome, Trial};
 const SIDE_BY_SIDE: usize = 6;
 /// No trial takes longer; the longest is the one that kills at random.
 const LIMIT: Duration = Duration::from_hours(2);
+
+/// Where it is noted that a trial kept every promise.
+const KEPT: &str = "kept.json";
 
 /// A fault, and how it is to be tried.
 pub(crate) struct Planned {
@@ -58,16 +62,25 @@ fn one(planned: Planned, progress: &Progress) -> impl Future<Output = Line> + us
     progress.begins(fault.name);
     let (run, workers, folder) = (fault.run, trial.workers, trial.folder.clone());
     async move {
+        if let Some((outcome, took)) = kept::noted(&trial, KEPT) {
+            return Line { name: fault.name, what: fault.what, workers, outcome, took, folder };
+        }
         let began = Instant::now();
         // A task of its own: what panics there ends the trial, not the run.
-        let outcome = tokio::time::timeout(LIMIT, tokio::spawn(run(trial))).await;
+        let outcome = tokio::time::timeout(LIMIT, tokio::spawn(run(trial.clone()))).await;
         let outcome = match outcome {
             Ok(Ok(Ok(outcome))) => outcome,
             Ok(Ok(Err(error))) => broken(format!("{error:#}")),
             Ok(Err(panic)) => broken(panic.to_string()),
             Err(_) => broken(format!("not over within {LIMIT:?}")),
         };
-        Line { name: fault.name, what: fault.what, workers, outcome, took: began.elapsed(), folder }
+        let took = began.elapsed();
+        if outcome.findings.is_empty()
+            && let Err(error) = kept::note(&trial, &outcome, took, KEPT)
+        {
+            println!("{}: cannot be noted as kept: {error:#}", fault.name);
+        }
+        Line { name: fault.name, what: fault.what, workers, outcome, took, folder }
     }
 }
 

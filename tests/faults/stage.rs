@@ -156,6 +156,7 @@ impl Stage {
         let mut pause = Duration::from_millis(50);
         let mut waits_for = None;
         loop {
+            let looked = Instant::now();
             let missing = match check(place, ledger).await {
                 Ok(checked) => checked.findings.first().map(ToString::to_string),
                 // A service may be on its way back.
@@ -166,7 +167,8 @@ impl Stage {
                 return waits_for.filter(|_| took > LONG).map(|what| format!("{took:.0?} until this was over: {what}"));
             }
             waits_for = missing;
-            tokio::time::sleep(pause).await;
+            // To look takes the services' time, which the workers need.
+            tokio::time::sleep(pause.max(looked.elapsed() * 2)).await;
             pause = (pause * 2).min(Duration::from_millis(500));
         }
     }

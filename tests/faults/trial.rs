@@ -37,6 +37,8 @@ pub(crate) struct Trial {
     pub(crate) patience: Duration,
     /// The binary under test.
     pub(crate) program: PathBuf,
+    /// Which one that is, by its content.
+    pub(crate) build: String,
     /// Where logs go, and everything that is needed to look into a broken promise.
     pub(crate) folder: PathBuf,
 }

@@ -5,14 +5,13 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, Result};
 use sqlx::{Connection as _, PgConnection};
 
-use crate::suite::support::variable;
+use crate::suite::support::{cache, variable};
 
 /// The versions of the services, and of the worker.
 pub(crate) async fn of_services() -> Result<BTreeMap<&'static str, String>> {
     let mut database = PgConnection::connect(&variable("JOIN_COMMUNITY__DATABASE__URL")).await?;
     let postgres: String = sqlx::query_scalar("SHOW server_version").fetch_one(&mut database).await?;
-    let cache = redis::Client::open(variable("JOIN_COMMUNITY__CACHE__URL"))?;
-    let mut cache = cache.get_multiplexed_async_connection().await?;
+    let mut cache = cache::connection(&variable("JOIN_COMMUNITY__CACHE__URL")).await?;
     let info: String = redis::cmd("INFO").arg("server").query_async(&mut cache).await?;
     let word = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
     // Valkey calls itself a Redis as well, of the version that it is compatible with.

@@ -1,7 +1,7 @@
 //! What every test is given for itself: a database, a vhost, a key prefix. Nothing is shared, so tests run side by side.
 
 pub(crate) mod asking;
-mod cache;
+pub(crate) mod cache;
 mod crowd;
 mod database;
 mod delivered;

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::{Counts, Place};
 use crate::ledger::Key;
+use crate::suite::support::cache;
 
 /// The queue in which every event of a trial is kept.
 pub(crate) const EVENTS: &str = "faults.events";
@@ -191,7 +192,7 @@ async fn read(channel: &Channel, queue: &str) -> Result<Vec<Message>> {
 }
 
 async fn entries(place: &Place) -> Result<BTreeMap<Key, BTreeMap<String, String>>> {
-    let mut cache = redis::Client::open(place.cache.as_str())?.get_multiplexed_async_connection().await?;
+    let mut cache = cache::connection(&place.cache).await?;
     let mut found = BTreeMap::new();
     let mut cursor = 0_u64;
     loop {

@@ -1,6 +1,7 @@
 //! The worker's clock an hour from everybody else's, by libfaketime. Durations go on as they are: a machine whose clock is
 //! set wrong does not count seconds wrong.
 
+use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use crate::issuer::{Issuer, LEEWAY, trust};
 use crate::ledger::{Expected, Rejection};
 use crate::load::Load;
 use crate::stage::Stage;
-use crate::suite::support::JOINABLE;
+use crate::suite::support::{JOINABLE, cache};
 use crate::trial::{Fault, Outcome, Trial};
 
 /// Debian's package `faketime`.
@@ -41,6 +42,12 @@ pub(super) fn faults() -> Vec<Fault> {
             &[3],
             |trial| apart(trial).boxed(),
         ),
+        fault(
+            "clocks/jumping",
+            "the clock of running workers set an hour ahead, two hours back, and right again",
+            &[1, 3],
+            |trial| jumping(trial).boxed(),
+        ),
     ]
 }
 
@@ -55,20 +62,27 @@ fn untried() -> Outcome {
 /// A worker with a wrong clock takes requests all the same, and says that it is not ready, and why.
 async fn start_wrong(stage: &mut Stage, place: usize) -> Result<()> {
     stage.fleet.launch()?;
+    says_of_its_clock(stage, place, true).await
+}
+
+/// Waits until a worker says that its clock is wrong, and nothing else is; or that nothing is.
+async fn says_of_its_clock(stage: &Stage, place: usize, apart: bool) -> Result<()> {
     let deadline = tokio::time::Instant::now() + MINUTE;
     loop {
-        let (status, body) = stage.fleet.ask(place, "readyz").await.unwrap_or_default();
+        let (code, body) = stage.fleet.ask(place, "readyz").await.unwrap_or_default();
         let report: Value = serde_json::from_str(&body).unwrap_or_default();
         let of: Vec<_> = report["dependencies"].as_object().into_iter().flatten().collect();
-        let down: Vec<_> = of.iter().filter(|(_, state)| state["up"] == false).collect();
-        if let [(name, state)] = down.as_slice()
-            && *name == "clock"
-            && state["reason"].as_str().is_some_and(|reason| reason.contains("apart"))
-        {
-            ensure!(status == 503, "{status}: {report}");
-            return Ok(());
+        let down: Vec<_> = of.iter().filter(|(_, told)| told["up"] == false).collect();
+        match down.as_slice() {
+            [] if !apart && code == 200 => return Ok(()),
+            [(name, told)] if apart && *name == "clock" => {
+                ensure!(told["reason"].as_str().is_some_and(|reason| reason.contains("apart")), "{report}");
+                ensure!(code == 503, "{code}: {report}");
+                return Ok(());
+            }
+            _ => {}
         }
-        ensure!(tokio::time::Instant::now() < deadline, "{report} of a worker whose clock is wrong");
+        ensure!(tokio::time::Instant::now() < deadline, "{report} of a worker whose clock is wrong: {apart}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -148,7 +162,7 @@ async fn times_are_sound(stage: &Stage, before: OffsetDateTime, wrong_by: &str) 
         ensure!(last <= before, "changed at {last}, after {before}, by a clock that is an hour behind");
     }
     let place = stage.place();
-    let mut cache = redis::Client::open(place.cache.as_str())?.get_multiplexed_async_connection().await?;
+    let mut cache = cache::connection(&place.cache).await?;
     let keys: Vec<String> = cache.keys(format!("{}:*", place.cache_prefix)).await?;
     ensure!(keys.len() > 1, "no entries");
     for key in keys.iter().filter(|key| !key.ends_with(":probe")) {
@@ -156,6 +170,31 @@ async fn times_are_sound(stage: &Stage, before: OffsetDateTime, wrong_by: &str) 
         ensure!(TTL.contains(&left), "the entry {key} lives for {left} s");
     }
     Ok(())
+}
+
+/// What runs goes by a clock that does not jump; what is written down goes by the database's.
+async fn jumping(trial: Trial) -> Result<Outcome> {
+    let Some(library) = library() else { return Ok(untried()) };
+    let mut stage = Stage::set(&trial).await?;
+    fs::create_dir_all(&trial.folder)?;
+    let clock = trial.folder.join("clock");
+    fs::write(&clock, "+0")?;
+    set_clock(&mut stage, library, "+0");
+    stage.fleet.unset("FAKETIME");
+    stage.fleet.set("FAKETIME_TIMESTAMP_FILE", clock.display().to_string());
+    // Read at every look at the clock.
+    stage.fleet.set("FAKETIME_NO_CACHE", "1");
+    stage.fleet.start(trial.workers).await?;
+    let mut sender = stage.load(if trial.quick { 200 } else { 1000 }, Duration::from_millis(50)).await?;
+    for (hundredths, wrong_by, apart) in [(20, "+1h", true), (40, "-1h", true), (60, "+0", false)] {
+        sender.until(hundredths).await?;
+        fs::write(&clock, wrong_by)?;
+        for place in 0..trial.workers {
+            says_of_its_clock(&stage, place, apart).await?;
+        }
+    }
+    stage.healed();
+    Ok(Outcome { times: 3, ..stage.conclude(sender).await? })
 }
 
 /// Leases are by the database's clock: nobody takes another's work away for being ahead, or waits for being behind.

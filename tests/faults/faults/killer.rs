@@ -43,14 +43,19 @@ async fn killed_by_a_message(trial: Trial) -> Result<Outcome> {
         stage.fleet.launch()?;
     }
     let mut crashes = 0;
-    while crashes <= CRASHES && !stage.has_dead_letters(1).await? {
-        tokio::time::sleep(Duration::from_millis(20)).await;
+    loop {
+        // Asked first: whoever died of it did so before it became a dead letter.
+        let is_over = crashes > CRASHES || stage.has_dead_letters(1).await?;
         for place in 0..stage.fleet.len() {
             if stage.fleet.is_dead(place)? {
                 crashes += 1;
                 stage.fleet.replace(place)?;
             }
         }
+        if is_over {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
     ensure!(crashes <= CRASHES, "the message killed a {crashes}th time");
     stage.healed();

@@ -1,20 +1,19 @@
 //! Workers killed at random moments under load.
 
-use std::fs;
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
 use futures_util::FutureExt as _;
-use serde::{Deserialize, Serialize};
 
-use crate::checker::Counts;
 use crate::dice::Dice;
+use crate::kept;
 use crate::stage::Stage;
 use crate::trial::{Fault, Outcome, Trial};
 
 /// Kills of one installation; then it is checked, and another one made.
 const ROUND: u64 = 20;
+/// Where the rounds that are done are noted, so that a run of hours can be stopped and gone on with.
+const DONE: &str = "rounds.json";
 
 pub(super) fn faults() -> Vec<Fault> {
     vec![
@@ -37,29 +36,16 @@ pub(super) fn faults() -> Vec<Fault> {
     ]
 }
 
-/// What was done in rounds before, so that a run of hours can be stopped and resumed.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-struct Done {
-    rounds: u64,
-    sent: u64,
-    counts: Counts,
-    recovery: Duration,
-}
-
 async fn killed_at_random(trial: Trial) -> Result<Outcome> {
     let rounds = if trial.quick { 1 } else { 250_u64.div_ceil(ROUND) };
-    let file = trial.folder.join("done.json");
-    let done = read(&file);
-    let (sent, counts, recovery) = (done.sent, done.counts, done.recovery);
-    let mut outcome = Outcome { times: done.rounds * ROUND, sent, counts, recovery, ..Outcome::default() };
-    for number in done.rounds..rounds {
+    let (mut outcome, _) = kept::noted(&trial, DONE).unwrap_or_default();
+    for number in outcome.times / ROUND..rounds {
         let seed = trial.seed.wrapping_mul(1000).wrapping_add(number);
         outcome.add(round(&Trial { seed, ..trial.clone() }).await?);
         if !outcome.findings.is_empty() {
             break;
         }
-        let Outcome { sent, counts, recovery, .. } = outcome;
-        fs::write(&file, serde_json::to_vec(&Done { rounds: number + 1, sent, counts, recovery })?)?;
+        kept::note(&trial, &outcome, Duration::ZERO, DONE)?;
     }
     outcome.note = format!("{} crash loops, handled", outcome.counts.crash_loops);
     Ok(outcome)
@@ -98,8 +84,4 @@ async fn stopped_at_random(trial: Trial) -> Result<Outcome> {
     }
     stage.healed();
     Ok(Outcome { times, ..stage.conclude(sender).await? })
-}
-
-fn read(file: &Path) -> Done {
-    fs::read(file).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
 }

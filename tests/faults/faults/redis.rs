@@ -6,6 +6,7 @@ use anyhow::Result;
 use futures_util::FutureExt as _;
 
 use crate::stage::Stage;
+use crate::suite::support::cache;
 use crate::trial::{Fault, Outcome, Trial};
 
 const WHILE: Duration = Duration::from_secs(2);
@@ -35,8 +36,7 @@ pub(super) fn faults() -> Vec<Fault> {
 }
 
 async fn tell(stage: &Stage, words: Words) -> Result<()> {
-    let client = redis::Client::open(stage.place().cache)?;
-    let mut connection = client.get_multiplexed_async_connection().await?;
+    let mut connection = cache::connection(&stage.place().cache).await?;
     let mut command = redis::cmd(words[0]);
     command.arg(&words[1..]);
     Ok(command.query_async::<redis::Value>(&mut connection).await.map(|_| ())?)

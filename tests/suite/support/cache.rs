@@ -16,11 +16,16 @@ use super::{Installation, Worker};
 pub(crate) type Cached = (i64, Option<Value>);
 
 pub(super) async fn connect(config: &config::Cache) -> redis::aio::MultiplexedConnection {
-    let client = redis::Client::open(config.url.expose_secret()).expect("a URL of Redis");
-    client
-        .get_multiplexed_async_connection()
+    connection(config.url.expose_secret())
         .await
         .unwrap_or_else(|error| panic!("Redis of the environment does not answer, `scripts/services up`: {error}"))
+}
+
+/// A connection that bears a machine which is busy with other tests; the library gives up after half a second.
+pub(crate) async fn connection(url: &str) -> redis::RedisResult<redis::aio::MultiplexedConnection> {
+    let patient =
+        redis::AsyncConnectionConfig::new().set_connection_timeout(Some(PATIENCE)).set_response_timeout(Some(PATIENCE));
+    redis::Client::open(url)?.get_multiplexed_async_connection_with_config(&patient).await
 }
 
 impl Installation {

@@ -120,6 +120,24 @@ impl Drop for LargeMessages {
     }
 }
 
+/// A broker that closes a channel on which a delivery waits for a second, until this value goes. Channels go by what held
+/// when they were opened.
+pub(crate) struct Impatience(());
+
+impl Impatience {
+    /// Takes its patience away.
+    pub(crate) fn begin() -> Self {
+        script(&["impatience", "on"]);
+        Self(())
+    }
+}
+
+impl Drop for Impatience {
+    fn drop(&mut self) {
+        script(&["impatience", "off"]);
+    }
+}
+
 /// Waits for the turn of this test.
 pub(crate) async fn alone() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::const_new(());
