@@ -75,7 +75,7 @@ built-and-served:
 	wait $$build
 
 .PHONY: test
-test: format scripts lint docs policy tests ## The gate: everything CI checks; the first failure stops
+test: format scripts lint docs policy tests instructions ## The gate: everything CI checks; the first failure stops
 	$(step) "all passed"
 
 .PHONY: format
@@ -181,6 +181,11 @@ bench: ## Joins per second from a full queue, release profile
 	scripts/services up
 	$(own_services)
 	cargo bench --locked --bench throughput
+
+.PHONY: instructions
+instructions: ## Instructions of the hot path against the recorded ones; RECORD=1 records them
+	$(step) "instructions of the hot path"
+	cargo bench --locked --bench instructions -- $(if $(RECORD),record)
 
 .PHONY: build
 build: ## target/release/join-community, for production
