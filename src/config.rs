@@ -130,12 +130,14 @@ pub struct Cache {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Join {
-    /// Lanes side by side.
+    /// Most lanes side by side.
     pub lanes: usize,
     /// Most requests in one batch.
     pub batch_max: usize,
-    /// Deliveries prefetched for each lane.
+    /// Most deliveries prefetched for each lane.
     pub prefetch: u16,
+    /// Whether these three are chosen by what the database takes, within these bounds; else exactly these.
+    pub steered: bool,
     /// How often an unknown member is waited for.
     pub unknown_member_retries: u32,
     /// How often a busy record is waited for.

@@ -8,8 +8,10 @@ mod arrival;
 mod batch;
 mod desk;
 pub mod lane;
+mod leaving;
 pub mod rounds;
 mod settle;
+mod steering;
 mod suspects;
 
 pub use desk::{Desk, DeskParts};

@@ -71,8 +71,9 @@ impl Consuming {
     async fn lanes(&self, connection: Arc<Connection>) -> Result<(), ConsumingEnd> {
         let stop = self.stop.child_token();
         let mut running = JoinSet::new();
-        for _ in 0..self.config.join.lanes {
-            let mut lane = Lane::new(Arc::clone(&self.desk), Session::new(&self.config.database, Role::Lane)?);
+        for place in 0..self.config.join.lanes {
+            let store = Session::new(&self.config.database, Role::Lane)?;
+            let mut lane = Lane::new(place, Arc::clone(&self.desk), store);
             let (connection, stop) = (Arc::clone(&connection), stop.clone());
             running.spawn(async move { lane.run(&connection, &stop).await });
         }

@@ -47,7 +47,7 @@ fn the_defaults_are_sound_and_trust_nobody() {
     let config = layered("", &[]).unwrap();
     assert!(config.auth.jwks.is_empty() && config.auth.producers.is_empty());
     assert_eq!(config.requests.retention, Duration::from_hours(30 * 24));
-    assert_eq!((config.join.lanes, config.join.unknown_member_retries), (4, 3));
+    assert_eq!((config.join.lanes, config.join.unknown_member_retries), (8, 3));
 }
 
 #[test]

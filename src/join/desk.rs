@@ -12,6 +12,7 @@ use wildmatch::WildMatch;
 
 use super::rounds::Policy;
 use super::settle::Settle;
+use super::steering::Steering;
 use crate::announce::HandOver;
 use crate::auth::Authenticator;
 use crate::config;
@@ -50,10 +51,13 @@ pub struct Desk {
     pub(super) names: Names,
     pub(super) worker_user: Box<str>,
     pub(super) join: config::Join,
+    pub(super) steering: Steering,
     pub(super) outage: config::Outage,
     pub(super) broker_timeout: Duration,
     pub(super) confirm_timeout: Duration,
     pub(super) lease: Duration,
+    /// How long a lane that ends goes on with what was delivered to it: the announcer needs its time as well.
+    pub(super) finish_limit: Duration,
     reply_queues: Vec<WildMatch>,
     pub(super) settle_timeout: Duration,
     dead_letters: Arc<AtomicU32>,
@@ -78,6 +82,7 @@ impl Desk {
             publisher,
             hand_over,
             health,
+            steering: Steering::new(&config.join, meters.clone()),
             meters,
             names,
             worker_user,
@@ -86,6 +91,7 @@ impl Desk {
             broker_timeout: config.broker.timeout,
             confirm_timeout: config.broker.confirm_timeout,
             lease: config.announce.lease,
+            finish_limit: config.shutdown.grace / 4,
             reply_queues: config.broker.reply_queues.iter().map(|pattern| WildMatch::new(pattern)).collect(),
             settle_timeout: config.settle.timeout,
             dead_letters,

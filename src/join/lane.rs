@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use lapin::Connection;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info};
+use tracing::info;
 
 use super::Desk;
 use super::arrival::Item;
@@ -20,6 +21,9 @@ use crate::wire::Incoming;
 
 /// One lane.
 pub struct Lane {
+    place: usize,
+    /// Deliveries that it has in advance, as last chosen.
+    prefetch: u16,
     pub(super) desk: Arc<Desk>,
     pub(super) store: Session,
 }
@@ -33,14 +37,26 @@ pub(super) enum Pause {
     Outage,
     /// It serves again: what was tried with care can go on in full.
     Recovered,
+    /// Another number of lanes, or of deliveries for each, was chosen.
+    Resteered,
+}
+
+/// What a lane does next.
+enum Next {
+    /// It handles what came.
+    Batch(Vec<(Tag, Incoming)>),
+    /// Nothing: a copy was settled.
+    Settled,
+    /// It ends here.
+    End(Pause),
 }
 
 impl Lane {
-    /// Makes a lane with a session of its own.
+    /// Makes a lane with a session of its own. Its place among the lanes tells whether it works or rests.
     #[must_use]
-    pub fn new(desk: Arc<Desk>, store: Session) -> Self {
+    pub fn new(place: usize, desk: Arc<Desk>, store: Session) -> Self {
         let store = store.standing_for(desk.id);
-        Self { desk, store }
+        Self { place, prefetch: 0, desk, store }
     }
 
     /// Serves until `stop`. An outage of `PostgreSQL` closes the channel, which returns its deliveries, and opens another
@@ -55,11 +71,12 @@ impl Lane {
         let mut pauses = Pauses::up_to(self.desk.outage.max_pause);
         while stop.run_until_cancelled(self.until_ready()).await.is_some() {
             let desk = Arc::clone(&self.desk);
-            let (queue, prefetch) = (desk.names.requests(), if careful { 1 } else { desk.join.prefetch });
+            let (queue, prefetch) = (desk.names.requests(), if careful { 1 } else { self.prefetch });
             let deliveries = Deliveries::open(connection, &queue, prefetch, desk.broker_timeout).await?;
             desk.health.up(Dependency::Consuming);
             match self.serve(deliveries, careful, stop).await? {
                 Pause::Stop => break,
+                Pause::Resteered => {}
                 Pause::Recovered => {
                     careful = false;
                     pauses.reset();
@@ -80,37 +97,73 @@ impl Lane {
         careful: bool,
         stop: &CancellationToken,
     ) -> Result<Pause, Gone> {
-        let desk = Arc::clone(&self.desk);
-        let mut settle = desk.settle(deliveries.settlements());
+        let mut settle = self.desk.settle(deliveries.settlements());
         let pause = loop {
-            // Enough for all lanes: each of them sees the same room.
-            desk.hand_over.room(desk.join.lanes * desk.join.batch_max).await;
-            let batch = tokio::select! {
-                biased;
-                () = stop.cancelled() => break Pause::Stop,
-                (tag, copied) = settle.next_copy() => {
-                    settle.copied(tag, copied).await?;
-                    continue;
+            let most = self.desk.steering.next_batch();
+            let batch = match self.next(&mut deliveries, most, &mut settle, stop).await? {
+                Next::Batch(batch) => batch,
+                Next::Settled => continue,
+                Next::End(pause) => {
+                    self.finish(&mut deliveries, &mut settle).await?;
+                    break pause;
                 }
-                batch = deliveries.next_batch(desk.join.batch_max) => batch.ok_or(Gone::Ended)?,
             };
-            // What came back may be what a process died of, or may only have been near it.
-            let (suspects, fresh): (Vec<_>, Vec<_>) = batch.into_iter().partition(|(_, incoming)| incoming.redelivered);
-            for (tag, _) in &suspects {
-                settle.taken(*tag);
-            }
-            if let Some(pause) = self.together(fresh, &mut settle, stop).await? {
+            let (began, requests) = (Instant::now(), batch.len());
+            if let Some(pause) = self.handle(batch, &mut settle, stop).await? {
                 break pause;
             }
-            if let Some(pause) = self.one_by_one(suspects, &mut settle, stop).await? {
-                break pause;
-            }
+            self.desk.steering.learn(most, requests, began.elapsed());
             if careful {
                 break Pause::Recovered;
             }
         };
         self.leave(deliveries, settle, pause).await?;
         Ok(pause)
+    }
+
+    /// Waits for whatever comes first.
+    async fn next(
+        &self,
+        deliveries: &mut Deliveries,
+        most: usize,
+        settle: &mut Settle,
+        stop: &CancellationToken,
+    ) -> Result<Next, Gone> {
+        self.until_room().await;
+        Ok(tokio::select! {
+            biased;
+            () = stop.cancelled() => Next::End(Pause::Stop),
+            () = self.desk.steering.until_unwanted(self.place, self.prefetch) => Next::End(Pause::Resteered),
+            (tag, copied) = settle.next_copy() => {
+                settle.copied(tag, copied).await?;
+                Next::Settled
+            }
+            batch = deliveries.next_batch(most) => Next::Batch(batch.ok_or(Gone::Ended)?),
+        })
+    }
+
+    /// Waits a moment where the announcer is behind: for enough room for all lanes, since each of them sees the same.
+    pub(super) async fn until_room(&self) {
+        let chosen = self.desk.steering.chosen();
+        self.desk.hand_over.room(chosen.lanes * chosen.batch).await;
+    }
+
+    /// Brings a batch to its outcomes and settles it. What came back may be what a process died of, or may only have been
+    /// near it.
+    pub(super) async fn handle(
+        &mut self,
+        batch: Vec<(Tag, Incoming)>,
+        settle: &mut Settle,
+        stop: &CancellationToken,
+    ) -> Result<Option<Pause>, Gone> {
+        let (suspects, fresh): (Vec<_>, Vec<_>) = batch.into_iter().partition(|(_, incoming)| incoming.redelivered);
+        for (tag, _) in &suspects {
+            settle.taken(*tag);
+        }
+        match self.together(fresh, settle, stop).await? {
+            Some(pause) => Ok(Some(pause)),
+            None => self.one_by_one(suspects, settle, stop).await,
+        }
     }
 
     /// Joins a batch, side by side with those of other lanes.
@@ -137,19 +190,6 @@ impl Lane {
         Ok(pause)
     }
 
-    /// Settles what can be settled; the rest goes back with the channel.
-    async fn leave(&self, deliveries: Deliveries, mut settle: Settle, pause: Pause) -> Result<(), Gone> {
-        settle.acknowledge().await?;
-        // A copy under way is confirmed in milliseconds, or not at all: then its delivery goes back, too.
-        let limit = self.desk.confirm_timeout;
-        if let Ok(settled) = tokio::time::timeout(limit, settle.all_copies()).await {
-            settled?;
-        }
-        deliveries.close(self.desk.broker_timeout).await?;
-        debug!(?pause, "lane closed its channel");
-        Ok(())
-    }
-
     /// Whether `PostgreSQL` answers. A process that asks lives, and so died of no suspect that it left marked when an outage
     /// or the loss of its connection cut the try; only none must be in hand meanwhile.
     async fn serves(&mut self) -> Result<(), StoreError> {
@@ -158,8 +198,9 @@ impl Lane {
         self.store.unmark_process(self.desk.id).await
     }
 
-    /// Waits until `PostgreSQL` answers and the keys, if any are configured, were read once.
+    /// Waits until the lane is wanted, `PostgreSQL` answers, and the keys, if any are configured, were read once.
     async fn until_ready(&mut self) {
+        self.prefetch = self.desk.steering.until_wanted(self.place).await.prefetch;
         let mut pauses = Pauses::up_to(self.desk.outage.max_pause);
         while let Err(error) = self.serves().await {
             self.desk.health.down(Dependency::Database, chain(&error));

@@ -92,7 +92,7 @@ impl Lane {
                     return self.give_up_on(tag, incoming, settle, stop).await;
                 }
                 Tried::Paused(Pause::Outage) => hold(since, desk.outage.hold, pauses.next_pause(), stop).await,
-                Tried::Paused(pause @ (Pause::Stop | Pause::Recovered)) => Some(pause),
+                Tried::Paused(pause @ (Pause::Stop | Pause::Recovered | Pause::Resteered)) => Some(pause),
             };
             if pause.is_some() {
                 return Ok(pause);

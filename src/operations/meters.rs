@@ -50,6 +50,12 @@ pub struct Handles {
     pub hints_dropped: Counter,
     /// Seconds between our clock and the one of `PostgreSQL`, as last seen.
     pub clock_apart: Gauge,
+    /// Lanes that work.
+    pub lanes: Gauge,
+    /// Most requests in a batch, at present.
+    pub batch_limit: Gauge,
+    /// Deliveries prefetched for each lane.
+    pub prefetch: Gauge,
     exporter: PrometheusHandle,
 }
 
@@ -87,6 +93,9 @@ impl Meters {
             cache_ahead: counter!("join_community_profile_cache_drift_total", "kind" => "ahead"),
             hints_dropped: counter!("join_community_hints_dropped_total"),
             clock_apart: gauge!("join_community_clock_apart_seconds"),
+            lanes: gauge!("join_community_lanes"),
+            batch_limit: gauge!("join_community_batch_limit"),
+            prefetch: gauge!("join_community_prefetch"),
             exporter,
         });
         Ok(Self(Arc::new(handles)))

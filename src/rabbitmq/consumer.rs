@@ -79,6 +79,15 @@ impl Deliveries {
         Settlements(self.channel.clone())
     }
 
+    /// Takes no more from the queue; what was delivered already still comes, and then the end.
+    ///
+    /// # Errors
+    /// If the channel is gone already, or the broker does not answer.
+    pub async fn cancel(&mut self, limit: Duration) -> Result<(), CallError> {
+        let tag = self.consumer.tag();
+        within(limit, self.channel.basic_cancel(tag, BasicCancelOptions::default())).await
+    }
+
     /// Stops consuming and closes the channel with the handshake: acks written are taken, the rest goes back.
     ///
     /// # Errors

@@ -5,13 +5,18 @@ mod process;
 use std::time::Duration;
 
 use join_community::app::Stopped;
+use lapin::options::BasicGetOptions;
 use sqlx::Row as _;
 
 use crate::support::{Crowd, Installation, PATIENCE, Proxy, Wire, Worker, eventually};
 
 #[tokio::test]
 async fn a_worker_that_stops_under_load_leaves_each_request_either_answered_or_in_the_queue() {
-    let installation = Installation::with(|config| (config.join.batch_max, config.announce.lease) = (4, LONG)).await;
+    let installation = Installation::with(|config| {
+        (config.join.batch_max, config.join.prefetch) = (4, 16);
+        config.announce.lease = LONG;
+    })
+    .await;
     let producer = installation.producer().await;
     let mut events = installation.events().await;
     let crowd = installation.crowd_at_the_door(&producer, 600).await;
@@ -28,6 +33,36 @@ async fn a_worker_that_stops_under_load_leaves_each_request_either_answered_or_i
     events.tell_of(&[&crowd]).await;
     assert_eq!(worker.stop().await, Stopped::Drained);
     assert_eq!(installation.depth("join-community.requests").await, 0);
+}
+
+#[tokio::test]
+async fn a_worker_that_stops_handles_what_was_delivered_to_it_and_gives_nothing_back() {
+    let installation = Installation::with(|config| {
+        config.join.steered = false;
+        (config.join.lanes, config.join.batch_max, config.join.prefetch) = (2, 4, 16);
+    })
+    .await;
+    let producer = installation.producer().await;
+    let mut config = installation.config.clone();
+    let wire = Proxy::before(&mut config.database.url);
+    let worker = Worker::start(config).await;
+    worker.until_ready().await;
+    wire.set(Wire::Hung);
+    let crowd = installation.crowd_at_the_door(&producer, 100).await;
+    installation.until_holds("join-community.requests", 68).await;
+    // The first is polled first, so the worker is told to stop before anything can go on.
+    let (stopped, ()) = tokio::join!(worker.stop(), async { wire.set(Wire::Whole) });
+    assert_eq!(stopped, Stopped::Drained);
+
+    assert_eq!(installation.answered(&crowd).await, 32);
+    let channel = installation.channel().await;
+    let mut left = 0;
+    let queue = "join-community.requests";
+    while let Some(request) = channel.basic_get(queue.into(), BasicGetOptions { no_ack: true }).await.unwrap() {
+        assert!(!request.redelivered, "it came back");
+        left += 1;
+    }
+    assert_eq!(left, 68);
 }
 
 #[tokio::test]

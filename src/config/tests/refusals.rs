@@ -12,7 +12,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("[join]\nlanes = \"4\"", "join.lanes = \"4\" (", "expected usize"),
     ("[join]\nbatch_max = 1001", "join.batch_max = 1001 (", "must be between 1 and 1000"),
     ("[announce]\nqueue = 511", "announce.queue = 511 (", "must be at least twice announce.batch_max = 256 (default)"),
-    ("[join]\nprefetch = 255", "join.prefetch = 255 (", "must be at least join.batch_max = 256 (default)"),
+    ("[join]\nprefetch = 511", "join.prefetch = 511 (", "must be at least join.batch_max = 512 (default)"),
     ("[join]\nbusy_retries = 0", "join.busy_retries = 0 (", "must be between 1 and 1000"),
     ("[cache]\nttl = 5", "cache.ttl = 5 (", "a duration like"),
     ("[cache]\nttl = \"soon\"", "cache.ttl = \"soon\" (", "expected a duration like"),

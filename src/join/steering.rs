@@ -1,0 +1,226 @@
+//! How many lanes work and how much each takes at once, steered by what the database takes for it. Apart from the lanes,
+//! because it is one choice for all of them, and pure but for its memory.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::config;
+use crate::operations::Meters;
+
+/// What is chosen, within what `[join]` allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Chosen {
+    /// Lanes that work.
+    pub(super) lanes: usize,
+    /// Most requests in a batch.
+    pub(super) batch: usize,
+    /// Deliveries prefetched for a lane: while one batch is committed the next arrives.
+    pub(super) prefetch: u16,
+}
+
+/// Chooses, and learns from every batch.
+pub(super) struct Steering {
+    most: Chosen,
+    steered: bool,
+    chosen: watch::Sender<Chosen>,
+    turn: AtomicUsize,
+    seen: Mutex<Seen>,
+    meters: Meters,
+}
+
+/// What was seen since the last choice, of batches that were full: only these tell of a backlog.
+struct Seen {
+    since: Instant,
+    whole: Sum,
+    half: Sum,
+    cost: Option<Cost>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Sum {
+    batches: u32,
+    seconds: f64,
+}
+
+/// What a batch costs, in seconds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Cost {
+    /// However small it is: the way there and back, the disk.
+    batch: f64,
+    /// For each request.
+    request: f64,
+}
+
+/// Before anything is known: what serves a database nearby.
+const BEFORE: (usize, usize) = (4, 256);
+/// With a second one a lane's waiting is another's work.
+const FEWEST_LANES: usize = 2;
+const SMALLEST_BATCH: usize = 16;
+/// Between two choices.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// One batch in so many is half as large: how the cost of a batch is told from that of its requests.
+const HALF_ONE_IN: usize = 8;
+/// Batches of each kind that make a choice.
+const ENOUGH: u32 = 3;
+/// What a batch costs by itself may be this small a share of it; smaller is not worth larger batches.
+const SHARE: f64 = 0.1;
+/// Longer a batch shall not take: it holds its locks, and whoever waits for an answer waits for all of it.
+const LONGEST: f64 = 0.1;
+/// How much of a new finding is believed at once.
+const TRUST: f64 = 0.3;
+
+impl Steering {
+    pub(super) fn new(join: &config::Join, meters: Meters) -> Self {
+        let most = Chosen { lanes: join.lanes, batch: join.batch_max, prefetch: join.prefetch };
+        let first = if join.steered { within(most, BEFORE.0, BEFORE.1) } else { most };
+        show(&meters, first);
+        let seen = Seen { since: Instant::now(), whole: Sum::default(), half: Sum::default(), cost: None };
+        let (steered, turn, seen) = (join.steered, AtomicUsize::new(0), Mutex::new(seen));
+        Self { most, steered, chosen: watch::Sender::new(first), turn, seen, meters }
+    }
+
+    /// What is chosen now.
+    pub(super) fn chosen(&self) -> Chosen {
+        *self.chosen.borrow()
+    }
+
+    /// Most requests that the next batch may have.
+    pub(super) fn next_batch(&self) -> usize {
+        let batch = self.chosen().batch;
+        let is_half = self.steered && self.turn.fetch_add(1, Ordering::Relaxed).is_multiple_of(HALF_ONE_IN);
+        if is_half { batch.div_ceil(2) } else { batch }
+    }
+
+    /// Waits until the lane at a place is to work; answers by what.
+    pub(super) async fn until_wanted(&self, place: usize) -> Chosen {
+        let mut chosen = self.chosen.subscribe();
+        // It ends only with its sender, which is `self`.
+        chosen.wait_for(|chosen| place < chosen.lanes).await.map_or_else(|_| self.chosen(), |chosen| *chosen)
+    }
+
+    /// Waits until the lane at a place is to begin anew, or to rest. Safe to be dropped.
+    pub(super) async fn until_unwanted(&self, place: usize, prefetch: u16) {
+        let mut chosen = self.chosen.subscribe();
+        drop(chosen.wait_for(|chosen| place >= chosen.lanes || chosen.prefetch != prefetch).await);
+    }
+
+    /// Learns from a batch of which so many were asked for.
+    pub(super) fn learn(&self, asked: usize, requests: usize, took: Duration) {
+        if !self.steered || requests < asked {
+            return;
+        }
+        let now = self.chosen();
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let sum = match asked {
+            _ if asked == now.batch => &mut seen.whole,
+            _ if asked == now.batch.div_ceil(2) => &mut seen.half,
+            // Of a choice that is over.
+            _ => return,
+        };
+        sum.batches += 1;
+        sum.seconds += took.as_secs_f64();
+        if seen.since.elapsed() < INTERVAL || seen.whole.batches < ENOUGH || seen.half.batches < ENOUGH {
+            return;
+        }
+        let cost = believed(seen.cost, found(now.batch, seen.whole, seen.half));
+        *seen = Seen { since: Instant::now(), whole: Sum::default(), half: Sum::default(), cost: Some(cost) };
+        drop(seen);
+        let next = choose(cost, self.most);
+        if self.chosen.send_if_modified(|chosen| std::mem::replace(chosen, next) != next) {
+            tracing::debug!(?next, ?cost, "steering");
+            show(&self.meters, next);
+        }
+    }
+}
+
+fn show(meters: &Meters, chosen: Chosen) {
+    let number = |count: usize| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
+    meters.lanes.set(number(chosen.lanes));
+    meters.batch_limit.set(number(chosen.batch));
+    meters.prefetch.set(f64::from(chosen.prefetch));
+}
+
+#[expect(clippy::cast_precision_loss, reason = "batches have up to a thousand requests")]
+fn found(batch: usize, whole: Sum, half: Sum) -> Cost {
+    let mean = |sum: Sum| sum.seconds / f64::from(sum.batches);
+    let more = (batch - batch.div_ceil(2)).max(1) as f64;
+    // Below a microsecond it is noise, and would ask for batches without end.
+    let request = ((mean(whole) - mean(half)) / more).max(1e-6);
+    Cost { batch: (mean(whole) - request * batch as f64).max(0.0), request }
+}
+
+fn believed(before: Option<Cost>, found: Cost) -> Cost {
+    let mixed = |before: f64, found: f64| before + TRUST * (found - before);
+    before.map_or(found, |before| Cost {
+        batch: mixed(before.batch, found.batch),
+        request: mixed(before.request, found.request),
+    })
+}
+
+/// As large that the batch itself costs little beside its requests; then as many lanes that some work while others wait
+/// for the way there and back, and one more.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "all are small"
+)]
+fn choose(cost: Cost, most: Chosen) -> Chosen {
+    let worth = cost.batch * (1.0 - SHARE) / SHARE / cost.request;
+    let bearable = (LONGEST - cost.batch) / cost.request;
+    let wanted = worth.min(bearable).clamp(1.0, 1e6) as usize;
+    // Powers of two, or every breath of the database would have all lanes begin anew.
+    let batch = within(most, most.lanes, wanted.next_power_of_two()).batch;
+    let at_once = cost.batch / (cost.request * batch as f64);
+    within(most, at_once.ceil().min(1e3) as usize + FEWEST_LANES, batch)
+}
+
+fn within(most: Chosen, lanes: usize, batch: usize) -> Chosen {
+    let lanes = lanes.clamp(FEWEST_LANES.min(most.lanes), most.lanes);
+    let batch = batch.clamp(SMALLEST_BATCH.min(most.batch), most.batch);
+    let prefetch = u16::try_from(2 * batch).unwrap_or(u16::MAX).min(most.prefetch);
+    Chosen { lanes, batch, prefetch }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Chosen, Cost, Sum, choose, found};
+
+    const MOST: Chosen = Chosen { lanes: 16, batch: 512, prefetch: 1024 };
+
+    #[test]
+    fn a_database_nearby_gets_few_lanes_and_middling_batches() {
+        let chosen = choose(Cost { batch: 0.002, request: 80e-6 }, MOST);
+        assert_eq!(chosen, Chosen { lanes: 3, batch: 256, prefetch: 512 });
+    }
+
+    #[test]
+    fn a_database_far_away_gets_larger_batches_and_as_many_lanes_as_wait_for_it() {
+        let chosen = choose(Cost { batch: 0.06, request: 40e-6 }, MOST);
+        assert_eq!(chosen, Chosen { lanes: 5, batch: 512, prefetch: 1024 });
+    }
+
+    #[test]
+    fn a_slow_database_gets_small_batches_so_that_none_takes_long() {
+        let chosen = choose(Cost { batch: 0.01, request: 0.004 }, MOST);
+        assert_eq!(chosen.batch, 32);
+    }
+
+    #[test]
+    fn no_choice_leaves_its_bounds() {
+        let most = Chosen { lanes: 1, batch: 8, prefetch: 8 };
+        assert_eq!(choose(Cost { batch: 1.0, request: 1e-6 }, most), most);
+        assert_eq!(choose(Cost { batch: 0.0, request: 1.0 }, most), most);
+    }
+
+    #[test]
+    fn the_cost_of_a_batch_is_told_from_that_of_its_requests() {
+        let sum = |seconds: f64| Sum { batches: 4, seconds: 4.0 * seconds };
+        let cost = found(256, sum(0.010 + 256.0 * 5e-5), sum(0.010 + 128.0 * 5e-5));
+        assert!((cost.batch - 0.010).abs() < 1e-9 && (cost.request - 5e-5).abs() < 1e-12, "{cost:?}");
+    }
+}
