@@ -5,6 +5,7 @@
 
 mod announcer;
 pub mod audit;
+mod backlog;
 mod cache_side;
 mod clock;
 mod event_side;

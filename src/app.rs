@@ -1,6 +1,7 @@
 //! The worker put together: the only place that joins the concrete parts. Tests build the same worker.
 
 mod consuming;
+mod depths;
 mod housekeeping;
 mod parts;
 mod running;

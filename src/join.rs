@@ -13,5 +13,6 @@ pub mod rounds;
 mod settle;
 mod steering;
 mod suspects;
+mod told;
 
 pub use desk::{Desk, DeskParts};

@@ -5,5 +5,5 @@ mod meters;
 mod server;
 
 pub use health::{Dependency, Health};
-pub use meters::Meters;
+pub use meters::{Lap, Laps, Meters, Step};
 pub use server::{bind, serve};

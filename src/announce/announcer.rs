@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::audit::{Audit, Auditor, Gate};
+use super::backlog::Backlog;
 use super::cache_side::CacheSide;
 use super::clock::Clock;
 use super::event_side::EventSide;
@@ -89,6 +90,7 @@ impl Announcer {
         };
         let gate = Gate { hand_over: hand_over.clone(), health: health.clone() };
         let audit = auditor.map(|(auditor, rate)| Audit::new(auditor, rate, gate, meters.clone(), &announce));
+        let backlog = Backlog::new(meters.clone());
         let clock = Clock::new(health.clone(), meters.clone(), leeway);
         let cache_side = CacheSide { profiles, made_room, health: health.clone(), meters, batch_max, longest_pause };
         let mut sides = JoinSet::new();
@@ -97,7 +99,8 @@ impl Announcer {
 
         let sweeping = CancellationToken::new();
         let (interval, lease) = (announce.sweep_interval, announce.lease);
-        let sweep = Sweep { store: sweeper, hand_over: hand_over.clone(), health, clock, interval, lease, batch_max };
+        let sweep =
+            Sweep { store: sweeper, hand_over: hand_over.clone(), health, clock, backlog, interval, lease, batch_max };
         // Nothing depends on it, so it is not among what must not break.
         let audit = audit.into_iter().map(|audit| audit.run(sweeping.clone())).collect();
         Self {

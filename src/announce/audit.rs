@@ -106,12 +106,12 @@ impl Audit {
         for drift in drifts {
             let Drift { place, kind, event_sequence, .. } = drift;
             debug!(site.id = %place.site, member.id = %place.member_id, event_sequence, ?kind, "out of step");
-            let (counter, untold) = match kind {
-                Kind::Behind => (&self.meters.cache_behind, &mut self.untold.behind),
-                Kind::Wrong => (&self.meters.cache_wrong, &mut self.untold.wrong),
-                Kind::Ahead => (&self.meters.cache_ahead, &mut self.untold.ahead),
+            let (word, untold) = match kind {
+                Kind::Behind => ("behind", &mut self.untold.behind),
+                Kind::Wrong => ("wrong", &mut self.untold.wrong),
+                Kind::Ahead => ("ahead", &mut self.untold.ahead),
             };
-            counter.increment(1);
+            self.meters.cache_drift.of(word).increment(1);
             *untold += 1;
         }
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc};
+use tokio::time::Instant;
 use tracing::debug;
 
 use super::forgetter::Forgotten;
@@ -34,7 +35,7 @@ impl CacheSide {
     pub(super) async fn run(mut self, mut queue: mpsc::Receiver<Arc<Debt>>, forgotten: Forgotten) {
         let mut ready = Vec::with_capacity(self.batch_max);
         let mut pauses = Pauses::up_to(self.longest_pause);
-        let mut next_probe = tokio::time::Instant::now();
+        let mut next_probe = Instant::now();
         loop {
             let open = !self.health.is_up(Dependency::Cache);
             tokio::select! {
@@ -43,7 +44,7 @@ impl CacheSide {
                         return;
                     }
                     self.made_room.notify_waiters();
-                    let paid = if open { vec![false; taken] } else { self.write(&ready).await };
+                    let paid = if open { self.missed(taken) } else { self.write(&ready).await };
                     if paid.contains(&true) {
                         pauses.reset();
                     }
@@ -54,7 +55,7 @@ impl CacheSide {
                 () = tokio::time::sleep_until(next_probe) => {
                     let served = self.profiles.probe().await;
                     let pause = if open || served.is_err() { pauses.next_pause() } else { self.longest_pause };
-                    next_probe = tokio::time::Instant::now() + pause;
+                    next_probe = Instant::now() + pause;
                     match served {
                         Ok(()) => self.health.up(Dependency::Cache),
                         Err(error) => self.health.down(Dependency::Cache, chain(&error)),
@@ -64,6 +65,12 @@ impl CacheSide {
         }
     }
 
+    /// What Redis is not even asked to take stays owed.
+    fn missed(&self, debts: usize) -> Vec<bool> {
+        self.meters.cache_misses.increment(debts as u64);
+        vec![false; debts]
+    }
+
     /// Answers for each debt whether the cache is up to date with it.
     async fn write(&mut self, debts: &[Arc<Debt>]) -> Vec<bool> {
         // Asked once: a debt may expire while it is being written.
@@ -71,6 +78,7 @@ impl CacheSide {
         let entries: Vec<Entry> =
             debts.iter().zip(&current).filter(|(_, current)| **current).map(|(debt, _)| entry(debt)).collect();
         fail_point::pass(Point::BeforeCache);
+        let began = Instant::now();
         let written = match self.profiles.write(&entries).await {
             Ok(written) => {
                 fail_point::pass(Point::AfterCache);
@@ -88,7 +96,10 @@ impl CacheSide {
                 vec![false; entries.len()]
             }
         };
-        self.meters.cache_writes.increment(written.iter().filter(|written| **written).count() as u64);
+        let taken = written.iter().filter(|written| **written).count();
+        self.meters.cache_writes.increment(taken as u64);
+        self.meters.cache_misses.increment((written.len() - taken) as u64);
+        self.meters.cache_write_seconds.record(began.elapsed().as_secs_f64());
         let mut written = written.into_iter();
         current.into_iter().map(|current| current && written.next().unwrap_or(false)).collect()
     }

@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use time::OffsetDateTime;
 use tokio::sync::{Notify, mpsc};
+use tokio::time::Instant;
 use tracing::warn;
 
 use super::forgetter::Forgotten;
 use super::handover::Debt;
+use crate::domain::Origin;
 use crate::fail_point::{self, Point};
 use crate::operations::{Dependency, Health, Meters};
 use crate::postgres::Side;
@@ -65,14 +68,24 @@ impl EventSide {
         let courses: Vec<Course> = debts.iter().map(|debt| self.course(debt, &mut events)).collect();
         let fates = if events.is_empty() { Vec::new() } else { self.confirmed(events).await };
         let mut fates = fates.into_iter();
-        courses
-            .into_iter()
-            .map(|course| match course {
-                Course::Published => fates.next() == Some(Fate::Confirmed),
-                Course::Expired => false,
-                Course::NothingOwed => true,
-            })
-            .collect()
+        let paid = courses.into_iter().map(|course| match course {
+            Course::Published => fates.next() == Some(Fate::Confirmed),
+            Course::Expired => false,
+            Course::NothingOwed => true,
+        });
+        let paid: Vec<bool> = paid.collect();
+        self.tell_delays(debts, &paid);
+        paid
+    }
+
+    /// How long after their joins events are out. Of other changes it is not known when they were made: writers date them.
+    fn tell_delays(&self, debts: &[Arc<Debt>], paid: &[bool]) {
+        let now = OffsetDateTime::now_utc();
+        for (debt, _) in debts.iter().zip(paid).filter(|(debt, paid)| **paid && debt.change.event_due) {
+            if let (Origin::JoinCommunity, Some(member)) = (debt.change.origin, &debt.change.member) {
+                self.meters.join_to_event.record((now - member.updated_date).as_seconds_f64().max(0.0));
+            }
+        }
     }
 
     fn course(&self, debt: &Debt, events: &mut Vec<Outgoing>) -> Course {
@@ -91,12 +104,15 @@ impl EventSide {
 
     async fn confirmed(&self, events: Vec<Outgoing>) -> Vec<Fate> {
         fail_point::pass(Point::BeforePublish);
+        let (sent, began) = (events.len() as u64, Instant::now());
         let fates = self.publisher.events(events).await.unwrap_or_default();
         let count = |fate| fates.iter().filter(|other| **other == fate).count() as u64;
         if count(Fate::Confirmed) > 0 {
             fail_point::pass(Point::AfterConfirm);
+            self.meters.confirm.of("event").record(began.elapsed().as_secs_f64());
         }
         self.meters.events.increment(count(Fate::Confirmed));
+        self.meters.events_unproven.increment(sent - count(Fate::Confirmed) - count(Fate::TooLarge));
         if count(Fate::TooLarge) > 0 {
             warn!(events = count(Fate::TooLarge), "events are larger than the broker takes; they stay owed");
             self.meters.events_too_large.increment(count(Fate::TooLarge));

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error};
 
+use super::backlog::Backlog;
 use super::clock::Clock;
 use super::handover::HandOver;
 use crate::fail_point::{self, Point};
@@ -21,6 +22,7 @@ pub(super) struct Sweep {
     pub(super) hand_over: HandOver,
     pub(super) health: Health,
     pub(super) clock: Clock,
+    pub(super) backlog: Backlog,
     pub(super) interval: Duration,
     pub(super) lease: Duration,
     pub(super) batch_max: usize,
@@ -34,6 +36,7 @@ impl Sweep {
         let mut failures = 0;
         while stop.run_until_cancelled(ticks.tick()).await.is_some() {
             self.clock.look(&mut self.store).await;
+            self.backlog.look(&mut self.store).await;
             for (side, dependency) in [(Side::Event, Dependency::Publishing), (Side::Cache, Dependency::Cache)] {
                 // Only sides that are up are asked for: an outage must not use up anybody's leases.
                 if self.health.is_up(dependency) {

@@ -11,7 +11,7 @@ use super::{App, StartError};
 use crate::config::Config;
 use crate::join::Desk;
 use crate::join::lane::{Gone, Lane};
-use crate::operations::{Dependency, Health};
+use crate::operations::{Dependency, Health, Meters};
 use crate::postgres::{Role, Session, StoreError};
 use crate::rabbitmq::clock_proof::{self, ProofError};
 use crate::rabbitmq::supervisor::{Sessions, Supervised};
@@ -21,6 +21,7 @@ use crate::rabbitmq::topology::{self, Declared, Names, TopologyError};
 pub(super) struct Consuming {
     config: Config,
     health: Health,
+    meters: Meters,
     names: Names,
     desk: Arc<Desk>,
     stop: CancellationToken,
@@ -47,8 +48,8 @@ const SETTLING_OF_NEW_QUEUES: Duration = Duration::from_secs(2);
 
 impl Consuming {
     pub(super) fn new(app: &App, stop: CancellationToken) -> Self {
-        let (config, health) = (app.config.clone(), app.health.clone());
-        Self { config, health, names: app.names.clone(), desk: app.desk(), stop, timestamps_forgeable: false }
+        let (config, health, meters) = (app.config.clone(), app.health.clone(), app.meters.clone());
+        Self { config, health, meters, names: app.names.clone(), desk: app.desk(), stop, timestamps_forgeable: false }
     }
 
     /// Consumes until `stop`, over as many connections as that takes.
@@ -73,6 +74,7 @@ impl Consuming {
         let mut running = JoinSet::new();
         for place in 0..self.config.join.lanes {
             let store = Session::new(&self.config.database, Role::Lane)?;
+            let store = store.counted(self.meters.connections.of("database").clone());
             let mut lane = Lane::new(place, Arc::clone(&self.desk), store);
             let (connection, stop) = (Arc::clone(&connection), stop.clone());
             running.spawn(async move { lane.run(&connection, &stop).await });
@@ -92,6 +94,7 @@ impl Sessions for Consuming {
     type End = ConsumingEnd;
 
     async fn session(&mut self, connection: Arc<Connection>) -> Result<(), ConsumingEnd> {
+        self.meters.connections.of(Dependency::Consuming.as_str()).increment(1);
         if self.config.broker.declare {
             let Declared { created_queues } = topology::declare(&connection, &self.names).await?;
             if created_queues {

@@ -1,15 +1,18 @@
-//! Small work in the background: histogram samples move on, old verdicts go.
+//! Small work in the background: metrics are kept up, old verdicts go.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
+use crate::auth::Authenticator;
 use crate::operations::Meters;
 use crate::postgres::{Session, StoreError};
 use crate::telemetry::chain;
 
-const UPKEEP: Duration = Duration::from_secs(5);
+/// Samples of histograms are kept one by one until then.
+const UPKEEP: Duration = Duration::from_secs(1);
 /// A walk reads the whole table to find a day's worth of rows, so it pays to let them gather.
 const PRUNING: Duration = Duration::from_hours(24);
 /// After a walk that failed.
@@ -17,11 +20,14 @@ const PRUNING_AGAIN: Duration = Duration::from_hours(1);
 /// Between two slices, so that pruning never stands in the way of joining.
 const BREATH: Duration = Duration::from_millis(100);
 
-/// Moves histogram samples on until `stop`.
-pub(super) async fn keep_samples_moving(meters: Meters, stop: CancellationToken) {
+/// Moves histogram samples on, and takes over what is counted elsewhere, until `stop`.
+pub(super) async fn keep_metrics(meters: Meters, authenticator: Arc<Authenticator>, stop: CancellationToken) {
     let mut ticks = tokio::time::interval(UPKEEP);
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
         meters.upkeep();
+        let (read, failed) = authenticator.key_reads();
+        meters.key_reads.of("read").absolute(read);
+        meters.key_reads.of("failed").absolute(failed);
     }
 }
 

@@ -92,17 +92,17 @@ impl App {
         let announcer = Announcer::start(Parts {
             publisher: publisher.clone(),
             exchange: names.events(),
-            profiles: Profiles::new(&config.cache)?,
-            sweeper: Session::new(&config.database, Role::Announcer)?,
-            forgetter: Session::new(&config.database, Role::Announcer)?,
-            auditor: auditor(&config)?,
+            profiles: profiles(&config, &meters)?,
+            sweeper: session(&config, Role::Announcer, &meters)?,
+            forgetter: session(&config, Role::Announcer, &meters)?,
+            auditor: auditor(&config, &meters)?,
             health: health.clone(),
             meters: meters.clone(),
             announce: config.announce.clone(),
             longest_pause: config.outage.max_pause,
             leeway: config.auth.leeway,
         });
-        let pruner = Some(Session::new(&config.database, Role::Tool)?);
+        let pruner = Some(session(&config, Role::Tool, &meters)?);
         if authenticator.keys_missing().is_none() {
             health.up(Dependency::Keys);
         }
@@ -156,13 +156,21 @@ impl App {
     }
 }
 
-fn auditor(config: &Config) -> Result<Option<(Auditor, u32)>, StartError> {
+fn session(config: &Config, role: Role, meters: &Meters) -> Result<Session, StoreError> {
+    Ok(Session::new(&config.database, role)?.counted(meters.connections.of("database").clone()))
+}
+
+fn profiles(config: &Config, meters: &Meters) -> Result<Profiles, CacheError> {
+    Ok(Profiles::new(&config.cache)?.counted(meters.connections.of("cache").clone()))
+}
+
+fn auditor(config: &Config, meters: &Meters) -> Result<Option<(Auditor, u32)>, StartError> {
     let rate = config.cache.audit_rate;
     if rate == 0 {
         return Ok(None);
     }
-    let store = Session::new(&config.database, Role::Announcer)?;
-    Ok(Some((Auditor::new(store, Profiles::new(&config.cache)?), rate)))
+    let store = session(config, Role::Announcer, meters)?;
+    Ok(Some((Auditor::new(store, profiles(config, meters)?), rate)))
 }
 
 async fn listen(address: &str) -> Result<Option<TcpListener>, StartError> {

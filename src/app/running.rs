@@ -1,7 +1,6 @@
 //! Running and stopping, in the order that loses nothing.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use lapin::Connection;
@@ -11,9 +10,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::consuming::Consuming;
+use super::depths::Depths;
 use super::{App, StartError, housekeeping};
 use crate::operations::{self, Dependency, Health};
-use crate::rabbitmq::depth;
 use crate::rabbitmq::publisher::{Publishing, PublishingEnd};
 use crate::rabbitmq::supervisor::{Sessions, Supervised};
 use crate::telemetry::chain;
@@ -88,7 +87,8 @@ impl App {
     }
 
     fn keep_house(&mut self) {
-        tokio::spawn(housekeeping::keep_samples_moving(self.meters.clone(), self.background.clone()));
+        let (authenticator, stop) = (Arc::clone(&self.authenticator), self.background.clone());
+        tokio::spawn(housekeeping::keep_metrics(self.meters.clone(), authenticator, stop));
         if let Some(pruner) = self.pruner.take() {
             tokio::spawn(housekeeping::prune(pruner, self.config.requests.retention, self.background.clone()));
         }
@@ -97,10 +97,9 @@ impl App {
     fn publish(&mut self, stop: CancellationToken) -> JoinHandle<()> {
         let publishing = std::mem::replace(&mut self.publishing, Publishing::idle());
         let (config, health) = (self.config.clone(), self.health.clone());
-        let (queue, depth) = (self.names.dead_letters(), Arc::clone(&self.dead_letters));
+        let depths = Depths::new(&self.names, self.meters.clone(), Arc::clone(&self.dead_letters));
         tokio::spawn(async move {
-            let mut sessions =
-                PublishingSessions { publishing, health: health.clone(), queue, depth, stop: stop.clone() };
+            let mut sessions = PublishingSessions { publishing, health: health.clone(), depths, stop: stop.clone() };
             let supervised = Supervised {
                 url: &config.broker.url,
                 name: "join-community publishing",
@@ -114,12 +113,11 @@ impl App {
     }
 }
 
-/// The publishing connection: what is handed over goes out, and the dead letters are counted.
+/// The publishing connection: what is handed over goes out, and the messages in our queues are counted.
 struct PublishingSessions {
     publishing: Publishing,
     health: Health,
-    queue: String,
-    depth: Arc<AtomicU32>,
+    depths: Depths,
     stop: CancellationToken,
 }
 
@@ -127,9 +125,10 @@ impl Sessions for PublishingSessions {
     type End = PublishingEnd;
 
     async fn session(&mut self, connection: Arc<Connection>) -> Result<(), PublishingEnd> {
+        self.depths.connected();
         tokio::select! {
             end = self.publishing.run(&connection, &self.health) => end,
-            never = depth::watch(&connection, &self.queue, &self.depth) => match never {},
+            never = self.depths.watch(&connection) => match never {},
             () = stuck(&connection, &self.stop) => Ok(()),
         }
     }

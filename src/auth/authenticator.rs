@@ -108,6 +108,18 @@ impl Authenticator {
         }
     }
 
+    /// Whether the time at which a request first arrived is the broker's, or that of a worker who knew the broker's.
+    #[must_use]
+    pub const fn trusts_broker_time(&self) -> bool {
+        self.max_queue_delay.is_some()
+    }
+
+    /// How often the keys were read, and how often that failed.
+    #[must_use]
+    pub fn key_reads(&self) -> (u64, u64) {
+        self.tokens.as_ref().map_or((0, 0), |tokens| tokens.keys.reads())
+    }
+
     /// Why no keys are there, although some are configured; without secrets.
     #[must_use]
     pub fn keys_missing(&self) -> Option<String> {

@@ -1,6 +1,7 @@
 //! The keys that are held now, and the task that keeps them fresh. Separate, because a lane must never wait for an issuer.
 
 use std::future::Future;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -29,6 +30,8 @@ pub(super) struct Keys {
     /// Until a read has begun after this moment, somebody waits for one.
     wanted_after: Mutex<Option<OffsetDateTime>>,
     read: watch::Sender<bool>,
+    reads: AtomicU64,
+    failures: AtomicU64,
 }
 
 impl Keys {
@@ -41,6 +44,8 @@ impl Keys {
             wanted: Notify::new(),
             wanted_after: Mutex::default(),
             read: watch::Sender::new(false),
+            reads: AtomicU64::new(0),
+            failures: AtomicU64::new(0),
         })
     }
 
@@ -99,6 +104,11 @@ impl Keys {
         let _seen = read.wait_for(|read| *read).await;
     }
 
+    /// How often they were read, and how often that failed.
+    pub(super) fn reads(&self) -> (u64, u64) {
+        (self.reads.load(Ordering::Relaxed), self.failures.load(Ordering::Relaxed))
+    }
+
     /// Why there is no set yet.
     pub(super) fn missing(&self) -> Option<String> {
         if self.held.load().is_some() {
@@ -112,8 +122,8 @@ impl Keys {
     async fn refresh(&self, source: &KeySource) -> bool {
         let as_of = OffsetDateTime::now_utc();
         let read = source.read().await.and_then(|json| KeySet::parse(&json).map_err(KeyReadError::Content));
-        let outcome = if read.is_ok() { "read" } else { "failed" };
-        metrics::counter!("join_community_key_reads_total", "outcome" => outcome).increment(1);
+        let count = if read.is_ok() { &self.reads } else { &self.failures };
+        count.fetch_add(1, Ordering::Relaxed);
         match read {
             Ok(set) => self.keep(Held { set, as_of }),
             Err(error) => {

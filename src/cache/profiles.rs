@@ -4,6 +4,7 @@ mod inspect;
 
 use std::time::Duration;
 
+use metrics::Counter;
 use redis::{Cmd, RedisError, RedisResult};
 
 use time::OffsetDateTime;
@@ -58,6 +59,7 @@ pub struct Profiles {
     prefix: String,
     ttl: Duration,
     limit: Duration,
+    opened: Counter,
 }
 
 const SET_IF_NEWER: &str = include_str!("lua/set_if_newer.lua");
@@ -74,7 +76,14 @@ impl Profiles {
             prefix: config.prefix.clone(),
             ttl: config.ttl,
             limit: config.timeout,
+            opened: Counter::noop(),
         })
+    }
+
+    /// Counts the connections that it opens.
+    #[must_use]
+    pub fn counted(self, opened: Counter) -> Self {
+        Self { opened, ..self }
     }
 
     /// The key of a member's entry.
@@ -154,6 +163,7 @@ impl Profiles {
     async fn connected(&mut self) -> RedisResult<&mut (Connection, Box<str>)> {
         if self.connection.is_none() {
             let mut connection = self.server.connect().await?;
+            self.opened.increment(1);
             let script: String = connection.query(redis::cmd("SCRIPT").arg("LOAD").arg(SET_IF_NEWER)).await?;
             self.connection = Some((connection, script.into()));
         }

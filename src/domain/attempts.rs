@@ -11,6 +11,18 @@ pub enum Wait {
     Keys,
 }
 
+impl Wait {
+    /// The word in metrics and logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::UnknownMember => "unknown_member",
+            Self::Busy => "busy",
+            Self::Keys => "keys",
+        }
+    }
+}
+
 /// The times that a request was on the ladder. Each wait has a patience of its own, whatever was waited for before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Attempts {

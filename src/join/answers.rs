@@ -30,7 +30,6 @@ struct Parcel<'a> {
 impl Desk {
     /// Takes a delivery in. Answers the item to be joined; everything else is dealt with here.
     pub(super) fn take_in(&self, tag: Tag, incoming: Incoming, settle: &mut Settle) -> Option<Item> {
-        settle.taken(tag);
         fail_point::beware_of(incoming.message_id.as_deref());
         let now = incoming.taken_at.unwrap_or_else(|| to_millis(OffsetDateTime::now_utc()));
         let arrival = examine(&incoming, &self.authenticator, now);
@@ -56,7 +55,6 @@ impl Desk {
         match outcome {
             Outcome::Verdict { verdict, member, fresh } => {
                 debug!(request.id = %request.id, site.id = %request.site, verdict = verdict.as_str(), fresh, "settled");
-                self.meters.verdict(verdict);
                 self.reply(incoming, reply::verdict(verdict, member.as_deref()), Some(request));
                 if let Some(change) = change(request, verdict, member, fresh) {
                     self.hand_over.offer(change, committing, self.lease);
@@ -125,9 +123,10 @@ impl Desk {
     fn try_later(&self, Parcel { tag, incoming, request }: Parcel<'_>, wait: Wait, settle: &mut Settle) {
         let mut history = self.history(incoming, request);
         history.attempts = history.attempts.one_more(wait);
-        let key = self.names.retry_key(rung_for(history.attempts.of(wait)));
+        let rung = rung_for(history.attempts.of(wait));
+        let key = self.names.retry_key(rung);
         debug!(?wait, attempts = history.attempts.total(), key, "tried again later");
-        self.meters.retries.increment(1);
+        self.meters.retried(wait, rung.word);
         settle.move_on(tag, copy::retry(incoming, &history, &self.names.internal(), key, &self.worker_user));
     }
 
@@ -142,7 +141,7 @@ impl Desk {
 
     fn bury(&self, tag: Tag, why: &DeadLetter<'_>, letter: Outgoing, settle: &mut Settle) {
         debug!(reason = why.reason.as_str(), pointer = why.pointer, "dead letter");
-        self.meters.dead_letters.increment(1);
+        self.meters.dead_letters.of(why.reason.as_str()).increment(1);
         settle.move_on(tag, letter);
     }
 

@@ -10,8 +10,9 @@ use super::arrival::Item;
 use super::lane::{Lane, Pause};
 use super::rounds::{Outcome, bring_to_outcome};
 use super::settle::{Gone, Settle};
+use super::told::Told;
 use crate::domain::Request;
-use crate::operations::Dependency;
+use crate::operations::{Dependency, Laps, Step};
 use crate::postgres::StoreError;
 use crate::retry::Pauses;
 use crate::telemetry::chain;
@@ -38,18 +39,18 @@ impl Lane {
             if part.items.is_empty() {
                 continue;
             }
-            let started = Instant::now();
+            let mut laps = Laps::begin();
             let requests: Vec<&Request> = part.items.iter().map(|item| &item.request).collect();
-            match bring_to_outcome(&mut self.store, &requests, self.desk.policy()).await {
+            match bring_to_outcome(&mut self.store, &requests, self.desk.policy(), &mut laps).await {
                 Ok(outcomes) => {
                     self.desk.health.up(Dependency::Database);
                     outage = None;
-                    self.conclude(part.items, outcomes, started, settle);
+                    self.conclude(&part.items, outcomes, laps, settle);
                 }
                 Err(error) if self.is_outage(&error, &part) => {
                     self.desk.health.down(Dependency::Database, chain(&error));
                     let (since, pauses) =
-                        outage.get_or_insert_with(|| (started, Pauses::up_to(self.desk.outage.max_pause)));
+                        outage.get_or_insert_with(|| (laps.began(), Pauses::up_to(self.desk.outage.max_pause)));
                     if let Some(pause) = hold(*since, longest_hold, pauses.next_pause(), stop).await {
                         return Ok(Some(pause));
                     }
@@ -116,6 +117,7 @@ impl Lane {
     /// Finds the request that a failure is about: once more as it is, then in halves, then alone, twice.
     fn narrow_down(&self, mut part: Part, error: &StoreError, parts: &mut Vec<Part>, settle: &mut Settle) {
         debug!(error = chain(error), requests = part.items.len(), "a batch failed, looking for the request at fault");
+        self.desk.meters.batch_failures.increment(1);
         part.failures += 1;
         if part.failures < 2 {
             parts.push(part);
@@ -130,15 +132,13 @@ impl Lane {
         }
     }
 
-    fn conclude(&self, items: Vec<Item>, outcomes: Vec<Outcome>, started: Instant, settle: &mut Settle) {
-        let requests = items.len();
-        for (item, outcome) in items.into_iter().zip(outcomes) {
-            self.desk.conclude(&item, outcome, started, settle);
+    fn conclude(&self, items: &[Item], outcomes: Vec<Outcome>, mut laps: Laps, settle: &mut Settle) {
+        let told = Told::of(&outcomes);
+        for (item, outcome) in items.iter().zip(outcomes) {
+            self.desk.conclude(item, outcome, laps.began(), settle);
         }
-        let seconds = started.elapsed().as_secs_f64();
-        self.desk.meters.batch_size.record(f64::from(u32::try_from(requests).unwrap_or(u32::MAX)));
-        self.desk.meters.batch_seconds.record(seconds);
-        debug!(requests, seconds, "batch");
+        laps.done(Step::Answer);
+        self.desk.tell(items, &told, &laps);
     }
 }
 

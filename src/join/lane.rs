@@ -12,7 +12,7 @@ use super::Desk;
 use super::arrival::Item;
 pub use super::settle::Gone;
 use super::settle::Settle;
-use crate::operations::Dependency;
+use crate::operations::{Dependency, Laps, Step};
 use crate::postgres::{Session, StoreError};
 use crate::rabbitmq::consumer::{Deliveries, Tag};
 use crate::retry::Pauses;
@@ -97,6 +97,7 @@ impl Lane {
         careful: bool,
         stop: &CancellationToken,
     ) -> Result<Pause, Gone> {
+        let _serving = self.desk.meters.serving();
         let mut settle = self.desk.settle(deliveries.settlements());
         let pause = loop {
             let most = self.desk.steering.next_batch();
@@ -156,10 +157,8 @@ impl Lane {
         settle: &mut Settle,
         stop: &CancellationToken,
     ) -> Result<Option<Pause>, Gone> {
+        settle.taken(batch.iter().map(|(tag, _)| *tag));
         let (suspects, fresh): (Vec<_>, Vec<_>) = batch.into_iter().partition(|(_, incoming)| incoming.redelivered);
-        for (tag, _) in &suspects {
-            settle.taken(*tag);
-        }
         match self.together(fresh, settle, stop).await? {
             Some(pause) => Ok(Some(pause)),
             None => self.one_by_one(suspects, settle, stop).await,
@@ -181,8 +180,11 @@ impl Lane {
         let Some(_shared) = stop.run_until_cancelled(desk.floor.read()).await else {
             return Ok(Some(Pause::Stop));
         };
+        let mut reading = Laps::begin();
         let items: Vec<Item> =
             fresh.into_iter().filter_map(|(tag, incoming)| desk.take_in(tag, incoming, settle)).collect();
+        reading.done(Step::Read);
+        desk.meters.step(Step::Read).record(reading.total().as_secs_f64());
         let pause = self.join(items, settle, stop, desk.outage.hold).await?;
         if pause.is_none() {
             settle.acknowledge().await?;

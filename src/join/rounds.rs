@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 
 use crate::domain::{Decision, Member, Request, Standing, Verdict, decide, to_millis};
 use crate::fail_point::{self, Point};
+use crate::operations::{Laps, Step};
 use crate::postgres::{Ruling, Session, StoreError};
 
 /// What a request comes to.
@@ -27,6 +28,17 @@ pub enum Outcome {
     Later,
     /// The caller is allowed to name a target, and did not.
     TargetMissing,
+}
+
+impl Outcome {
+    /// The verdict, if it is one.
+    #[must_use]
+    pub const fn verdict(&self) -> Option<Verdict> {
+        match self {
+            Self::Verdict { verdict, .. } => Some(*verdict),
+            Self::Conflict | Self::Later | Self::TargetMissing => None,
+        }
+    }
 }
 
 /// The policy that the rule is given.
@@ -50,13 +62,14 @@ pub async fn bring_to_outcome(
     store: &mut Session,
     requests: &[&Request],
     policy: Policy,
+    laps: &mut Laps,
 ) -> Result<Vec<Outcome>, StoreError> {
     let mut outcomes: Vec<Option<Outcome>> = vec![None; requests.len()];
     let mut open: Vec<usize> = (0..requests.len()).collect();
     while !open.is_empty() {
         let round = distinct(&open, requests);
         let asked: Vec<&Request> = round.iter().map(|place| requests[*place]).collect();
-        for (place, outcome) in round.iter().zip(one_round(store, &asked, policy).await?) {
+        for (place, outcome) in round.iter().zip(one_round(store, &asked, policy, laps).await?) {
             outcomes[*place] = outcome;
         }
         open.retain(|place| outcomes[*place].is_none());
@@ -85,9 +98,11 @@ async fn one_round(
     store: &mut Session,
     requests: &[&Request],
     policy: Policy,
+    laps: &mut Laps,
 ) -> Result<Vec<Option<Outcome>>, StoreError> {
     fail_point::pass(Point::BeforeLoad);
     let standings = store.load(requests).await?;
+    laps.done(Step::Load);
     fail_point::pass(Point::AfterLoad);
     let now = to_millis(OffsetDateTime::now_utc());
     let decisions: Vec<Decision> =
@@ -98,7 +113,9 @@ async fn one_round(
         .zip(&decisions)
         .filter_map(|((request, standing), decision)| ruling(request, standing, *decision))
         .collect();
+    laps.done(Step::Decide);
     let mut recorded = commit(store, &rulings, now, policy.lease).await?.into_iter();
+    laps.done(Step::Commit);
     Ok(standings
         .into_iter()
         .zip(decisions)

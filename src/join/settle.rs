@@ -6,11 +6,12 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
+use tokio::time::Instant;
 use tracing::{error, warn};
 
 use super::Desk;
 use crate::fail_point::{self, Point};
-use crate::operations::Meters;
+use crate::operations::{Meters, Step};
 use crate::rabbitmq::call::CallError;
 use crate::rabbitmq::consumer::{Settlements, Tag};
 use crate::rabbitmq::publisher::Publisher;
@@ -51,6 +52,8 @@ pub(super) struct Settle {
     meters: Meters,
     /// Taken from the channel and not settled.
     open: BTreeSet<Tag>,
+    /// So many of them are in the gauge.
+    shown: usize,
     /// May be acknowledged.
     done: BTreeSet<Tag>,
     /// On their way to another queue. Bounded by the channel's prefetch, as every copy is of an open delivery.
@@ -61,12 +64,13 @@ impl Settle {
     pub(super) fn new(channel: Settlements, desk: &Desk) -> Self {
         let (publisher, meters) = (desk.publisher.clone(), desk.meters.clone());
         let (open, done, copies) = (BTreeSet::new(), BTreeSet::new(), FuturesUnordered::new());
-        Self { channel, publisher, limit: desk.settle_timeout, meters, open, done, copies }
+        Self { channel, publisher, limit: desk.settle_timeout, meters, open, shown: 0, done, copies }
     }
 
-    /// Notes that a delivery was taken.
-    pub(super) fn taken(&mut self, tag: Tag) {
-        self.open.insert(tag);
+    /// Notes that deliveries were taken.
+    pub(super) fn taken(&mut self, tags: impl IntoIterator<Item = Tag>) {
+        self.open.extend(tags);
+        self.show();
     }
 
     /// Notes that a delivery's outcome is durable.
@@ -76,10 +80,15 @@ impl Settle {
 
     /// Sends a copy to another queue; the delivery is done once that is confirmed.
     pub(super) fn move_on(&mut self, tag: Tag, copy: Outgoing) {
-        let (publisher, limit) = (self.publisher.clone(), self.limit);
+        let (publisher, limit, meters) = (self.publisher.clone(), self.limit, self.meters.clone());
         self.copies.push(Box::pin(async move {
             fail_point::pass(Point::BeforeCopy);
-            (tag, sent(&publisher, limit, copy).await)
+            let began = Instant::now();
+            let copied = sent(&publisher, limit, copy).await;
+            if copied == Copied::Confirmed {
+                meters.confirm.of("copy").record(began.elapsed().as_secs_f64());
+            }
+            (tag, copied)
         }));
     }
 
@@ -103,13 +112,15 @@ impl Settle {
                 warn!("a copy was not confirmed in time, its delivery goes back to the queue");
                 self.meters.returned.increment(1);
                 self.open.remove(&tag);
+                self.show();
                 self.channel.give_back(tag).await?;
             }
             Copied::Impossible => {
                 // Given back it would come again, with the same copy, up to its delivery limit.
                 error!("a copy is too large to be sent, the broker makes a dead letter of its delivery as it came");
-                self.meters.dead_letters.increment(1);
+                self.meters.dead_letters.of("rejected").increment(1);
                 self.open.remove(&tag);
+                self.show();
                 self.channel.reject(tag).await?;
             }
         }
@@ -130,6 +141,7 @@ impl Settle {
             return Ok(());
         }
         fail_point::pass(Point::BeforeAck);
+        let began = Instant::now();
         let first_open = self.open.difference(&self.done).next().copied().unwrap_or(Tag::MAX);
         let above = self.done.split_off(&first_open);
         if let Some(highest) = self.done.last() {
@@ -139,15 +151,34 @@ impl Settle {
             self.channel.ack(*tag, false).await?;
         }
         fail_point::pass(Point::AfterAck);
+        self.meters.step(Step::Ack).record(began.elapsed().as_secs_f64());
         self.open = self.open.split_off(&first_open);
         self.open.retain(|tag| !above.contains(tag));
         self.done.clear();
+        self.show();
         Ok(())
+    }
+
+    /// Brings the gauge of all lanes up to what is open here.
+    fn show(&mut self) {
+        // As one difference: what each delivery adds and takes away would be shared by all lanes.
+        let [before, now] =
+            [self.shown, self.open.len()].map(|count| f64::from(u32::try_from(count).unwrap_or(u32::MAX)));
+        self.meters.in_flight.increment(now - before);
+        self.shown = self.open.len();
     }
 
     /// Whether the channel still lives.
     pub(super) fn is_possible(&self) -> bool {
         self.channel.are_possible()
+    }
+}
+
+impl Drop for Settle {
+    fn drop(&mut self) {
+        // What is open still is the broker's again.
+        self.open.clear();
+        self.show();
     }
 }
 

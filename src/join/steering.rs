@@ -139,7 +139,7 @@ impl Steering {
 
 fn show(meters: &Meters, chosen: Chosen) {
     let number = |count: usize| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
-    meters.lanes.set(number(chosen.lanes));
+    meters.lanes_wanted.set(number(chosen.lanes));
     meters.batch_limit.set(number(chosen.batch));
     meters.prefetch.set(f64::from(chosen.prefetch));
 }

@@ -6,6 +6,8 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use tracing::{info, warn};
 
+use super::Meters;
+
 /// What the worker depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dependency {
@@ -24,7 +26,9 @@ pub enum Dependency {
 }
 
 impl Dependency {
-    const ALL: [Self; 6] = [Self::Consuming, Self::Publishing, Self::Database, Self::Cache, Self::Keys, Self::Clock];
+    /// Every dependency.
+    pub const ALL: [Self; 6] =
+        [Self::Consuming, Self::Publishing, Self::Database, Self::Cache, Self::Keys, Self::Clock];
 
     /// The name in probes, metrics and logs.
     #[must_use]
@@ -62,13 +66,19 @@ pub struct Health(Arc<Mutex<Inner>>);
 
 struct Inner {
     states: [State; 6],
+    /// How often each ceased to serve.
+    outages: [u64; 6],
     draining: bool,
 }
 
 impl Default for Health {
     fn default() -> Self {
         let starting = State { up: false, reason: Some("starting".into()), since: OffsetDateTime::now_utc() };
-        Self(Arc::new(Mutex::new(Inner { states: std::array::from_fn(|_| starting.clone()), draining: false })))
+        Self(Arc::new(Mutex::new(Inner {
+            states: std::array::from_fn(|_| starting.clone()),
+            outages: [0; 6],
+            draining: false,
+        })))
     }
 }
 
@@ -103,15 +113,23 @@ impl Health {
     #[must_use]
     pub fn report(&self) -> (bool, serde_json::Value) {
         let inner = self.inner();
-        let ready = !inner.draining
-            && Dependency::ALL
-                .iter()
-                .all(|dependency| inner.states[*dependency as usize].up || !dependency.is_needed_to_join());
+        let ready = inner.is_ready();
         let dependencies: serde_json::Map<_, _> = Dependency::ALL
             .iter()
             .map(|dependency| (dependency.as_str().to_owned(), serde_json::json!(inner.states[*dependency as usize])))
             .collect();
         (ready, serde_json::json!({ "ready": ready, "draining": inner.draining, "dependencies": dependencies }))
+    }
+
+    /// Brings the metrics up to what is known here: asked for with each scrape, since nobody else looks at them.
+    pub fn show(&self, meters: &Meters) {
+        let inner = self.inner();
+        meters.ready.set(if inner.is_ready() { 1.0 } else { 0.0 });
+        for dependency in Dependency::ALL {
+            let (name, place) = (dependency.as_str(), dependency as usize);
+            meters.dependency_up.of(name).set(if inner.states[place].up { 1.0 } else { 0.0 });
+            meters.dependency_outages.of(name).absolute(inner.outages[place]);
+        }
     }
 
     /// Changes a state and answers whether that turned it; a new reason for the same state is no turn.
@@ -123,8 +141,10 @@ impl Health {
         if turned {
             state.since = OffsetDateTime::now_utc();
         }
+        let ceased = state.up && reason.is_some();
         state.up = reason.is_none();
         state.reason = reason;
+        inner.outages[dependency as usize] += u64::from(ceased);
         turned
     }
 
@@ -133,9 +153,17 @@ impl Health {
     }
 }
 
+impl Inner {
+    fn is_ready(&self) -> bool {
+        let serves = |dependency: Dependency| self.states[dependency as usize].up || !dependency.is_needed_to_join();
+        !self.draining && Dependency::ALL.into_iter().all(serves)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Dependency, Health};
+    use crate::operations::Meters;
 
     #[test]
     fn the_worker_is_ready_without_a_cache_but_not_without_a_database() {
@@ -149,5 +177,28 @@ mod tests {
         let (ready, report) = health.report();
         assert!(!ready);
         assert_eq!(report["dependencies"]["database"]["reason"], "refused");
+    }
+
+    #[test]
+    fn metrics_tell_which_dependency_is_out_and_how_often_it_was() {
+        let (health, meters) = (Health::default(), Meters::register().unwrap());
+        let told = |line: &str| {
+            health.show(&meters);
+            let text = meters.render();
+            assert!(text.lines().any(|told| told == line), "{line} is not in\n{text}");
+        };
+        health.down(Dependency::Cache, "not there yet: no outage of something that served");
+        told("join_community_dependency_outages_total{dependency=\"cache\"} 0");
+        for dependency in Dependency::ALL {
+            health.up(dependency);
+        }
+        told("join_community_dependency_up{dependency=\"cache\"} 1");
+        told("join_community_ready 1");
+        for reason in ["gone", "still gone"] {
+            health.down(Dependency::Database, reason);
+        }
+        told("join_community_dependency_up{dependency=\"database\"} 0");
+        told("join_community_dependency_outages_total{dependency=\"database\"} 1");
+        told("join_community_ready 0");
     }
 }

@@ -1,63 +1,32 @@
 //! The metrics, as handles that are looked up once. Each worker has a registry of its own: no global recorder.
+//!
+//! `docs/metrics.md` tells operators what each is for; a test holds that table against what is registered here.
+
+mod family;
+mod handles;
+mod laps;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
-use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram, with_local_recorder};
-use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
+use metrics::{Gauge, Histogram, with_local_recorder};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder};
 
-use crate::domain::Verdict;
+use self::handles::Handles;
+pub use self::laps::{Lap, Laps, Step};
+use crate::domain::{Verdict, Wait};
+
+/// Within a process, and one step of it.
+const MOMENTS: &[f64] = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
+/// What may also wait in a queue, for an outage, on the retry ladder.
+const WAITS: &[f64] =
+    &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0];
+const SIZES: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1000.0];
 
 /// Every metric of the worker. Cheap to share.
 #[derive(Clone)]
 pub struct Meters(Arc<Handles>);
-
-/// The handles.
-pub struct Handles {
-    verdicts: Vec<(Verdict, Counter)>,
-    /// Requests without proof, answered with 401.
-    pub refused: Counter,
-    /// Malformed messages above `dead_letters.max`.
-    pub dropped: Counter,
-    /// Copies onto the retry ladder.
-    pub retries: Counter,
-    /// Dead letters.
-    pub dead_letters: Counter,
-    /// Deliveries that came back, and were tried alone.
-    pub suspects: Counter,
-    /// Deliveries given back to the queue.
-    pub returned: Counter,
-    /// Replies that found no room or were not allowed.
-    pub replies_dropped: Counter,
-    /// Requests in a batch.
-    pub batch_size: Histogram,
-    /// Seconds from load to commit of a batch.
-    pub batch_seconds: Histogram,
-    /// Events confirmed by the broker.
-    pub events: Counter,
-    /// Events larger than the broker takes: parked, tried again ever more seldom.
-    pub events_too_large: Counter,
-    /// Entries and tombstones that the cache took or had already.
-    pub cache_writes: Counter,
-    /// Members whose cache entry was held against their record.
-    pub cache_audited: Counter,
-    /// Entries found older than the record, with nothing owed that would make up for it.
-    pub cache_behind: Counter,
-    /// Entries found to say at their record's sequence what the record does not.
-    pub cache_wrong: Counter,
-    /// Entries found newer than the record: the database lost something. Counted each time that they are seen.
-    pub cache_ahead: Counter,
-    /// Changes that found no room in memory, or waited there too long.
-    pub hints_dropped: Counter,
-    /// Seconds between our clock and the one of `PostgreSQL`, as last seen.
-    pub clock_apart: Gauge,
-    /// Lanes that work.
-    pub lanes: Gauge,
-    /// Most requests in a batch, at present.
-    pub batch_limit: Gauge,
-    /// Deliveries prefetched for each lane.
-    pub prefetch: Gauge,
-    exporter: PrometheusHandle,
-}
 
 impl Meters {
     /// Registers the metrics.
@@ -65,47 +34,61 @@ impl Meters {
     /// # Errors
     /// If the exporter refuses its own buckets.
     pub fn register() -> Result<Self, BuildError> {
+        let whole = |name: &str| Matcher::Full(name.to_owned());
         let recorder = PrometheusBuilder::new()
-            .set_buckets(&[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0])?
-            .set_buckets_for_metric(
-                metrics_exporter_prometheus::Matcher::Full("join_community_batch_size".into()),
-                &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0],
-            )?
+            .set_buckets(MOMENTS)?
+            .set_buckets_for_metric(whole("join_community_batch_requests"), SIZES)?
+            .set_buckets_for_metric(whole("join_community_queue_wait_seconds"), WAITS)?
+            .set_buckets_for_metric(whole("join_community_join_to_event_seconds"), WAITS)?
             .build_recorder();
         let exporter = recorder.handle();
-        let handles = with_local_recorder(&recorder, || Handles {
-            verdicts: Verdict::ALL.into_iter().map(|verdict| (verdict, verdict_counter(verdict))).collect(),
-            refused: counter!("join_community_refused_total"),
-            dropped: counter!("join_community_malformed_dropped_total"),
-            retries: counter!("join_community_retries_total"),
-            dead_letters: counter!("join_community_dead_letters_total"),
-            suspects: counter!("join_community_suspects_total"),
-            returned: counter!("join_community_returned_total"),
-            replies_dropped: counter!("join_community_replies_dropped_total"),
-            batch_size: histogram!("join_community_batch_size"),
-            batch_seconds: histogram!("join_community_batch_seconds"),
-            events: counter!("join_community_events_total"),
-            events_too_large: counter!("join_community_events_too_large_total"),
-            cache_writes: counter!("join_community_cache_writes_total"),
-            cache_audited: counter!("join_community_profile_cache_audited_total"),
-            cache_behind: counter!("join_community_profile_cache_drift_total", "kind" => "behind"),
-            cache_wrong: counter!("join_community_profile_cache_drift_total", "kind" => "wrong"),
-            cache_ahead: counter!("join_community_profile_cache_drift_total", "kind" => "ahead"),
-            hints_dropped: counter!("join_community_hints_dropped_total"),
-            clock_apart: gauge!("join_community_clock_apart_seconds"),
-            lanes: gauge!("join_community_lanes"),
-            batch_limit: gauge!("join_community_batch_limit"),
-            prefetch: gauge!("join_community_prefetch"),
-            exporter,
-        });
-        Ok(Self(Arc::new(handles)))
+        Ok(Self(Arc::new(with_local_recorder(&recorder, || Handles::register(exporter)))))
     }
 
-    /// Counts a verdict that was answered.
-    pub fn verdict(&self, verdict: Verdict) {
-        if let Some((_, counter)) = self.verdicts.iter().find(|(known, _)| *known == verdict) {
-            counter.increment(1);
+    /// Counts the verdicts of a batch that were answered.
+    pub fn verdicts(&self, verdicts: impl IntoIterator<Item = Verdict>) {
+        let mut counts = [0; Verdict::ALL.len()];
+        for verdict in verdicts {
+            if let Some(place) = Verdict::ALL.iter().position(|known| *known == verdict) {
+                counts[place] += 1;
+            }
         }
+        for (counter, count) in self.requests.iter().zip(counts).filter(|(_, count)| *count > 0) {
+            counter.increment(count);
+        }
+    }
+
+    /// Counts a copy onto a rung of the retry ladder.
+    pub fn retried(&self, wait: Wait, rung: &str) {
+        for (_, rungs) in self.retries.iter().filter(|(known, _)| *known == wait) {
+            rungs.of(rung).increment(1);
+        }
+    }
+
+    /// Whether a rung of the retry ladder has series of its own.
+    #[must_use]
+    pub fn knows_rung(&self, rung: &str) -> bool {
+        self.retries.iter().all(|(_, rungs)| rungs.knows(rung))
+    }
+
+    /// Records how long the steps of a batch took.
+    pub fn laps(&self, laps: &Laps) {
+        self.batch_seconds.record(laps.total().as_secs_f64());
+        for lap in laps.iter() {
+            self.step(lap.step).record(lap.took().as_secs_f64());
+        }
+    }
+
+    /// Counts a lane as serving for as long as the guard lives.
+    #[must_use]
+    pub fn serving(&self) -> Serving {
+        self.lanes.increment(1.0);
+        Serving(self.lanes.clone())
+    }
+
+    /// The durations of one step.
+    pub fn step(&self, step: Step) -> &Histogram {
+        &self.steps[step as usize]
     }
 
     /// The metrics as Prometheus text.
@@ -120,14 +103,20 @@ impl Meters {
     }
 }
 
+/// A lane that serves.
+#[derive(Debug)]
+pub struct Serving(Gauge);
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.0.decrement(1.0);
+    }
+}
+
 impl std::ops::Deref for Meters {
     type Target = Handles;
 
     fn deref(&self) -> &Handles {
         &self.0
     }
-}
-
-fn verdict_counter(verdict: Verdict) -> Counter {
-    counter!("join_community_requests_total", "verdict" => verdict.as_str(), "code" => verdict.code().unwrap_or(""))
 }

@@ -41,6 +41,7 @@ async fn ready(State((health, _)): State<(Health, Meters)>) -> impl IntoResponse
     (if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, Json(report))
 }
 
-async fn metrics(State((_, meters)): State<(Health, Meters)>) -> impl IntoResponse {
+async fn metrics(State((health, meters)): State<(Health, Meters)>) -> impl IntoResponse {
+    health.show(&meters);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], meters.render())
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use metrics::Counter;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Connection};
@@ -33,6 +34,7 @@ pub struct Session {
     statement_limit: Duration,
     connection: Option<PgConnection>,
     stands_for: Option<Uuid>,
+    opened: Counter,
 }
 
 impl Session {
@@ -48,6 +50,7 @@ impl Session {
             statement_limit: config.statement_timeout + Duration::from_secs(1),
             connection: None,
             stands_for: None,
+            opened: Counter::noop(),
         })
     }
 
@@ -55,6 +58,12 @@ impl Session {
     #[must_use]
     pub fn standing_for(self, process: Uuid) -> Self {
         Self { stands_for: Some(process), ..self }
+    }
+
+    /// Counts the connections that it opens.
+    #[must_use]
+    pub fn counted(self, opened: Counter) -> Self {
+        Self { opened, ..self }
     }
 
     /// Runs one statement or several on the connection, within the limits.
@@ -122,6 +131,7 @@ impl Session {
             .await
             .map_err(|_| StoreError::Silent(self.connect_limit))??;
         debug!("connected to PostgreSQL");
+        self.opened.increment(1);
         Ok(connection)
     }
 }

@@ -1,7 +1,6 @@
-//! How many messages lie in a queue, asked now and then.
+//! How many messages lie in queues, asked now and then.
 
 use std::convert::Infallible;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use lapin::Connection;
@@ -11,14 +10,16 @@ use tracing::debug;
 
 const INTERVAL: Duration = Duration::from_secs(10);
 
-/// Keeps `depth` in step with the queue, as long as it is polled.
-pub async fn watch(connection: &Connection, queue: &str, depth: &AtomicU32) -> Infallible {
+/// Tells for each queue, by its place in the list, how many messages lie in it; as long as it is polled.
+pub async fn watch(connection: &Connection, queues: &[String], seen: impl Fn(usize, u32)) -> Infallible {
     let mut ticks = tokio::time::interval(INTERVAL);
     loop {
         ticks.tick().await;
-        match ask(connection, queue).await {
-            Ok(messages) => depth.store(messages, Ordering::Relaxed),
-            Err(error) => debug!(queue, %error, "the depth of a queue is not to be had"),
+        for (place, queue) in queues.iter().enumerate() {
+            match ask(connection, queue).await {
+                Ok(messages) => seen(place, messages),
+                Err(error) => debug!(queue, %error, "the depth of a queue is not to be had"),
+            }
         }
     }
 }

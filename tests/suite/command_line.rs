@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use join_community::domain::SiteId;
 use join_community::join::rounds::{Policy, bring_to_outcome};
+use join_community::operations::Laps;
 use join_community::postgres::{Role, Session};
 use join_community::wire::event::event_id;
 use serde_json::{Value, json};
@@ -149,12 +150,12 @@ async fn explain_finds_a_request_at_any_site_and_shows_every_requester() {
     for _ in 0..5 {
         let site = new_site();
         let member = joinable(&mut setup.stranger, site).await;
-        bring_to_outcome(&mut setup.store, &[&own_request(site, member)], policy).await.unwrap();
+        bring_to_outcome(&mut setup.store, &[&own_request(site, member)], policy, &mut Laps::begin()).await.unwrap();
     }
     let member = joinable(&mut setup.stranger, setup.site).await;
     let first = own_request(setup.site, member);
     let second = request(setup.site, Some(member), first.caller, first.id.as_str(), "another-gateway");
-    bring_to_outcome(&mut setup.store, &[&first, &second], policy).await.unwrap();
+    bring_to_outcome(&mut setup.store, &[&first, &second], policy, &mut Laps::begin()).await.unwrap();
     let explained = setup.run(&["explain", first.id.as_str(), "--output", "json"], "");
     let explained: Value = serde_json::from_str(&explained.stdout).unwrap();
     let find = |producer: &str| {

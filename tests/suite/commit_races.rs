@@ -11,6 +11,7 @@ use fastrand::Rng;
 use join_community::config;
 use join_community::domain::{Caller, IdentityType, MemberId, Request, SiteId, Verdict};
 use join_community::join::rounds::{Outcome, Policy, bring_to_outcome};
+use join_community::operations::Laps;
 use join_community::postgres::{Paid, Role, Session, Side};
 use sqlx::PgConnection;
 use tokio::task::JoinSet;
@@ -66,7 +67,7 @@ async fn lane(config: config::Database, seed: u64, batches: Arc<AtomicUsize>) ->
         let era = batches.fetch_add(1, Ordering::Relaxed) / 4;
         let batch: Vec<Request> = (0..BATCH).map(|_| asked(&mut dice, era)).collect();
         let requests: Vec<&Request> = batch.iter().collect();
-        let outcomes = bring_to_outcome(&mut store, &requests, POLICY).await;
+        let outcomes = bring_to_outcome(&mut store, &requests, POLICY, &mut Laps::begin()).await;
         let outcomes = outcomes.unwrap_or_else(|error| panic!("{}", join_community::telemetry::chain(&error)));
         for (request, outcome) in batch.iter().zip(outcomes) {
             let key = (request.site, request.requester.as_str().to_owned(), request.id.to_string(), request.digest);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use join_community::config;
 use join_community::domain::{Caller, IdentityType, Impossible, MemberId, Rejection, Request, SiteId, Verdict};
 use join_community::join::rounds::{Outcome, Policy, bring_to_outcome};
+use join_community::operations::Laps;
 use join_community::postgres::{Role, Session};
 use join_community::telemetry::chain;
 use sqlx::{Connection as _, PgConnection};
@@ -42,7 +43,7 @@ async fn the_same_members_and_ids_in_any_order_make_no_deadlock() {
             dice.shuffle(&mut batch);
             racing.spawn(async move {
                 let batch: Vec<&Request> = batch.iter().collect();
-                let outcomes = bring_to_outcome(&mut store, &batch, POLICY).await;
+                let outcomes = bring_to_outcome(&mut store, &batch, POLICY, &mut Laps::begin()).await;
                 outcomes.unwrap_or_else(|error| panic!("{}", chain(&error)));
                 store
             });
@@ -89,7 +90,7 @@ async fn a_refusal_that_owes_a_tombstone_waits_for_its_member_in_the_order_of_ke
     let lane = tokio::spawn(async move {
         let mut store = Session::new(&patient, Role::Lane).unwrap();
         let batch = [own_request(site, blocked), own_request(site, joining)];
-        bring_to_outcome(&mut store, &batch.each_ref(), POLICY)
+        bring_to_outcome(&mut store, &batch.each_ref(), POLICY, &mut Laps::begin())
             .await
             .unwrap_or_else(|error| panic!("{}", chain(&error)))
     });

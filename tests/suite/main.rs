@@ -28,6 +28,7 @@ mod ladder;
 mod lock_order;
 mod many;
 mod members;
+mod metrics;
 mod model;
 mod outages;
 mod outbox;

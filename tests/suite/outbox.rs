@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use join_community::domain::{Change, MemberId, Origin, SiteId};
 use join_community::join::rounds::{Policy, bring_to_outcome};
+use join_community::operations::Laps;
 use join_community::postgres::{Paid, Role, Session, Side};
 use sqlx::{PgConnection, Row as _};
 
@@ -216,7 +217,7 @@ async fn a_later_join_takes_over_the_debt_and_its_cause() {
     setup.does("UPDATE outbox SET attempts = 5").await;
     let asked = own_request(setup.site, setup.member);
     let policy = Policy { patience: 0, lease: LEASE };
-    bring_to_outcome(&mut setup.store, &[&asked], policy).await.unwrap();
+    bring_to_outcome(&mut setup.store, &[&asked], policy, &mut Laps::begin()).await.unwrap();
     assert_eq!(setup.debts().await, [(2, true, true, "join_community".to_owned())]);
     let cause = "SELECT request_id = $1 AND attempts = 0 FROM outbox";
     let cause = sqlx::query_scalar::<_, bool>(cause).bind(asked.id.as_str());

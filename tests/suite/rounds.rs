@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use join_community::domain::{Attempts, Caller, Gate, IdentityType, MemberId, Proof, Request, SiteId};
 use join_community::join::rounds::{Outcome, Policy, bring_to_outcome};
+use join_community::operations::Laps;
 use join_community::postgres::{Role, Session};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
@@ -160,11 +161,11 @@ impl Comparison {
         let batch = case.requests(together);
         let batch: Vec<&Request> = batch.iter().collect();
         let (first, second) = batch.split_at(case.cut.min(batch.len()));
-        let mut outcomes = bring_to_outcome(&mut self.store, first, POLICY).await.unwrap();
-        outcomes.extend(bring_to_outcome(&mut self.store, second, POLICY).await.unwrap());
+        let mut outcomes = bring_to_outcome(&mut self.store, first, POLICY, &mut Laps::begin()).await.unwrap();
+        outcomes.extend(bring_to_outcome(&mut self.store, second, POLICY, &mut Laps::begin()).await.unwrap());
         let mut expected = Vec::new();
         for request in case.requests(apart) {
-            expected.extend(bring_to_outcome(&mut self.store, &[&request], POLICY).await.unwrap());
+            expected.extend(bring_to_outcome(&mut self.store, &[&request], POLICY, &mut Laps::begin()).await.unwrap());
         }
         let outcomes: Vec<String> = outcomes.iter().map(comparable).collect();
         let expected: Vec<String> = expected.iter().map(comparable).collect();

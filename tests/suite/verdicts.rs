@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use join_community::domain::{Caller, Gate, IdentityType, Impossible, MemberId, Rejection, SiteId, Standing, Verdict};
 use join_community::join::rounds::{Outcome, Policy, bring_to_outcome};
+use join_community::operations::Laps;
 use join_community::postgres::{Role, Ruling, Session};
 use sqlx::{PgConnection, Row as _};
 use time::OffsetDateTime;
@@ -46,7 +47,7 @@ async fn a_join_records_the_verdict_changes_the_member_and_owes_event_and_cache(
     let Setup { database: _database, mut store, mut stranger, site } = setup().await;
     let member = joinable(&mut stranger, site).await;
     let asked = own_request(site, member);
-    let outcomes = bring_to_outcome(&mut store, &[&asked], POLICY).await.unwrap();
+    let outcomes = bring_to_outcome(&mut store, &[&asked], POLICY, &mut Laps::begin()).await.unwrap();
     let [Outcome::Verdict { verdict: Verdict::Joined, member: Some(told), fresh: true }] = outcomes.as_slice() else {
         panic!("{outcomes:?}")
     };
@@ -76,15 +77,15 @@ async fn the_same_request_again_gets_the_first_verdict_and_changes_nothing() {
     let Setup { database: _database, mut store, mut stranger, site } = setup().await;
     let member = joinable(&mut stranger, site).await;
     let asked = own_request(site, member);
-    bring_to_outcome(&mut store, &[&asked], POLICY).await.unwrap();
+    bring_to_outcome(&mut store, &[&asked], POLICY, &mut Laps::begin()).await.unwrap();
     sqlx::query("UPDATE members SET status = 'BLOCKED'").execute(&mut stranger).await.unwrap();
-    let again = bring_to_outcome(&mut store, &[&asked, &asked], POLICY).await.unwrap();
+    let again = bring_to_outcome(&mut store, &[&asked, &asked], POLICY, &mut Laps::begin()).await.unwrap();
     assert_eq!(again.iter().map(verdict).collect::<Vec<_>>(), [(Verdict::Joined, false); 2]);
     let other = request(site, Some(new_member()), asked.caller, asked.id.as_str(), "member-gateway");
-    let conflict = bring_to_outcome(&mut store, &[&other], POLICY).await.unwrap();
+    let conflict = bring_to_outcome(&mut store, &[&other], POLICY, &mut Laps::begin()).await.unwrap();
     assert_eq!(conflict, [Outcome::Conflict]);
     let theirs = request(site, Some(member), asked.caller, asked.id.as_str(), "another-gateway");
-    let theirs = bring_to_outcome(&mut store, &[&theirs], POLICY).await.unwrap();
+    let theirs = bring_to_outcome(&mut store, &[&theirs], POLICY, &mut Laps::begin()).await.unwrap();
     let blocked = Verdict::Rejected(Rejection::Impossible(Impossible::Blocked));
     assert_eq!(verdict(&theirs[0]), (blocked, true), "nobody can spend another's id");
 }
@@ -94,7 +95,8 @@ async fn many_for_one_member_in_a_batch_are_one_join() {
     let Setup { database: _database, mut store, mut stranger, site } = setup().await;
     let member = joinable(&mut stranger, site).await;
     let asked: Vec<_> = (0..5).map(|_| own_request(site, member)).collect();
-    let outcomes = bring_to_outcome(&mut store, &asked.iter().collect::<Vec<_>>(), POLICY).await.unwrap();
+    let outcomes =
+        bring_to_outcome(&mut store, &asked.iter().collect::<Vec<_>>(), POLICY, &mut Laps::begin()).await.unwrap();
     let verdicts: Vec<_> = outcomes.iter().map(|outcome| verdict(outcome).0).collect();
     assert_eq!(verdicts[0], Verdict::Joined);
     assert!(verdicts[1..].iter().all(|verdict| *verdict == Verdict::AlreadyJoined), "{verdicts:?}");
@@ -169,7 +171,7 @@ async fn what_a_verdict_owes_the_cache_is_what_the_domain_says() {
 async fn a_member_that_never_was_owes_nothing() {
     let Setup { database: _database, mut store, mut stranger, site } = setup().await;
     let asked = own_request(site, new_member());
-    let outcomes = bring_to_outcome(&mut store, &[&asked], POLICY).await.unwrap();
+    let outcomes = bring_to_outcome(&mut store, &[&asked], POLICY, &mut Laps::begin()).await.unwrap();
     assert_eq!(verdict(&outcomes[0]), (Verdict::Rejected(Rejection::NotFound), true));
     assert_eq!(debts(&mut stranger).await, []);
 }
@@ -178,7 +180,7 @@ async fn a_member_that_never_was_owes_nothing() {
 async fn a_rejection_leaves_a_debt_that_is_already_there_as_it_is() {
     let Setup { database: _database, mut store, mut stranger, site } = setup().await;
     let member = joinable(&mut stranger, site).await;
-    bring_to_outcome(&mut store, &[&own_request(site, member)], POLICY).await.unwrap();
+    bring_to_outcome(&mut store, &[&own_request(site, member)], POLICY, &mut Laps::begin()).await.unwrap();
     let late = own_request(site, member);
     let blocked = Verdict::Rejected(Rejection::Impossible(Impossible::Blocked));
     let ruling = Ruling { request: &late, verdict: blocked, event_sequence: Some(0) };
@@ -194,7 +196,7 @@ async fn load_brings_record_gate_and_verdict_in_the_order_asked() {
     let here = joinable(&mut stranger, site).await;
     let there = joinable(&mut stranger, closed).await;
     let known = own_request(site, here);
-    bring_to_outcome(&mut store, &[&known], POLICY).await.unwrap();
+    bring_to_outcome(&mut store, &[&known], POLICY, &mut Laps::begin()).await.unwrap();
     let stranger_asks = own_request(closed, there);
     let nobody = Caller { identity_type: IdentityType::App, id: new_member().0 };
     let untargeted = request(site, None, nobody, "untargeted", "member-gateway");
@@ -218,7 +220,8 @@ async fn a_join_waits_for_whoever_holds_the_record_and_then_sees_what_they_did()
     sqlx::query("UPDATE members SET status = status").execute(&mut *held).await.unwrap();
     let asked = own_request(site, member);
     let batch = [&asked];
-    let joining = bring_to_outcome(&mut store, &batch, POLICY);
+    let mut laps = Laps::begin();
+    let joining = bring_to_outcome(&mut store, &batch, POLICY, &mut laps);
     let letting_go = async {
         let mut watching = sqlx::query(
             "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()",

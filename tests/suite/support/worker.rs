@@ -82,10 +82,13 @@ impl Worker {
         &self.health
     }
 
-    /// The value of a counter, by its name and labels as Prometheus writes them. One that was never raised is 0.
+    /// The value of a counter, by its name and labels as Prometheus writes them. A name alone counts all of its series.
     pub(crate) fn counted(&self, name: &str) -> u64 {
         let text = self.meters.render();
-        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        line.map_or(0, |value| value.parse().unwrap_or_else(|_| panic!("{name} is {value}")))
+        let series = text.lines().filter_map(|line| {
+            let rest = line.strip_prefix(name).filter(|rest| rest.starts_with([' ', '{']))?;
+            rest.rsplit(' ').next()
+        });
+        series.map(|value| value.parse::<u64>().unwrap_or_else(|_| panic!("{name} is {value}"))).sum()
     }
 }

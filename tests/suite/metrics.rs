@@ -1,0 +1,100 @@
+//! What `/metrics` says of work that is known.
+
+use join_community::operations::Dependency;
+use uuid::Uuid;
+
+use crate::support::{Installation, JOINABLE, MemberSpec, Message, PATIENCE, Worker, eventually};
+
+/// The value of one series, named as Prometheus writes it.
+async fn scraped(worker: &Worker, series: &str) -> f64 {
+    let operations = worker.operations().expect("the operations server listens");
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let answer = client.get(format!("http://{operations}/metrics")).send().await.expect("it answers");
+    assert_eq!(answer.headers()["content-type"], "text/plain; version=0.0.4; charset=utf-8");
+    let text = answer.text().await.unwrap();
+    let value = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    value.unwrap_or_else(|| panic!("{series} is not in\n{text}")).parse().unwrap()
+}
+
+async fn until_scraped(worker: &Worker, series: &str, expected: f64) {
+    eventually(series, PATIENCE, async || match scraped(worker, series).await {
+        value if (value - expected).abs() < f64::EPSILON => Ok(()),
+        value => Err(value),
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn every_join_is_seen_on_its_whole_way() {
+    let installation = Installation::with(|config| config.http.listen = "127.0.0.1:0".to_owned()).await;
+    let worker = installation.start().await;
+    let (mut producer, mut events) = (installation.producer().await, installation.events().await);
+    let site = Uuid::new_v4();
+    let member = installation.member(site, JOINABLE).await;
+    let blocked = installation.member(site, MemberSpec { status: "BLOCKED", ..JOINABLE }).await;
+    let request = Message::join(site, member);
+    for (message, status) in [(&request, 200), (&request, 200), (&Message::join(site, blocked), 428)] {
+        assert_eq!(producer.ask(message).await.status, status);
+    }
+    assert_eq!(producer.ask(&Message::join(site, member).anonymous()).await.status, 401);
+    assert_eq!(producer.ask(&Message::bytes("no request")).await.status, 400);
+    events.until(member).await;
+
+    let joined = r#"join_community_requests_total{verdict="joined",code="",reason=""}"#;
+    let rejected = concat!(
+        r#"join_community_requests_total{verdict="rejected","#,
+        r#"code="COMMUNITY_JOIN_IMPOSSIBLE",reason="BLOCKED"}"#
+    );
+    for (series, expected) in [
+        (joined, 2.0),
+        (rejected, 1.0),
+        ("join_community_requests_repeated_total", 1.0),
+        ("join_community_refused_total", 1.0),
+        (r#"join_community_dead_letters_total{reason="malformed"}"#, 1.0),
+        (r#"join_community_confirm_seconds_count{of="copy"}"#, 1.0),
+        ("join_community_batch_requests_count", 3.0),
+        (r#"join_community_step_seconds_count{step="load"}"#, 3.0),
+        (r#"join_community_step_seconds_count{step="commit"}"#, 3.0),
+        (r#"join_community_step_seconds_count{step="answer"}"#, 3.0),
+        ("join_community_in_flight_requests", 0.0),
+        ("join_community_lanes", 2.0),
+        ("join_community_lanes_wanted", 2.0),
+        ("join_community_ready", 1.0),
+        (r#"join_community_connections_opened_total{connection="broker_consuming"}"#, 1.0),
+        (r#"join_community_dependency_up{dependency="database"}"#, 1.0),
+        // Producers may write any time into their messages: nothing is made of it.
+        ("join_community_queue_wait_seconds_count", 0.0),
+    ] {
+        until_scraped(&worker, series, expected).await;
+    }
+    // What takes long is announced again.
+    for (series, least) in [
+        ("join_community_events_total", 1.0),
+        ("join_community_join_to_event_seconds_count", 1.0),
+        (r#"join_community_confirm_seconds_count{of="event"}"#, 1.0),
+        ("join_community_cache_writes_total", 2.0),
+        ("join_community_cache_write_seconds_count", 1.0),
+    ] {
+        let seen = scraped(&worker, series).await;
+        assert!(seen >= least, "{series} is {seen}");
+    }
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_owed_is_seen_while_it_is_owed() {
+    let mut installation = Installation::with(|config| config.http.listen = "127.0.0.1:0".to_owned()).await;
+    // Nobody answers there.
+    installation.config.cache.url = "redis://127.0.0.1:1/".to_owned().into();
+    let worker = Worker::launch(installation.config.clone()).await;
+    worker.until_ready().await;
+    worker.until_misses(Dependency::Cache).await;
+    let (mut producer, site) = (installation.producer().await, Uuid::new_v4());
+    let member = installation.member(site, JOINABLE).await;
+    assert_eq!(producer.ask(&Message::join(site, member)).await.status, 200);
+    until_scraped(&worker, "join_community_cache_misses_total", 1.0).await;
+    until_scraped(&worker, "join_community_outbox_rows", 1.0).await;
+    assert!(scraped(&worker, "join_community_outbox_oldest_seconds").await > 0.0);
+    assert!(scraped(&worker, r#"join_community_dependency_up{dependency="cache"}"#).await < 1.0);
+    worker.stop().await;
+}
