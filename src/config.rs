@@ -55,6 +55,8 @@ pub struct Config {
     pub shutdown: Shutdown,
     /// The operations server.
     pub http: Http,
+    /// Traces and metrics for a collector.
+    pub otlp: Otlp,
     /// Logging.
     pub log: Log,
     /// The files that secrets were read from: what `check` looks at the permissions of.
@@ -213,6 +215,22 @@ pub struct Shutdown {
 pub struct Http {
     /// Address of the operations server; empty = none.
     pub listen: String,
+}
+
+/// `[otlp]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Otlp {
+    /// Base URL of a collector; empty = nothing is sent.
+    pub endpoint: String,
+    /// What it is told as header `authorization`; empty = nothing.
+    pub authorization: SecretString,
+    /// How often metrics are sent; 0 = never.
+    #[serde(with = "duration")]
+    pub metrics_interval: Duration,
+    /// Limit of one export, and of the last one when the worker stops.
+    #[serde(with = "duration")]
+    pub timeout: Duration,
 }
 
 /// `[log]`

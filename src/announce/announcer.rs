@@ -17,7 +17,7 @@ use super::handover::{HandOver, Queues};
 use super::sweep::Sweep;
 use crate::cache::Profiles;
 use crate::config;
-use crate::operations::{Health, Meters};
+use crate::operations::{Health, Meters, Traces};
 use crate::postgres::Session;
 use crate::rabbitmq::publisher::Publisher;
 
@@ -39,6 +39,8 @@ pub struct Parts {
     pub health: Health,
     /// What is counted.
     pub meters: Meters,
+    /// What is traced.
+    pub traces: Traces,
     /// Bounds and intervals.
     pub announce: config::Announce,
     /// Longest pause between two tries to reach Redis.
@@ -70,6 +72,7 @@ impl Announcer {
             auditor,
             health,
             meters,
+            traces,
             announce,
             longest_pause,
             leeway,
@@ -86,6 +89,7 @@ impl Announcer {
             made_room: Arc::clone(&made_room),
             health: health.clone(),
             meters: meters.clone(),
+            traces,
             batch_max,
         };
         let gate = Gate { hand_over: hand_over.clone(), health: health.clone() };

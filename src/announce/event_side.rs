@@ -11,9 +11,9 @@ use tracing::warn;
 
 use super::forgetter::Forgotten;
 use super::handover::Debt;
-use crate::domain::Origin;
+use crate::domain::{Change, Origin};
 use crate::fail_point::{self, Point};
-use crate::operations::{Dependency, Health, Meters};
+use crate::operations::{Dependency, Health, Meters, Sent, Traces};
 use crate::postgres::Side;
 use crate::rabbitmq::publisher::{EVENT_WINDOWS, Publisher};
 use crate::rabbitmq::window::Fate;
@@ -26,6 +26,7 @@ pub(super) struct EventSide {
     pub(super) made_room: Arc<Notify>,
     pub(super) health: Health,
     pub(super) meters: Meters,
+    pub(super) traces: Traces,
     pub(super) batch_max: usize,
 }
 
@@ -65,16 +66,19 @@ impl EventSide {
         let cached = || debts.iter().all(|debt| debt.is_done(Side::Cache));
         fail_point::pass_once(Point::BetweenCacheAndPublish, cached).await;
         let mut events = Vec::with_capacity(debts.len());
+        let began = Instant::now();
         let courses: Vec<Course> = debts.iter().map(|debt| self.course(debt, &mut events)).collect();
         let fates = if events.is_empty() { Vec::new() } else { self.confirmed(events).await };
         let mut fates = fates.into_iter();
-        let paid = courses.into_iter().map(|course| match course {
+        let paid = courses.iter().map(|course| match course {
             Course::Published => fates.next() == Some(Fate::Confirmed),
             Course::Expired => false,
             Course::NothingOwed => true,
         });
         let paid: Vec<bool> = paid.collect();
         self.tell_delays(debts, &paid);
+        let published = debts.iter().zip(&courses).zip(&paid).filter(|((_, course), _)| **course == Course::Published);
+        self.traces.events(began, published.filter_map(|((debt, _), paid)| sent(&debt.change, *paid)));
         paid
     }
 
@@ -121,7 +125,15 @@ impl EventSide {
     }
 }
 
+/// What is told to traces of an event, if a request with a trace caused it.
+fn sent(change: &Change, confirmed: bool) -> Option<Sent<'_>> {
+    let traceparent = change.traceparent.as_deref()?;
+    let message_id = event::event_id(change.site, change.member_id, change.event_sequence).to_string();
+    Some(Sent { traceparent, message_id, confirmed })
+}
+
 /// What is done with a debt of this side.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Course {
     /// Its event is on its way.
     Published,

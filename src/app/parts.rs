@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
+use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -13,11 +14,12 @@ use crate::auth::{AuthSetupError, Authenticator};
 use crate::cache::{CacheError, Profiles};
 use crate::config::Config;
 use crate::join::{Desk, DeskParts};
-use crate::operations::{self, Dependency, Health, Meters};
+use crate::operations::{self, Collector, Dependency, Destination, Health, Meters, Push, Traces};
 use crate::postgres::{Role, Session, StoreError};
 use crate::rabbitmq::address::{Address, UrlError};
 use crate::rabbitmq::publisher::{Publisher, Publishing};
 use crate::rabbitmq::topology::Names;
+use crate::wire::headers::EVENT_TYPE;
 
 /// Why the worker cannot start: a fault that waiting does not mend. Services that are out are no such fault.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +51,9 @@ pub enum StartError {
     /// A part of the announcer ended by itself: better no worker than one that announces nothing.
     #[error("the announcing half broke down; what is owed stays in the outbox, and the next worker pays it")]
     AnnouncerBroken,
+    /// `[otlp]` cannot be used.
+    #[error(transparent)]
+    Traces(#[from] operations::Unusable),
     /// `auth.trust_broker_timestamps` is on, and the broker does not overwrite timestamps.
     #[error(
         "auth.trust_broker_timestamps is on, but the broker left a publisher's timestamp as it was: switch it off, or set \
@@ -62,6 +67,8 @@ pub struct App {
     pub(super) config: Config,
     pub(super) health: Health,
     pub(super) meters: Meters,
+    pub(super) traces: Traces,
+    pub(super) push: Option<Push>,
     pub(super) names: Names,
     pub(super) authenticator: Arc<Authenticator>,
     pub(super) publisher: Publisher,
@@ -84,6 +91,7 @@ impl App {
         let health = Health::default();
         let meters = Meters::register()?;
         let names = Names::new(&config.broker.prefix);
+        let (traces, push) = collected(&config, &names, &health, &meters)?;
         let worker_user: Box<str> = Address::parse(&config.broker.url)?.user().into();
         let background = CancellationToken::new();
         let listener = listen(&config.http.listen).await?;
@@ -98,6 +106,7 @@ impl App {
             auditor: auditor(&config, &meters)?,
             health: health.clone(),
             meters: meters.clone(),
+            traces: traces.clone(),
             announce: config.announce.clone(),
             longest_pause: config.outage.max_pause,
             leeway: config.auth.leeway,
@@ -110,6 +119,8 @@ impl App {
             config,
             health,
             meters,
+            traces,
+            push,
             names,
             authenticator: Arc::new(authenticator),
             publisher,
@@ -148,12 +159,37 @@ impl App {
             hand_over: self.announcer.hand_over(),
             health: self.health.clone(),
             meters: self.meters.clone(),
+            traces: self.traces.clone(),
             names: self.names.clone(),
             worker_user: self.worker_user.clone(),
             dead_letters: Arc::clone(&self.dead_letters),
         };
         Arc::new(Desk::new(parts, &self.config))
     }
+}
+
+/// Traces, and the push of metrics if that is wanted; neither without a collector.
+fn collected(
+    config: &Config,
+    names: &Names,
+    health: &Health,
+    meters: &Meters,
+) -> Result<(Traces, Option<Push>), operations::Unusable> {
+    let otlp = &config.otlp;
+    if otlp.endpoint.is_empty() {
+        return Ok((Traces::default(), None));
+    }
+    let (intake, queue, events) = (names.intake(), names.requests(), names.events());
+    let collector = Collector {
+        endpoint: &otlp.endpoint,
+        authorization: otlp.authorization.expose_secret(),
+        timeout: otlp.timeout,
+        requests: Destination { exchange: &intake, routing_key: names.request_key(), queue: &queue },
+        events: Destination { exchange: &events, routing_key: EVENT_TYPE, queue: "" },
+    };
+    let push = || Push::to(collector, health.clone(), meters.clone());
+    let push = if otlp.metrics_interval.is_zero() { None } else { Some(push()?) };
+    Ok((Traces::to(collector, meters)?, push))
 }
 
 fn session(config: &Config, role: Role, meters: &Meters) -> Result<Session, StoreError> {

@@ -12,7 +12,7 @@ use tracing::{error, info, warn};
 use super::consuming::Consuming;
 use super::depths::Depths;
 use super::{App, StartError, housekeeping};
-use crate::operations::{self, Dependency, Health};
+use crate::operations::{self, Dependency, Health, Traces};
 use crate::rabbitmq::publisher::{Publishing, PublishingEnd};
 use crate::rabbitmq::supervisor::{Sessions, Supervised};
 use crate::telemetry::chain;
@@ -37,9 +37,11 @@ impl App {
         let background = self.background.clone();
         let publishing_stop = CancellationToken::new();
         self.serve_operations();
+        let pushing = self.push_metrics();
         self.keep_house();
         let mut consuming = Box::pin(Consuming::new(&self, stop.clone()).run());
         let publishing = self.publish(publishing_stop.clone());
+        let (traces, longest_export) = (self.traces.clone(), self.config.otlp.timeout);
         let App { mut announcer, publisher, .. } = self;
         // What is left of this handle would keep the publishing connection waiting for more.
         drop(publisher);
@@ -69,6 +71,9 @@ impl App {
         })
         .await;
         background.cancel();
+        let limit = longest_export.min(deadline - Instant::now());
+        let last_words = async { tokio::join!(close(traces, limit), end_of(pushing)) };
+        drop(tokio::time::timeout(limit, last_words).await);
         if let Ok(ended) = drained {
             return ended.map(|()| Stopped::Drained);
         }
@@ -94,6 +99,11 @@ impl App {
         }
     }
 
+    fn push_metrics(&mut self) -> Option<JoinHandle<()>> {
+        let (interval, stop) = (self.config.otlp.metrics_interval, self.background.clone());
+        self.push.take().map(|push| tokio::spawn(push.run(interval, stop)))
+    }
+
     fn publish(&mut self, stop: CancellationToken) -> JoinHandle<()> {
         let publishing = std::mem::replace(&mut self.publishing, Publishing::idle());
         let (config, health) = (self.config.clone(), self.health.clone());
@@ -110,6 +120,20 @@ impl App {
             };
             supervised.run(&stop, &mut sessions).await;
         })
+    }
+}
+
+/// Sends the last spans, on a thread that may block.
+async fn close(traces: Traces, limit: Duration) {
+    if traces.are_on() {
+        drop(tokio::task::spawn_blocking(move || traces.close(limit)).await);
+    }
+}
+
+/// Waits for a task that ends by itself now, if there is one. One that panicked has nothing left to be waited for.
+async fn end_of(task: Option<JoinHandle<()>>) {
+    if let Some(task) = task {
+        drop(task.await);
     }
 }
 

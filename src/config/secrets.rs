@@ -8,8 +8,15 @@ use toml::Value;
 use super::findings::{Findings, named};
 use super::layers::{self, Given, Layer, Source};
 
-const SECRETS: [&str; 6] =
-    ["broker.url", "broker.producer_url", "broker.operator_url", "broker.management_url", "database.url", "cache.url"];
+const SECRETS: [&str; 7] = [
+    "broker.url",
+    "broker.producer_url",
+    "broker.operator_url",
+    "broker.management_url",
+    "database.url",
+    "cache.url",
+    "otlp.authorization",
+];
 const FILE: &str = "_file";
 const LARGEST_SECRET: u64 = 64 * 1024;
 

@@ -16,7 +16,7 @@ use super::steering::Steering;
 use crate::announce::HandOver;
 use crate::auth::Authenticator;
 use crate::config;
-use crate::operations::{Health, Meters};
+use crate::operations::{Health, Meters, Traces};
 use crate::rabbitmq::consumer::Settlements;
 use crate::rabbitmq::publisher::Publisher;
 use crate::rabbitmq::topology::Names;
@@ -33,6 +33,8 @@ pub struct DeskParts {
     pub health: Health,
     /// What is counted.
     pub meters: Meters,
+    /// What is traced.
+    pub traces: Traces,
     /// Names of exchanges and queues.
     pub names: Names,
     /// The broker user that this worker is.
@@ -48,6 +50,7 @@ pub struct Desk {
     pub(super) hand_over: HandOver,
     pub(super) health: Health,
     pub(super) meters: Meters,
+    pub(super) traces: Traces,
     pub(super) names: Names,
     pub(super) worker_user: Box<str>,
     pub(super) join: config::Join,
@@ -76,7 +79,8 @@ impl Desk {
     /// Sets the desk up.
     #[must_use]
     pub fn new(parts: DeskParts, config: &config::Config) -> Self {
-        let DeskParts { authenticator, publisher, hand_over, health, meters, names, worker_user, dead_letters } = parts;
+        let DeskParts { authenticator, publisher, hand_over, health, meters, traces, names, worker_user, dead_letters } =
+            parts;
         Self {
             authenticator,
             publisher,
@@ -84,6 +88,7 @@ impl Desk {
             health,
             steering: Steering::new(&config.join, meters.clone()),
             meters,
+            traces,
             names,
             worker_user,
             join: config.join.clone(),

@@ -1,4 +1,4 @@
-//! What a batch tells operators once it is done: metrics and a log line. Apart from the flow, which pays for it once a
+//! What a batch tells operators once it is done: metrics, traces and a log line. Apart from the flow, which pays for it once a
 //! batch and not once a request.
 
 use time::OffsetDateTime;
@@ -8,7 +8,7 @@ use super::Desk;
 use super::arrival::Item;
 use super::rounds::Outcome;
 use crate::domain::Verdict;
-use crate::operations::Laps;
+use crate::operations::{Answered, Laps};
 
 /// What is told of the outcomes of a batch, kept from before they are given away.
 pub(super) struct Told {
@@ -35,6 +35,10 @@ impl Desk {
         if self.authenticator.trusts_broker_time() {
             self.tell_waits(items, told);
         }
+        if self.traces.are_on() {
+            let answered = items.iter().zip(&told.verdicts).filter_map(|(item, verdict)| answered(item, *verdict));
+            self.traces.batch(items.len(), laps, answered);
+        }
         debug!(requests = items.len(), repeated = told.repeated, seconds = laps.total().as_secs_f64(), "batch");
     }
 
@@ -45,4 +49,14 @@ impl Desk {
             self.meters.queue_wait.record((now - item.request.received_at).as_seconds_f64().max(0.0));
         }
     }
+}
+
+fn answered(item: &Item, verdict: Option<Verdict>) -> Option<Answered<'_>> {
+    let request = &item.request;
+    Some(Answered {
+        traceparent: request.traceparent.as_deref()?,
+        message_id: request.id.as_str(),
+        outcome: verdict.map_or("undecided", Verdict::as_str),
+        code: verdict.and_then(Verdict::code),
+    })
 }

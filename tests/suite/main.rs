@@ -45,5 +45,6 @@ mod shutdown;
 mod statements;
 mod suspects;
 mod topology;
+mod traces;
 mod two_workers;
 mod verdicts;

@@ -1,9 +1,14 @@
 //! What `/metrics` says of work that is known.
 
+use std::time::Duration;
+
 use join_community::operations::Dependency;
+use opentelemetry_proto::tonic::metrics::v1::NumberDataPoint;
+use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
 use uuid::Uuid;
 
-use crate::support::{Installation, JOINABLE, MemberSpec, Message, PATIENCE, Worker, eventually};
+use crate::support::{Collector, Installation, JOINABLE, MemberSpec, Message, Metric, PATIENCE, Worker, eventually};
 
 /// The value of one series, named as Prometheus writes it.
 async fn scraped(worker: &Worker, series: &str) -> f64 {
@@ -79,6 +84,39 @@ async fn every_join_is_seen_on_its_whole_way() {
         assert!(seen >= least, "{series} is {seen}");
     }
     worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_collector_is_told_what_a_scrape_shows_and_once_more_when_the_worker_stops() {
+    let mut collector = Collector::start().await;
+    let installation = Installation::with(|config| {
+        config.otlp.endpoint = collector.url();
+        config.otlp.authorization = "Bearer of-news".to_owned().into();
+        // One at the start, one at the end.
+        config.otlp.metrics_interval = Duration::from_hours(1);
+    })
+    .await;
+    let worker = installation.start().await;
+    let (mut producer, site) = (installation.producer().await, Uuid::new_v4());
+    let (metrics, authorization) = collector.next_push().await;
+    assert_eq!((joins(&metrics), authorization.as_str()), (0, "Bearer of-news"));
+    for member in installation.members(site, JOINABLE, 2).await {
+        assert_eq!(producer.ask(&Message::join(site, member)).await.status, 200);
+    }
+    worker.stop().await;
+    let (metrics, _) = collector.next_push().await;
+    assert_eq!(joins(&metrics), 2);
+}
+
+/// Of all requests, those that joined.
+fn joins(metrics: &[Metric]) -> u64 {
+    let requests = metrics.iter().find(|metric| metric.name == "join_community_requests_total").unwrap();
+    let Some(Data::Sum(sum)) = &requests.data else { panic!("{requests:?} is no sum") };
+    let of_joins = |point: &&NumberDataPoint| format!("{:?}", point.attributes).contains("\"joined\"");
+    match sum.data_points.iter().find(of_joins).and_then(|point| point.value) {
+        Some(Value::AsDouble(count)) => format!("{count}").parse().unwrap(),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 pub(crate) mod asking;
 pub(crate) mod cache;
+mod collector;
 mod crowd;
 mod database;
 mod delivered;
@@ -21,6 +22,7 @@ pub(crate) mod vhost;
 mod waiting;
 mod worker;
 
+pub(crate) use collector::{Collector, Metric, Span, attribute};
 pub(crate) use crowd::Crowd;
 pub(crate) use database::{TestDatabase, database, empty_database};
 pub(crate) use delivered::Delivered;

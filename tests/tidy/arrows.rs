@@ -15,8 +15,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("retry", &[]),
     // Stands in the way of everything, and knows of nothing.
     ("fail_point", &[]),
-    // What operators see is filled from everywhere, so it may know of nothing but the nouns.
-    ("operations", &["domain"]),
+    // What operators see is filled from everywhere, so it may know of nothing but the nouns, and how to tell an error.
+    ("operations", &["domain", "telemetry"]),
     // The outside worlds, none of which knows another.
     ("auth", &["wire", "domain", "config", "telemetry", "retry"]),
     ("cache", &["wire", "domain", "config", "telemetry", "retry"]),

@@ -2,12 +2,11 @@
 
 use std::collections::HashSet;
 
-use reqwest::Url;
 use secrecy::ExposeSecret as _;
 use uuid::Uuid;
 
 use super::Report;
-use super::text::url_problem;
+use super::text::{has_credentials, url_problem};
 use crate::config::{Auth, Config, Producer, amqp_user};
 use crate::domain::IdentityType;
 
@@ -48,7 +47,7 @@ fn tokens(auth: &Auth, report: &mut Report<'_>) {
     if auth.jwks.contains("://") {
         if let Some(problem) = url_problem(&auth.jwks, &["http", "https", "file"]) {
             report.refuse("auth.jwks", format!("{problem}, or name a file"));
-        } else if Url::parse(&auth.jwks).is_ok_and(|url| !url.username().is_empty() || url.password().is_some()) {
+        } else if has_credentials(&auth.jwks) {
             report.refuse("auth.jwks", "must hold no user or password: it is shown in logs, and public keys need none");
         }
     }

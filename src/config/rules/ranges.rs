@@ -47,8 +47,8 @@ fn counts(config: &Config) -> [Count; 8] {
     ]
 }
 
-fn durations(config: &Config) -> [Span; 17] {
-    let Config { broker, database, cache, auth, settle, outage, announce, requests, shutdown, .. } = config;
+fn durations(config: &Config) -> [Span; 19] {
+    let Config { broker, database, cache, auth, settle, outage, announce, requests, shutdown, otlp, .. } = config;
     [
         ("broker.heartbeat", broker.heartbeat, SECOND..=MINUTE),
         ("broker.timeout", broker.timeout, MILLISECOND..=HOUR),
@@ -67,6 +67,8 @@ fn durations(config: &Config) -> [Span; 17] {
         ("announce.sweep_interval", announce.sweep_interval, MILLISECOND..=HOUR),
         ("announce.lease", announce.lease, MILLISECOND..=DAY),
         ("requests.retention", requests.retention, HOUR..=LONGEST),
+        ("otlp.metrics_interval", otlp.metrics_interval, Duration::ZERO..=HOUR),
+        ("otlp.timeout", otlp.timeout, MILLISECOND..=MINUTE),
         ("shutdown.grace", shutdown.grace, MILLISECOND..=HOUR),
     ]
 }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use reqwest::Url;
+use reqwest::header::HeaderValue;
 use secrecy::ExposeSecret as _;
 use tracing_subscriber::EnvFilter;
 
@@ -24,6 +25,18 @@ pub(super) fn apply(config: &Config, report: &mut Report<'_>) {
     }
     if !config.http.listen.is_empty() && config.http.listen.parse::<SocketAddr>().is_err() {
         report.refuse("http.listen", "must be an address and a port like 127.0.0.1:8080 or [::1]:8080, or empty");
+    }
+    let collector = &config.otlp.endpoint;
+    if !collector.is_empty() {
+        if let Some(problem) = url_problem(collector, HTTP) {
+            report.refuse("otlp.endpoint", problem);
+        } else if has_credentials(collector) {
+            report.refuse("otlp.endpoint", "must hold no user or password: give them in otlp.authorization");
+        }
+    }
+    if HeaderValue::from_str(config.otlp.authorization.expose_secret()).is_err() {
+        report
+            .refuse("otlp.authorization", "must be the value of a header: no line breaks or other control characters");
     }
     if !FORMATS.contains(&config.log.format.as_str()) {
         report.refuse("log.format", format!("must be {}", FORMATS.join(" or ")));
@@ -47,6 +60,10 @@ pub(super) fn url_problem(text: &str, schemes: &[&str]) -> Option<String> {
             Some(format!("must be a URL with {expected} ({error}; {hint})"))
         }
     }
+}
+
+pub(super) fn has_credentials(url: &str) -> bool {
+    Url::parse(url).is_ok_and(|url| !url.username().is_empty() || url.password().is_some())
 }
 
 fn urls(config: &Config, report: &mut Report<'_>) {

@@ -36,6 +36,10 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "database.statement_timeout = \"5s\" (default)",
         "must be shorter than shutdown.grace",
     ),
+    ("[otlp]\nendpoint = \"h:4318\"", "otlp.endpoint = \"h:4318\" (", "must begin with http://"),
+    ("[otlp]\nendpoint = \"http://u:p@h\"", "otlp.endpoint = ", "give them in otlp.authorization"),
+    ("[otlp]\nauthorization = \"a\\nb\"", "otlp.authorization (", "the value of a header"),
+    ("[otlp]\ntimeout = \"0s\"", "otlp.timeout = \"0s\" (", "must be between 1ms and 1m"),
     ("[outage]\nhold = \"30m\"", "outage.hold = \"30m\" (", "consumer_timeout"),
     ("[announce]\nlease = \"7s\"", "announce.lease = \"7s\" (", "at least twice broker.confirm_timeout"),
     (

@@ -90,6 +90,8 @@ pub struct Handles {
     pub queue_messages: ByWord<Gauge>,
     /// Reads of the keys that tokens are checked with.
     pub key_reads: ByWord<Counter>,
+    /// Spans that a collector took, or did not.
+    pub spans: ByWord<Counter>,
     pub(in crate::operations) dependency_up: ByWord<Gauge>,
     pub(in crate::operations) dependency_outages: ByWord<Counter>,
     pub(in crate::operations) ready: Gauge,
@@ -178,6 +180,12 @@ impl Handles {
                 "Reads of auth.jwks.",
                 "outcome",
                 &["read", "failed"],
+            ),
+            spans: counters(
+                "join_community_spans_total",
+                "Spans by what became of them.",
+                "outcome",
+                &["sent", "lost"],
             ),
             dependency_up: gauges(
                 "join_community_dependency_up",

@@ -43,13 +43,14 @@ const VALUES: [&str; 22] = [
     "2026-11-24T10:00:00Z",
     "\"amqp://u:p@h/%2f\"",
 ];
-const SECRETS: [&str; 6] = [
+const SECRETS: [&str; 7] = [
     "BROKER__URL",
     "BROKER__PRODUCER_URL",
     "BROKER__OPERATOR_URL",
     "BROKER__MANAGEMENT_URL",
     "DATABASE__URL",
     "CACHE__URL",
+    "OTLP__AUTHORIZATION",
 ];
 
 pub(crate) struct Configurations {

@@ -1,0 +1,108 @@
+//! Traces as a collector sees them: one request from end to end, nothing of those that nobody samples, and a worker that
+//! does not care whether the collector answers.
+
+use std::net::TcpListener;
+
+use join_community::app::Stopped;
+use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
+use uuid::Uuid;
+
+use crate::support::{Collector, Installation, JOINABLE, Message, Span, attribute};
+
+const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+const REQUESTS: &str = "join-community:request:join-community.requests";
+const ASKED: &str = "00f067aa0ba902b7";
+
+fn sampled() -> String {
+    format!("00-{TRACE}-{ASKED}-01")
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
+}
+
+fn named<'a>(spans: &'a [Span], name: &str) -> &'a Span {
+    let found: Vec<&Span> = spans.iter().filter(|span| span.name == name).collect();
+    let [span] = found[..] else { panic!("{} spans named {name:?} among {spans:#?}", found.len()) };
+    span
+}
+
+#[tokio::test]
+async fn a_request_is_seen_from_its_producer_through_its_batch_to_its_event() {
+    let mut collector = Collector::start().await;
+    let installation = Installation::with(|config| config.otlp.endpoint = collector.url()).await;
+    let worker = installation.start().await;
+    let site = Uuid::new_v4();
+    let [member, other] = installation.members(site, JOINABLE, 2).await.try_into().unwrap();
+    let (mut producer, mut events) = (installation.producer().await, installation.events().await);
+
+    // Not sampled: its producer does not want to see it, and no span tells of it.
+    let unseen = Message::join(site, other).text_header("traceparent", &sampled().replace("-01", "-00"));
+    assert_eq!(producer.ask(&unseen).await.status, 200);
+    let request = Message::join(site, member).text_header("traceparent", &sampled());
+    let answer = producer.ask(&request).await;
+    assert_eq!(answer.headers["traceparent"], sampled());
+    let (_, event) = events.until(member).await;
+    assert_eq!(event.header("traceparent"), sampled());
+
+    // The batch and its four steps, the request, the event.
+    let spans = collector.until(7).await;
+    let join = named(spans, &format!("join {REQUESTS}"));
+    let batch = named(spans, &format!("process {REQUESTS}"));
+    let send = named(spans, "send members.events:wix.members.v1.member_updated");
+    for span in [join, send] {
+        assert_eq!((hex(&span.trace_id), hex(&span.parent_span_id)), (TRACE.to_owned(), ASKED.to_owned()), "{span:#?}");
+        assert!(span.start_time_unix_nano <= span.end_time_unix_nano, "{span:#?}");
+    }
+    assert_eq!((join.kind(), batch.kind(), send.kind()), (SpanKind::Consumer, SpanKind::Consumer, SpanKind::Producer));
+    assert!(batch.parent_span_id.is_empty() && hex(&batch.trace_id) != TRACE, "{batch:#?}");
+    let [to_request] = &batch.links[..] else { panic!("{batch:#?}") };
+    assert_eq!((hex(&to_request.trace_id), hex(&to_request.span_id)), (TRACE.to_owned(), ASKED.to_owned()));
+    let [to_batch] = &join.links[..] else { panic!("{join:#?}") };
+    assert_eq!((&to_batch.trace_id, &to_batch.span_id), (&batch.trace_id, &batch.span_id));
+    for step in ["load", "decide", "commit", "answer"] {
+        let step = named(spans, step);
+        assert_eq!((&step.trace_id, &step.parent_span_id), (&batch.trace_id, &batch.span_id), "{step:#?}");
+    }
+    let told = |span: &Span, key: &str| attribute(span, key).unwrap_or_default();
+    assert_eq!(told(join, "messaging.system"), "rabbitmq");
+    assert_eq!(told(join, "messaging.destination.name"), REQUESTS);
+    assert_eq!(told(join, "messaging.operation.type"), "process");
+    assert_eq!(told(join, "messaging.message.id"), request.request_id());
+    assert_eq!(told(join, "join_community.outcome"), "joined");
+    assert_eq!(told(batch, "messaging.batch.message_count"), "1");
+    assert_eq!(
+        (told(send, "messaging.operation.type"), told(send, "messaging.message.id")),
+        ("send".to_owned(), event.message_id().unwrap().to_owned())
+    );
+    assert_eq!(worker.stop().await, Stopped::Drained);
+
+    assert_eq!(collector.until(7).await.len(), 7, "nothing of the request that is not sampled");
+    let raw = collector.raw().to_lowercase();
+    assert!(!raw.contains("jane") && !raw.contains("555 0142") && !raw.contains(unseen.request_id()), "{raw}");
+}
+
+#[tokio::test]
+async fn a_collector_that_never_answers_holds_up_nobody() {
+    // Takes connections, and says nothing.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    let installation = Installation::with(|config| {
+        config.otlp.endpoint = url;
+        config.otlp.timeout = std::time::Duration::from_millis(500);
+    })
+    .await;
+    let worker = installation.start().await;
+    let mut events = installation.events().await;
+    let mut crowd = installation.crowd(300).await;
+    for request in &mut crowd.requests {
+        *request = request.clone().text_header("traceparent", &sampled());
+    }
+    let producer = installation.producer().await;
+    producer.send_all(&crowd.requests).await;
+    installation.until_answered(&crowd, 300).await;
+    events.tell_of(&[&crowd]).await;
+    installation.all_joined_once(&crowd).await;
+    assert_eq!(worker.stop().await, Stopped::Drained);
+}
