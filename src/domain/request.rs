@@ -59,6 +59,12 @@ impl Request {
         format!("join-community.v1\n{site}\n{target}\n{caller}\n{elevated}")
     }
 
+    /// The id of the trace that the request belongs to.
+    #[must_use]
+    pub fn trace_id(&self) -> Option<&str> {
+        self.traceparent.as_deref().and_then(|parent| parent.split('-').nth(1))
+    }
+
     /// Whether the request asks for elevation without holding the right to it.
     #[must_use]
     pub fn oversteps(&self) -> bool {

@@ -38,7 +38,7 @@ impl Desk {
             Arrival::Proven(request) => return Some(Item { tag, incoming, request: *request }),
             Arrival::Malformed(malformed) => self.refuse_malformed(unproven(tag, &incoming), &malformed, settle),
             Arrival::Refused(reason) => {
-                debug!(reason, "a request proves nothing");
+                debug!(request.id = incoming.message_id.as_deref(), reason, "a request proves nothing");
                 self.meters.refused.increment(1);
                 self.reply(&incoming, reply::unauthenticated(reason), None);
                 settle.done(tag);
@@ -54,7 +54,15 @@ impl Desk {
         let parcel = Parcel { tag: *tag, incoming, request: Some(request) };
         match outcome {
             Outcome::Verdict { verdict, member, fresh } => {
-                debug!(request.id = %request.id, site.id = %request.site, verdict = verdict.as_str(), fresh, "settled");
+                debug!(
+                    request.id = request.id.as_str(),
+                    trace.id = request.trace_id(),
+                    site.id = %request.site,
+                    verdict = verdict.as_str(),
+                    code = verdict.code(),
+                    fresh,
+                    "settled"
+                );
                 self.reply(incoming, reply::verdict(verdict, member.as_deref()), Some(request));
                 if let Some(change) = change(request, verdict, member, fresh) {
                     self.hand_over.offer(change, committing, self.lease);
@@ -90,7 +98,7 @@ impl Desk {
                 DeadReason::Permanent
             }
         };
-        warn!(request.id = %request.id, error = told, "a request cannot be stored");
+        warn!(request.id = %request.id, trace.id = request.trace_id(), error = told, "a request cannot be stored");
         self.dead_letter(parcel, &DeadLetter { reason, pointer: None, error: &told }, settle);
     }
 
@@ -124,14 +132,28 @@ impl Desk {
         let mut history = self.history(incoming, request);
         history.attempts = history.attempts.one_more(wait);
         let rung = rung_for(history.attempts.of(wait));
-        let key = self.names.retry_key(rung);
-        debug!(?wait, attempts = history.attempts.total(), key, "tried again later");
+        debug!(
+            request.id = request.map(|request| request.id.as_str()),
+            trace.id = request.and_then(Request::trace_id),
+            wait = wait.as_str(),
+            attempts = history.attempts.total(),
+            rung = rung.word,
+            "tried again later"
+        );
         self.meters.retried(wait, rung.word);
+        let key = self.names.retry_key(rung);
         settle.move_on(tag, copy::retry(incoming, &history, &self.names.internal(), key, &self.worker_user));
     }
 
     fn dead_letter(&self, parcel: Parcel<'_>, why: &DeadLetter<'_>, settle: &mut Settle) {
         let Parcel { tag, incoming, request } = parcel;
+        debug!(
+            request.id = request.map(|request| request.id.as_str()),
+            trace.id = request.and_then(Request::trace_id),
+            reason = why.reason.as_str(),
+            pointer = why.pointer,
+            "dead letter"
+        );
         self.bury(tag, why, self.letter(incoming, &self.history(incoming, request), why), settle);
     }
 
@@ -140,7 +162,6 @@ impl Desk {
     }
 
     fn bury(&self, tag: Tag, why: &DeadLetter<'_>, letter: Outgoing, settle: &mut Settle) {
-        debug!(reason = why.reason.as_str(), pointer = why.pointer, "dead letter");
         self.meters.dead_letters.of(why.reason.as_str()).increment(1);
         settle.move_on(tag, letter);
     }

@@ -2,7 +2,7 @@
 //! batch and not once a request.
 
 use time::OffsetDateTime;
-use tracing::debug;
+use tracing::info;
 
 use super::Desk;
 use super::arrival::Item;
@@ -39,7 +39,7 @@ impl Desk {
             let answered = items.iter().zip(&told.verdicts).filter_map(|(item, verdict)| answered(item, *verdict));
             self.traces.batch(items.len(), laps, answered);
         }
-        debug!(requests = items.len(), repeated = told.repeated, seconds = laps.total().as_secs_f64(), "batch");
+        info!(requests = items.len(), repeated = told.repeated, seconds = laps.total().as_secs_f64(), "batch");
     }
 
     /// Since when a request waits is known only where the broker is proven to stamp it: a producer may claim anything.

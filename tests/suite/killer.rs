@@ -8,7 +8,7 @@ use lapin::options::QueuePurgeOptions;
 use secrecy::ExposeSecret as _;
 use tokio::process::{Child, Command};
 
-use crate::support::{Installation, JOINABLE, Message, PATIENCE, eventually};
+use crate::support::{Installation, JOINABLE, Message, PATIENCE, eventually, logs};
 
 const DEAD_LETTERS: &str = "join-community.dead-letters";
 
@@ -24,12 +24,12 @@ async fn a_message_that_kills_the_worker_costs_three_crashes_and_nobody_else() {
     producer.send(&killer).await;
     producer.send_all(&bystanders).await;
 
-    let (mut worker, mut crashes) = (launch(&installation, &killer), 0);
+    let ((mut worker, mut _heard), mut crashes) = (launch(&installation, &killer), 0);
     eventually("499 are answered and one is a dead letter", PATIENCE * 4, async || {
         if let Some(status) = worker.try_wait().unwrap() {
             assert_eq!(status.signal(), Some(9), "{status}");
             crashes += 1;
-            worker = launch(&installation, &killer);
+            (worker, _heard) = launch(&installation, &killer);
         }
         match (installation.answered(&crowd).await, installation.depth(DEAD_LETTERS).await) {
             (499, 1) => Ok(()),
@@ -50,9 +50,9 @@ async fn a_message_that_kills_the_worker_costs_three_crashes_and_nobody_else() {
 }
 
 /// The program, doomed to die of this message.
-fn launch(installation: &Installation, killer: &Message) -> Child {
+fn launch(installation: &Installation, killer: &Message) -> (Child, logs::Heard) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_join-community"));
-    command.arg("run").env_clear().stderr(Stdio::null()).kill_on_drop(true);
+    command.arg("run").env_clear().stderr(Stdio::piped()).kill_on_drop(true);
     command.env("JOIN_COMMUNITY_KILLED_BY", killer.request_id());
     let config = &installation.config;
     let trusted = r#"[{ user = "member-gateway", identity_types = ["MEMBER"], sites = ["*"], may_elevate = false }]"#;
@@ -68,5 +68,7 @@ fn launch(installation: &Installation, killer: &Message) -> Child {
     ]) {
         command.env(format!("JOIN_COMMUNITY__{name}"), value);
     }
-    command.spawn().unwrap()
+    let mut worker = command.spawn().unwrap();
+    let heard = logs::listen_to(worker.stderr.take().expect("its log"));
+    (worker, heard)
 }

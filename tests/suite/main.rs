@@ -26,6 +26,7 @@ mod keys;
 mod killer;
 mod ladder;
 mod lock_order;
+mod logs;
 mod many;
 mod members;
 mod metrics;

@@ -9,6 +9,7 @@ mod delivered;
 mod events;
 mod installation;
 mod leftovers;
+pub(crate) mod logs;
 mod message;
 mod producer;
 mod proxy;

@@ -8,7 +8,7 @@ use secrecy::ExposeSecret as _;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, Command};
 
-use crate::support::{Installation, PATIENCE, Proxy, Wire, eventually};
+use crate::support::{Installation, PATIENCE, Proxy, Wire, eventually, logs};
 
 #[tokio::test]
 async fn the_program_drains_and_exits_with_success_on_sigterm() {
@@ -63,6 +63,7 @@ async fn the_program_leaves_at_once_on_a_second_signal_and_what_it_held_comes_ag
 struct Program {
     child: Child,
     log: Lines<BufReader<ChildStderr>>,
+    _heard: logs::Heard,
 }
 
 impl Program {
@@ -92,7 +93,7 @@ impl Program {
         let mut child =
             command.arg("run").stderr(Stdio::piped()).kill_on_drop(true).spawn().expect("the program starts");
         let log = BufReader::new(child.stderr.take().expect("its log")).lines();
-        Self { child, log }
+        Self { child, log, _heard: logs::Heard }
     }
 
     async fn signal(&self, signal: &str) {
@@ -104,6 +105,7 @@ impl Program {
     async fn until_says(&mut self, words: &str) {
         let reading = async {
             while let Some(line) = self.log.next_line().await.unwrap() {
+                logs::search(&line);
                 if line.contains(words) {
                     return;
                 }
@@ -116,7 +118,9 @@ impl Program {
 
     async fn end(mut self) -> ExitStatus {
         // Read on, or a full pipe would hold it up.
-        while let Ok(Some(_)) = self.log.next_line().await {}
+        while let Ok(Some(line)) = self.log.next_line().await {
+            logs::search(&line);
+        }
         self.child.wait().await.unwrap()
     }
 }

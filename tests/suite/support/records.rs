@@ -96,7 +96,7 @@ impl Installation {
         .bind(spec.status)
         .bind(spec.privacy)
         .bind(spec.activity)
-        .bind(Json(json!({ "firstName": "Jane", "emails": ["jane@example.com"], "customFields": { "a-b": "c" } })))
+        .bind(Json(json!({ "firstName": "Jane", "emails": ["jane@example.com"], "phones": ["+1 202 555 0142"], "customFields": { "a-b": "c" } })))
         .bind(Json(json!({ "nickname": "Jane", "slug": "jane" })))
         .bind(spec.sequence)
         .bind(spec.updated)
@@ -178,7 +178,7 @@ pub(crate) fn entity(member: Uuid, record: &Record, created: &Value) -> Value {
     json!({
         "id": member, "loginEmail": "jane@example.com", "loginEmailVerified": true, "status": record.status,
         "contactId": member, "privacyStatus": record.privacy, "activityStatus": "ACTIVE",
-        "contact": { "firstName": "Jane", "phones": [], "emails": ["jane@example.com"], "addresses": [],
+        "contact": { "firstName": "Jane", "phones": ["+1 202 555 0142"], "emails": ["jane@example.com"], "addresses": [],
                      "customFields": { "a-b": "c" } },
         "profile": { "nickname": "Jane", "slug": "jane" },
         "createdDate": created, "updatedDate": instant(record.updated),

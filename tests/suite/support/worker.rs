@@ -8,6 +8,7 @@ use join_community::operations::{Dependency, Health, Meters};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::logs::{self, Heard};
 use super::waiting::{PATIENCE, eventually, within_patience};
 
 /// A running worker.
@@ -17,6 +18,7 @@ pub(crate) struct Worker {
     operations: Option<SocketAddr>,
     stop: CancellationToken,
     running: JoinHandle<Result<Stopped, StartError>>,
+    _log: Heard,
 }
 
 impl Worker {
@@ -29,11 +31,12 @@ impl Worker {
 
     /// Starts it, whatever comes of that.
     pub(crate) async fn launch(config: Config) -> Self {
+        let log = logs::listen(&config);
         let app = Box::pin(App::build(config)).await.expect("the worker can be built");
         let (health, meters, stop) = (app.health(), app.meters(), CancellationToken::new());
         let operations = app.operations_address();
         let running = tokio::spawn(app.run(stop.clone()));
-        Self { health, meters, operations, stop, running }
+        Self { health, meters, operations, stop, running, _log: log }
     }
 
     /// Waits until it consumes.
