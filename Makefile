@@ -75,7 +75,7 @@ built-and-served:
 	wait $$build
 
 .PHONY: test
-test: format scripts lint docs policy tests instructions ## The gate: everything CI checks; the first failure stops
+test: format scripts rules lint docs policy tests instructions ## The gate: everything CI checks; the first failure stops
 	$(step) "all passed"
 
 .PHONY: format
@@ -102,6 +102,29 @@ scripts: # Shell scripts and docker-compose.yml parse
 	else
 		echo "neither docker compose nor python3-yaml is installed: docker-compose.yml was not parsed" >&2
 	fi
+
+.PHONY: rules
+rules: # Alert rules, what they tell, and each query of the dashboard: as promtool reads them
+	$(step) "alert rules and dashboard queries"
+	code=0
+	scripts/promtool --version >/dev/null 2>&1 || code=$$?
+	if ((code == 77)); then
+		echo "promtool (Debian's package prometheus) is not to be had: config/prometheus was not checked by it" >&2
+		exit 0
+	fi
+	scripts/promtool check config config/prometheus/prometheus.yml >/dev/null
+	scripts/promtool test rules config/prometheus/alerts_test.yml >/dev/null
+	if ! command -v python3 >/dev/null; then
+		echo "python3 is not installed: the queries of the dashboard were not parsed" >&2
+		exit 0
+	fi
+	# promtool parses rules: each query becomes one.
+	mkdir -p $(TARGET_DIR)/promtool
+	python3 -c 'import json; print(json.dumps({"groups": [{"name": "dashboard", "rules": [
+	    {"record": "q:%d" % n, "expr": query.replace("$$__rate_interval", "5m")} for n, query in enumerate(
+	        target["expr"] for panel in json.load(open("config/grafana/dashboards/join-community.json"))["panels"]
+	        for target in panel.get("targets", []))]}]}))' >$(TARGET_DIR)/promtool/dashboard.json
+	scripts/promtool check rules $(TARGET_DIR)/promtool/dashboard.json >/dev/null
 
 .PHONY: lint
 lint: # Clippy, warnings denied; with every feature, with those of a release, and the library without the worker
