@@ -16,6 +16,8 @@ pub mod auth;
 #[cfg(feature = "worker")]
 pub mod cache;
 #[cfg(feature = "worker")]
+pub mod ceiling;
+#[cfg(feature = "worker")]
 pub mod cli;
 #[cfg(feature = "worker")]
 pub mod config;

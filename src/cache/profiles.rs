@@ -10,6 +10,7 @@ use redis::{Cmd, RedisError, RedisResult};
 use time::OffsetDateTime;
 
 use super::connection::{Connection, Server};
+use crate::ceiling;
 use crate::config;
 use crate::domain::{MemberId, SiteId};
 
@@ -97,8 +98,8 @@ impl Profiles {
     /// # Errors
     /// If the cache does not serve at all; whatever was written then is written again later.
     pub async fn write(&mut self, entries: &[Entry]) -> Result<Written, CacheError> {
-        if entries.is_empty() {
-            return Ok(Written { up_to_date: Vec::new(), error: None });
+        if entries.is_empty() || ceiling::is_on() {
+            return Ok(Written { up_to_date: vec![true; entries.len()], error: None });
         }
         let ttls: Vec<u64> = entries.iter().map(|entry| self.ttl_millis(entry)).collect();
         self.within_limit(async |profiles| {

@@ -5,6 +5,7 @@ use sqlx::{Error, Row};
 
 use super::rows::{member, member_columns, unreadable};
 use super::{Session, StoreError};
+use crate::ceiling;
 use crate::domain::{Gate, Recorded, Request, Standing, Verdict};
 
 // LATERAL with LIMIT 1 is no join that could be hashed or merged: with sequential scans off (see `session`), a look-up in
@@ -32,6 +33,9 @@ impl Session {
     /// # Errors
     /// Sorted by reaction.
     pub async fn load(&mut self, requests: &[&Request]) -> Result<Vec<Standing>, StoreError> {
+        if let Some(standings) = ceiling::standings(requests) {
+            return Ok(standings);
+        }
         self.run(async |connection| {
             let rows = sqlx::query(LOAD)
                 .bind(requests.iter().map(|request| request.site.0).collect::<Vec<_>>())

@@ -15,12 +15,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("retry", &[]),
     // Stands in the way of everything, and knows of nothing.
     ("fail_point", &[]),
+    // Stands in for database and cache.
+    ("ceiling", &["domain"]),
     // What operators see is filled from everywhere, so it may know of nothing but the nouns, and how to tell an error.
     ("operations", &["domain", "telemetry"]),
     // The outside worlds, none of which knows another.
     ("auth", &["wire", "domain", "config", "telemetry", "retry"]),
-    ("cache", &["wire", "domain", "config", "telemetry", "retry"]),
-    ("postgres", &["wire", "domain", "config", "telemetry", "retry"]),
+    ("cache", &["wire", "domain", "config", "telemetry", "retry", "ceiling"]),
+    ("postgres", &["wire", "domain", "config", "telemetry", "retry", "ceiling"]),
     // Connections tell their health where it changes.
     (
         "rabbitmq",
