@@ -200,10 +200,18 @@ fuzz: ## Ten million requests and a million of everything else that is read from
 	cargo test --locked --all-features --test fuzz -- --long $(FUZZ)
 
 .PHONY: bench
-bench: ## Joins per second from a full queue, release profile
+bench: ## How fast the worker is, beside ceilings and peers, into docs/performance.md; BENCH=--help
 	scripts/services up
 	$(own_services)
-	cargo bench --locked --bench throughput
+	# Cargo builds a worker beside the bench, with a feature that no release has. So the bench is built first, and the
+	# worker, as a user has it, over that one.
+	$(step) "building the bench"
+	bench=$$(cargo bench --locked --features ceilings --bench throughput --no-run --message-format json |
+		sed -n 's/.*"executable":"\([^"]*throughput-[^"]*\)".*/\1/p')
+	$(step) "building the worker"
+	cargo build --locked --release --bin join-community
+	$(step) "measuring"
+	"$$bench" --worker $(TARGET_DIR)/release/join-community --record docs/performance.md $(BENCH)
 
 .PHONY: instructions
 instructions: ## Instructions of the hot path against the recorded ones; RECORD=1 records them

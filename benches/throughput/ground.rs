@@ -1,0 +1,199 @@
+//! The ground of one measurement: a vhost, a database and keys of its own, and members. Everything is new each time, so
+//! that no series finds what another one left.
+
+use anyhow::{Context as _, Result, ensure};
+use lapin::Channel;
+use lapin::options::{QueueBindOptions, QueueDeclareOptions};
+use lapin::types::{AMQPValue, FieldTable};
+use secrecy::ExposeSecret as _;
+use sqlx::{Connection as _, Executor as _, PgConnection};
+
+use crate::place::{EVENTS, KEPT, Place};
+use crate::records::{self, Member};
+use crate::suite::support::{Installation, Issuer, TestDatabase, empty_database, variable};
+
+/// The tables of everybody who is not us.
+const PLAIN_TABLES: &str = include_str!("../peers/schema.sql");
+/// The database of Redis that is the bench's own: it is emptied each time.
+const CACHE_DATABASE: &str = "/9";
+
+/// Whose tables a series works on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tables {
+    /// The worker's: with triggers that see to events of changes by others.
+    Ours,
+    /// Plain ones, as the peers would have them: members, inbox, outbox.
+    Plain,
+}
+
+impl Tables {
+    const fn queue(self) -> &'static str {
+        match self {
+            Self::Ours => "join-community.requests",
+            // Celery speaks a language of its own: nothing of ours shall lie beside it.
+            Self::Plain => "peer.requests",
+        }
+    }
+}
+
+/// How much there is.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Size {
+    /// Members who ask to join, once each.
+    pub(crate) requests: usize,
+    /// Members who do not.
+    pub(crate) others: usize,
+    /// Requests that stand recorded from earlier, some of them so old that they are pruned.
+    pub(crate) recorded: usize,
+}
+
+impl Size {
+    /// So many members, all of whom ask.
+    pub(crate) const fn of(requests: usize) -> Self {
+        Self { requests, others: 0, recorded: 0 }
+    }
+}
+
+/// What a measurement stands on.
+pub(crate) struct Ground {
+    /// Where everything is.
+    pub(crate) place: Place,
+    /// The members who ask, still private.
+    pub(crate) members: Vec<Member>,
+    tables: Tables,
+    records: PgConnection,
+    channel: Channel,
+    cache: redis::aio::MultiplexedConnection,
+    // Last, because fields are dropped in this order: connections before what they lead to.
+    plain: Option<TestDatabase>,
+    installation: Installation,
+}
+
+/// What is there of the work.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Progress {
+    /// Verdicts, or rows of the inbox.
+    pub(crate) verdicts: usize,
+    /// Rows of the outbox.
+    pub(crate) owed: usize,
+    /// Entries of the cache.
+    pub(crate) entries: usize,
+}
+
+impl Ground {
+    /// Lays it.
+    pub(crate) async fn lay(tables: Tables, size: Size) -> Result<Self> {
+        let installation = Installation::with(|config| Issuer::new().trusted_by(config)).await;
+        let (plain, database_url) = match tables {
+            Tables::Ours => (None, installation.config.database.url.expose_secret().to_owned()),
+            Tables::Plain => {
+                let database = empty_database().await;
+                let url = database.url();
+                (Some(database), url)
+            }
+        };
+        let mut records = PgConnection::connect(&database_url).await?;
+        if tables == Tables::Plain {
+            records.execute(PLAIN_TABLES).await.context("benches/peers/schema.sql")?;
+        }
+        let members = records::fill(&mut records, size).await?;
+        // PostgreSQL writes a checkpoint when a database is dropped: nobody meets one that the filling has left.
+        drop(empty_database().await);
+        let place = Place {
+            worker_url: installation.vhost().worker_url.clone(),
+            producer_url: installation.vhost().producer_url.clone(),
+            administrator_url: installation.administrator_url(),
+            database_url,
+            cache_url: cache_url()?,
+            cache_prefix: installation.config.cache.prefix.clone(),
+            queue: tables.queue(),
+            auth: installation.config.auth.clone(),
+        };
+        let channel = installation.channel().await;
+        declare(&channel, tables).await?;
+        let mut cache = redis::Client::open(place.cache_url.as_str())?.get_multiplexed_async_connection().await?;
+        redis::cmd("FLUSHDB").exec_async(&mut cache).await?;
+        Ok(Self { place, members, tables, records, channel, cache, plain, installation })
+    }
+
+    /// Requests that lie in the queue, not handed to anybody.
+    pub(crate) async fn waiting(&self) -> Result<usize> {
+        depth(&self.channel, self.place.queue).await
+    }
+
+    /// Consumers of the queue that requests lie in.
+    pub(crate) async fn consumers(&self) -> Result<u32> {
+        let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        let queue = self.channel.queue_declare(self.place.queue.into(), passive, FieldTable::default()).await?;
+        Ok(queue.consumer_count())
+    }
+
+    /// Events that were confirmed.
+    pub(crate) async fn events(&self) -> Result<usize> {
+        depth(&self.channel, KEPT).await
+    }
+
+    /// Everything else that the work comes to. Reads whole tables: not for every moment.
+    pub(crate) async fn progress(&mut self) -> Result<Progress> {
+        let (verdicts, owed) = records::progress(&mut self.records, self.tables).await?;
+        // The worker's probe, now and then, is no entry of anybody.
+        let probe = format!("{}:probe", self.place.cache_prefix);
+        let mut count = redis::pipe();
+        count.atomic().cmd("DBSIZE").cmd("EXISTS").arg(probe);
+        let (keys, probes): (usize, usize) = count.query_async(&mut self.cache).await?;
+        Ok(Progress { verdicts, owed, entries: keys - probes })
+    }
+
+    /// Whether the outbox is empty: asked before everything else is counted.
+    pub(crate) async fn owes_nothing(&mut self) -> Result<bool> {
+        Ok(sqlx::query_scalar("SELECT NOT EXISTS (SELECT FROM outbox)").fetch_one(&mut self.records).await?)
+    }
+
+    /// Members who are public.
+    pub(crate) async fn joined(&mut self) -> Result<usize> {
+        records::joined(&mut self.records).await
+    }
+
+    /// A channel of somebody who may look everywhere.
+    pub(crate) async fn channel(&self) -> Channel {
+        self.installation.channel().await
+    }
+
+    /// Takes it away, and what is in the cache, so that the next one counts its own.
+    pub(crate) async fn clear(self) -> Result<()> {
+        let Self { records, channel, mut cache, plain, installation, .. } = self;
+        redis::cmd("FLUSHDB").exec_async(&mut cache).await?;
+        records.close().await?;
+        // Taking vhost and database down waits on the spot.
+        tokio::task::spawn_blocking(move || drop((channel, plain, installation))).await?;
+        Ok(())
+    }
+}
+
+fn cache_url() -> Result<String> {
+    let given = variable("JOIN_COMMUNITY__CACHE__URL");
+    ensure!(!given.contains(','), "the bench counts the keys of one Redis, not of a cluster");
+    let mut url: reqwest::Url = given.parse()?;
+    url.set_path(CACHE_DATABASE);
+    Ok(url.into())
+}
+
+/// A durable consumer's queue, so that each event has somewhere to be confirmed by; and the peers' queue.
+async fn declare(channel: &Channel, tables: Tables) -> Result<()> {
+    let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
+    if tables == Tables::Plain {
+        channel.queue_declare(tables.queue().into(), durable, arguments.clone()).await?;
+    }
+    channel.queue_declare(KEPT.into(), durable, arguments).await?;
+    let (exchange, key) = (EVENTS.0.into(), EVENTS.1.into());
+    channel.queue_bind(KEPT.into(), exchange, key, QueueBindOptions::default(), FieldTable::default()).await?;
+    Ok(())
+}
+
+async fn depth(channel: &Channel, queue: &str) -> Result<usize> {
+    let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+    let queue = channel.queue_declare(queue.into(), passive, FieldTable::default()).await?;
+    Ok(usize::try_from(queue.message_count())?)
+}

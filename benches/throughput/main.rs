@@ -1,0 +1,152 @@
+//! How fast the worker is: as a user runs it, beside what its services allow and what others would write instead, in one
+//! run, on the same services, durable everywhere.
+//!
+//! `make bench`, or `make bench BENCH='--series worker,go --rounds 3'`; `BENCH=--help` tells what can be chosen. Needs the
+//! private services of this checkout. `docs/performance.md` says what the figures mean.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program, and this is its output")]
+
+mod broker_ceiling;
+mod cli;
+mod clock;
+mod figures;
+mod ground;
+mod latency;
+mod machine;
+mod memory;
+mod one_at_a_time;
+mod peers;
+mod place;
+mod process;
+mod progress;
+mod records;
+mod relay;
+mod report;
+mod requests;
+mod rounds;
+mod series;
+mod sizes;
+mod start_stop;
+mod steady;
+mod store_ceiling;
+mod targets;
+
+#[path = "../../tests/suite"]
+#[expect(dead_code, unused_imports, reason = "what all tests share is more than this one uses")]
+#[expect(clippy::unwrap_used, clippy::expect_used, reason = "a bench that cannot go on ends with the reason")]
+mod suite {
+    pub(crate) mod support;
+}
+
+#[path = "../../tests/faults/versions.rs"]
+mod versions;
+
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result, ensure};
+use clap::Parser as _;
+use tokio::signal::unix::{SignalKind, signal};
+
+use cli::{Cli, Command, Part};
+use series::Series;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let ended = tokio::runtime::Runtime::new().map_err(anyhow::Error::from).and_then(|runtime| {
+        runtime.block_on(async {
+            match cli.command {
+                // What is measured runs in a process of its own, so that its time is told apart from the clock's.
+                Some(Command::BrokerCeiling) => broker_ceiling::serve().await,
+                Some(Command::StoreCeiling) => store_ceiling::serve().await,
+                Some(Command::OneAtATime { in_flight }) => one_at_a_time::serve(in_flight).await,
+                Some(Command::Relay) => relay::serve().await,
+                None => tokio::select! {
+                    ended = run(&cli) => ended,
+                    // Children are in groups of their own, and would go on by themselves.
+                    stopped = stopped() => stopped.and_then(|()| anyhow::bail!("stopped")),
+                },
+            }
+        })
+    });
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Ends with the first signal that asks for it.
+async fn stopped() -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+    }
+    Ok(())
+}
+
+async fn run(cli: &Cli) -> Result<()> {
+    if cli.list {
+        list();
+        return Ok(());
+    }
+    let machine = machine::describe(&cli.worker).await?;
+    for part in Part::ALL.into_iter().filter(|part| cli.only.contains(part)) {
+        let table = measured(part, cli).await.with_context(|| part.name())?;
+        let table = format!("{table}\n{machine}");
+        println!("{table}");
+        match &cli.record {
+            Some(document) if cli.is_whole() => record(document, part.name(), &table)?,
+            Some(document) => eprintln!("not written into {}: this was not a whole run", document.display()),
+            None => {}
+        }
+    }
+    Ok(())
+}
+
+/// Measures a part, and answers its table.
+async fn measured(part: Part, cli: &Cli) -> Result<String> {
+    match part {
+        Part::Throughput => {
+            let results = rounds::measure(&chosen(series::THROUGHPUT, cli)?, cli).await?;
+            Ok(report::throughput(&results))
+        }
+        Part::Tokens => {
+            let results = rounds::measure(&chosen(series::TOKENS, cli)?, cli).await?;
+            Ok(report::tokens(&results))
+        }
+        Part::StartStop => start_stop::measure(cli).await,
+        Part::Latency => latency::measure(cli).await,
+        Part::Memory => memory::measure(cli).await,
+        Part::Sizes => sizes::measure(cli).await,
+    }
+}
+
+fn chosen(all: &[Series], cli: &Cli) -> Result<Vec<Series>> {
+    let is_meant = |name: &str| cli.series.is_empty() || cli.series.iter().any(|word| name.contains(word.as_str()));
+    let chosen: Vec<Series> = all.iter().copied().filter(|series| is_meant(series.name)).collect();
+    ensure!(!chosen.is_empty(), "no series is named like {}; --list names them", cli.series.join(", "));
+    Ok(chosen)
+}
+
+fn list() {
+    for (part, all) in [(Part::Throughput, series::THROUGHPUT), (Part::Tokens, series::TOKENS)] {
+        for series in all {
+            println!("{:<11} {:<18} {}", part.name(), series.name, series.what);
+        }
+    }
+}
+
+/// Writes a table between the document's marks of that name.
+fn record(document: &Path, name: &str, table: &str) -> Result<()> {
+    let (begin, end) = (format!("<!-- {name}: begin -->\n"), format!("<!-- {name}: end -->\n"));
+    let text = fs::read_to_string(document).with_context(|| document.display().to_string())?;
+    let (before, rest) = text.split_once(&begin).with_context(|| format!("no mark {begin:?}"))?;
+    let (_, after) = rest.split_once(&end).with_context(|| format!("no mark {end:?}"))?;
+    fs::write(document, [before, &begin, table, &end, after].concat())?;
+    Ok(())
+}

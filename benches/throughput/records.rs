@@ -1,0 +1,77 @@
+//! The tables that a measurement finds: filled on the server, counted when all is done. Apart from the rest of the ground,
+//! because these are the statements.
+
+use anyhow::Result;
+use sqlx::{Executor as _, PgConnection};
+use uuid::Uuid;
+
+use crate::ground::{Size, Tables};
+
+/// A member of a site.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Member {
+    /// The site.
+    pub(crate) site: Uuid,
+    /// The member.
+    pub(crate) id: Uuid,
+}
+
+/// Members of a hundred sites, each with what a member usually has.
+const MEMBERS: &str = r#"
+    INSERT INTO members (site_id, id, login_email, contact_id, contact, profile)
+    SELECT md5('site' || n % 100)::uuid, gen_random_uuid(), 'member' || n || '@example.com', gen_random_uuid(),
+           '{"firstName": "John", "lastName": "Doe", "phones": ["2075556300"], "emails": [], "addresses": [],
+             "customFields": {}}',
+           jsonb_build_object('nickname', 'John Doe', 'slug', 'johndoe' || n)
+    FROM generate_series(1, $1) n"#;
+
+/// Requests of the last 33 days, time-ordered ids, each of another site than the one before. What is older than
+/// `requests.retention` is what pruning finds to delete, all over the table.
+const RECORDED: &str = "
+    INSERT INTO join_requests (site_id, request_id, requester, digest, member_id, caller, elevated, proof, verdict,
+                               event_sequence, received_at, decided_at)
+    SELECT md5('site' || n % 100)::uuid, '01930000-' || lpad(to_hex(n), 12, '0') || '-recorded', 'producer:member-gateway',
+           sha256(n::text::bytea), gen_random_uuid(), 'MEMBER:' || gen_random_uuid(), false, 'producer', 'joined', 1,
+           at, at
+    FROM (SELECT n, clock_timestamp() - n % 33 * interval '1 day' AS at FROM generate_series(1, $1) n) recorded";
+
+/// Fills them, and answers who asks to join.
+pub(super) async fn fill(records: &mut PgConnection, size: Size) -> Result<Vec<Member>> {
+    let Size { requests, others, recorded } = size;
+    if requests + others == 0 {
+        return Ok(Vec::new());
+    }
+    sqlx::query(MEMBERS).bind(i64::try_from(requests + others)?).execute(&mut *records).await?;
+    if recorded > 0 {
+        sqlx::query(RECORDED).bind(i64::try_from(recorded)?).execute(&mut *records).await?;
+        records.execute("VACUUM ANALYZE join_requests").await?;
+    }
+    records.execute("VACUUM ANALYZE members").await?;
+    // In no order, so that neighbours in the queue are none in table or index.
+    let asking: Vec<(Uuid, Uuid)> = sqlx::query_as("SELECT site_id, id FROM members ORDER BY random() LIMIT $1")
+        .bind(i64::try_from(requests)?)
+        .fetch_all(&mut *records)
+        .await?;
+    Ok(asking.into_iter().map(|(site, id)| Member { site, id }).collect())
+}
+
+/// Counts verdicts of this measurement, and what is owed.
+pub(super) async fn progress(records: &mut PgConnection, tables: Tables) -> Result<(usize, usize)> {
+    let counts = match tables {
+        Tables::Ours => {
+            "SELECT (SELECT count(*) FROM join_requests WHERE verdict = 'joined' AND request_id NOT LIKE '%-recorded'),
+                    (SELECT count(*) FROM outbox)"
+        }
+        Tables::Plain => "SELECT (SELECT count(*) FROM inbox WHERE verdict = 'joined'), (SELECT count(*) FROM outbox)",
+    };
+    let (verdicts, owed): (i64, i64) = sqlx::query_as(counts).fetch_one(&mut *records).await?;
+    Ok((usize::try_from(verdicts)?, usize::try_from(owed)?))
+}
+
+/// Counts members who are public.
+pub(super) async fn joined(records: &mut PgConnection) -> Result<usize> {
+    let joined: i64 = sqlx::query_scalar("SELECT count(*) FROM members WHERE privacy_status = 'PUBLIC'")
+        .fetch_one(&mut *records)
+        .await?;
+    Ok(usize::try_from(joined)?)
+}
