@@ -206,11 +206,13 @@ mod tests {
             let (mut probe, _) = listener.accept().await.unwrap();
             probe.write_all(START).await.unwrap();
             let (mut handshake, _) = listener.accept().await.unwrap();
+            // It is the thread that says hello.
+            handshake.read_exact(&mut [0; 8]).await.unwrap();
             let seen = threads_of_lapin();
             handshake.read_to_end(&mut Vec::new()).await.unwrap();
             seen
         });
-        let error = connect(&url, "test", &config(Duration::from_millis(300))).await.unwrap_err();
+        let error = connect(&url, "test", &config(Duration::from_secs(1))).await.unwrap_err();
         assert!(matches!(error, ConnectError::Silent { .. }), "{error:?}");
         let limit = Duration::from_secs(10);
         let seen = tokio::time::timeout(limit, broker).await.expect("the socket stays open").unwrap();
