@@ -1,6 +1,5 @@
 //! The announcer: both sides, the sweep, and the forgetting of what is paid.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -78,7 +77,7 @@ impl Announcer {
             leeway,
         } = parts;
         let (hand_over, queues) = HandOver::new(announce.queue, health.clone(), meters.clone());
-        let Queues { events, cache, made_room } = queues;
+        let Queues { events, events_taken, cache, cache_taken } = queues;
         let (forgotten, paid) = mpsc::channel(announce.queue);
         let forgotten = Forgotten::new(forgotten);
         let batch_max = announce.batch_max;
@@ -86,7 +85,7 @@ impl Announcer {
         let event_side = EventSide {
             publisher,
             exchange,
-            made_room: Arc::clone(&made_room),
+            taken: events_taken,
             health: health.clone(),
             meters: meters.clone(),
             traces,
@@ -96,7 +95,8 @@ impl Announcer {
         let audit = auditor.map(|(auditor, rate)| Audit::new(auditor, rate, gate, meters.clone(), &announce));
         let backlog = Backlog::new(meters.clone());
         let clock = Clock::new(health.clone(), meters.clone(), leeway);
-        let cache_side = CacheSide { profiles, made_room, health: health.clone(), meters, batch_max, longest_pause };
+        let cache_side =
+            CacheSide { profiles, taken: cache_taken, health: health.clone(), meters, batch_max, longest_pause };
         let mut sides = JoinSet::new();
         sides.spawn(event_side.run(events, forgotten.clone()));
         sides.spawn(cache_side.run(cache, forgotten));

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tracing::debug;
 
 use super::forgetter::Forgotten;
-use super::handover::Debt;
+use super::handover::{Debt, Taken};
 use crate::cache::{Entry, Profiles};
 use crate::domain::Member;
 use crate::fail_point::{self, Point};
@@ -21,7 +21,7 @@ use crate::wire::profile;
 /// What the cache side works with.
 pub(super) struct CacheSide {
     pub(super) profiles: Profiles,
-    pub(super) made_room: Arc<Notify>,
+    pub(super) taken: Taken,
     pub(super) health: Health,
     pub(super) meters: Meters,
     pub(super) batch_max: usize,
@@ -43,7 +43,7 @@ impl CacheSide {
                     if taken == 0 {
                         return;
                     }
-                    self.made_room.notify_waiters();
+                    self.taken.now();
                     let paid = if open { self.missed(taken) } else { self.write(&ready).await };
                     if paid.contains(&true) {
                         pauses.reset();

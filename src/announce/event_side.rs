@@ -5,12 +5,12 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use time::OffsetDateTime;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tracing::warn;
 
 use super::forgetter::Forgotten;
-use super::handover::Debt;
+use super::handover::{Debt, Taken};
 use crate::domain::{Change, Origin};
 use crate::fail_point::{self, Point};
 use crate::operations::{Dependency, Health, Meters, Sent, Traces};
@@ -23,7 +23,7 @@ use crate::wire::{Outgoing, event};
 pub(super) struct EventSide {
     pub(super) publisher: Publisher,
     pub(super) exchange: String,
-    pub(super) made_room: Arc<Notify>,
+    pub(super) taken: Taken,
     pub(super) health: Health,
     pub(super) meters: Meters,
     pub(super) traces: Traces,
@@ -43,7 +43,7 @@ impl EventSide {
                     if taken == 0 {
                         break;
                     }
-                    self.made_room.notify_waiters();
+                    self.taken.now();
                     let debts = std::mem::replace(&mut ready, Vec::with_capacity(self.batch_max));
                     let forgotten = &forgotten;
                     under_way.push(async move {

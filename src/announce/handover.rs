@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc};
-use tokio::time::Instant;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, timeout_at};
 
 use crate::domain::Change;
 use crate::operations::{Dependency, Health, Meters};
@@ -63,16 +63,34 @@ impl Debt {
     }
 }
 
-/// How long a lane waits for a side that is up and behind.
+/// How long a lane waits for a side that is up and behind, whatever that does.
 const PATIENCE: Duration = Duration::from_millis(250);
+/// The same for one that took something of late: a broker that sorts its files stands still for half a second now and then,
+/// and what is left to the sweep waits for the end of its lease.
+const LONGEST: Duration = Duration::from_secs(1);
+
+/// When a side last took something. Whoever waits for room is told.
+#[derive(Clone)]
+pub(super) struct Taken(watch::Sender<Instant>);
+
+impl Taken {
+    fn new() -> Self {
+        Self(watch::Sender::new(Instant::now()))
+    }
+
+    /// Notes that it took something just now.
+    pub(super) fn now(&self) {
+        self.0.send_replace(Instant::now());
+    }
+}
 
 /// Where committed changes are handed over. Cheap to share; the announcer drains once the last one is dropped.
 #[derive(Clone)]
 pub struct HandOver {
     pub(super) events: mpsc::Sender<Arc<Debt>>,
     pub(super) cache: mpsc::Sender<Arc<Debt>>,
-    /// Told by both sides, each time that they take something.
-    made_room: Arc<Notify>,
+    events_taken: Taken,
+    cache_taken: Taken,
     health: Health,
     meters: Meters,
 }
@@ -80,37 +98,44 @@ pub struct HandOver {
 /// What the two sides take from.
 pub(super) struct Queues {
     pub(super) events: mpsc::Receiver<Arc<Debt>>,
+    pub(super) events_taken: Taken,
     pub(super) cache: mpsc::Receiver<Arc<Debt>>,
-    pub(super) made_room: Arc<Notify>,
+    pub(super) cache_taken: Taken,
 }
 
 impl HandOver {
     pub(super) fn new(room: usize, health: Health, meters: Meters) -> (Self, Queues) {
         let (events, event_queue) = mpsc::channel(room);
         let (cache, cache_queue) = mpsc::channel(room);
-        let made_room = Arc::new(Notify::new());
-        let queues = Queues { events: event_queue, cache: cache_queue, made_room: Arc::clone(&made_room) };
-        (Self { events, cache, made_room, health, meters }, queues)
+        let (events_taken, cache_taken) = (Taken::new(), Taken::new());
+        let queues = Queues {
+            events: event_queue,
+            events_taken: events_taken.clone(),
+            cache: cache_queue,
+            cache_taken: cache_taken.clone(),
+        };
+        (Self { events, cache, events_taken, cache_taken, health, meters }, queues)
     }
 
     /// Waits a moment for room for so many changes, where a side that is up is behind: cheaper than to let the sweep
     /// find them again. A side that is out is not waited for, and one that hangs only for this moment.
     pub async fn room(&self, changes: usize) {
-        for (queue, dependency) in [(&self.events, Dependency::Publishing), (&self.cache, Dependency::Cache)] {
+        let events = (&self.events, &self.events_taken, Dependency::Publishing);
+        let cache = (&self.cache, &self.cache_taken, Dependency::Cache);
+        for (queue, taken, dependency) in [events, cache] {
             let changes = changes.min(queue.max_capacity() / 2);
+            let (asked, mut taken) = (Instant::now(), taken.0.subscribe());
             // Asked, not reserved: whoever waits for a reservation keeps the room from those who come with changes.
-            drop(
-                tokio::time::timeout(PATIENCE, async {
-                    loop {
-                        let made = self.made_room.notified();
-                        if queue.capacity() >= changes || !self.health.is_up(dependency) {
-                            return;
-                        }
-                        made.await;
-                    }
-                })
-                .await,
-            );
+            loop {
+                let last = *taken.borrow_and_update();
+                if queue.capacity() >= changes || !self.health.is_up(dependency) {
+                    break;
+                }
+                let until = (last + LONGEST).max(asked + PATIENCE).min(asked + LONGEST);
+                if !matches!(timeout_at(until, taken.changed()).await, Ok(Ok(()))) {
+                    break;
+                }
+            }
         }
     }
 
