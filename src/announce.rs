@@ -11,6 +11,8 @@ mod clock;
 mod event_side;
 mod forgetter;
 mod handover;
+mod pace;
+pub mod resync;
 mod sweep;
 
 pub use announcer::{Announcer, Parts};

@@ -1,9 +1,11 @@
 //! The command line: the tree of commands and what all of them share. One file a command lies in `cli/`.
 
+pub mod cache;
 pub mod check;
 pub mod dead_letters;
 pub mod demo;
 pub mod enqueue;
+pub mod events;
 pub mod explain;
 pub mod members;
 pub mod migrate;
@@ -14,6 +16,9 @@ pub mod topology;
 
 pub mod print;
 pub mod values;
+
+mod long;
+mod signals;
 
 use std::error::Error;
 use std::fmt::Display;
@@ -83,6 +88,12 @@ pub enum Command {
     /// Look at, replay and discard requests that could not be handled.
     #[command(subcommand)]
     DeadLetters(dead_letters::Command),
+    /// Announce members once more, for consumers that came later or lost something.
+    #[command(subcommand)]
+    Events(events::Command),
+    /// Rebuild the cache from the record, or compare the two.
+    #[command(subcommand)]
+    Cache(cache::Command),
     /// Play the whole story on sample members and check that everything came out as promised.
     Demo(demo::Args),
 }
@@ -105,6 +116,8 @@ impl Command {
             Self::Token(command) => Box::pin(token::run(command, context)).await,
             Self::Explain(args) => Box::pin(explain::run(args, context)).await,
             Self::DeadLetters(command) => Box::pin(dead_letters::run(command, context)).await,
+            Self::Events(command) => Box::pin(events::run(command, context)).await,
+            Self::Cache(command) => Box::pin(cache::run(command, context)).await,
             Self::Demo(args) => Box::pin(demo::run(args, context)).await,
         }
     }

@@ -10,6 +10,7 @@ mod migrate;
 mod outbox;
 mod preflight;
 mod requests;
+mod resync;
 mod rows;
 mod session;
 mod sites;
@@ -23,6 +24,7 @@ pub use migrate::{Applied, MigrationError, migrate};
 pub use outbox::{Claim, OutboxDepth, Paid, Side};
 pub use preflight::{ServerFacts, preflight};
 pub use requests::{Owed, Pruned, RecordedRequest};
+pub use resync::{Cause, Causes, RequestPlace, ResyncPage};
 pub use session::{Role, Session};
 pub use suspects::{Fingerprint, Marks};
 
@@ -55,6 +57,9 @@ pub const STATEMENTS: &[(&str, &str)] = &[
     ("audit_page", audit::AUDIT_PAGE),
     ("audit_again", audit::AUDIT_AGAIN),
     ("audit_owe", audit::AUDIT_OWE),
+    ("resync_page", resync::RESYNC_PAGE),
+    ("causes", resync::CAUSES),
+    ("count_members", resync::COUNT_MEMBERS),
     ("server_version", migrate::SERVER_VERSION),
     ("set_lock_limit", migrate::SET_LOCK_LIMIT),
     ("take_turn", migrate::TAKE_TURN),

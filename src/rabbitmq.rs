@@ -7,6 +7,7 @@ pub mod call;
 pub mod clock_proof;
 pub mod connect;
 pub mod consumer;
+pub mod convoy;
 pub mod courier;
 pub mod dead_letters;
 pub mod depth;

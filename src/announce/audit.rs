@@ -3,7 +3,9 @@
 
 mod auditor;
 mod drift;
-mod pace;
+mod renew;
+mod verify;
+mod walk;
 
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
@@ -15,9 +17,12 @@ use tracing::{debug, error, warn};
 
 pub use auditor::{AuditError, Auditor, Doubt};
 pub use drift::{Drift, Kind};
+pub use renew::Renewed;
+pub use verify::{Fault, Finding, Terms};
+pub use walk::Walk;
 
-use self::pace::Pace;
 use super::handover::HandOver;
+use super::pace::Pace;
 use crate::config;
 use crate::operations::{Dependency, Health, Meters};
 use crate::retry::Pauses;

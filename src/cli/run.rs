@@ -1,22 +1,16 @@
 //! `run`: the worker, until it is told to stop.
 
 use std::process::ExitCode;
-use std::time::Duration;
 
-use anyhow::Context as _;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::Context;
+use super::{Context, signals};
 use crate::app::{App, Stopped};
 use crate::config::Config;
 use crate::postgres::{self, MigrationError};
 use crate::retry::Pauses;
 use crate::telemetry::chain;
-
-/// Signals this close together count as one.
-const ONE_WISH: Duration = Duration::from_millis(500);
 
 /// Arguments of `run`.
 #[derive(Debug, clap::Args)]
@@ -33,7 +27,7 @@ pub struct Args {
 pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
     let config = context.config.clone();
     let stop = CancellationToken::new();
-    stop_on_signal(&stop).context("signals cannot be listened to")?;
+    signals::stop_on_signal(&stop, "what is cut comes again, and counts once")?;
     if args.migrate && !migrated(&config, &stop).await? {
         return Ok(ExitCode::SUCCESS);
     }
@@ -80,29 +74,5 @@ fn warn_of_mistrust(config: &Config) {
             "every request will be refused: set auth.jwks to accept session tokens, or list trusted producers in \
              [[auth.producers]]"
         );
-    }
-}
-
-/// The first signal drains, the second leaves at once.
-fn stop_on_signal(stop: &CancellationToken) -> std::io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let stop = stop.clone();
-    tokio::spawn(async move {
-        any_of(&mut terminate, &mut interrupt).await;
-        stop.cancel();
-        // Some tools signal the process and then its group: that is one wish, told twice.
-        tokio::time::sleep(ONE_WISH).await;
-        any_of(&mut terminate, &mut interrupt).await;
-        warn!("second signal: leaving at once; what is cut comes again, and counts once");
-        std::process::exit(1);
-    });
-    Ok(())
-}
-
-async fn any_of(terminate: &mut Signal, interrupt: &mut Signal) {
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
     }
 }

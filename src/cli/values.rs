@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use clap::builder::{StringValueParser, TypedValueParser};
 use secrecy::SecretString;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::domain::{Caller, Gate, IdentityType, MemberId, RequestId, SiteId};
+use crate::postgres::Place;
+use crate::wire::instant as wire_instant;
 
 /// A site, `--site 6b0e7f1a-…`.
 ///
@@ -60,6 +63,43 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     if duration.is_zero() { Err("expected a duration above zero".to_owned()) } else { Ok(duration) }
 }
 
+/// An instant, `2026-11-24T10:00:00Z`; cut to milliseconds, as records are.
+///
+/// # Errors
+/// A message for the user.
+pub fn instant(text: &str) -> Result<OffsetDateTime, String> {
+    wire_instant::parse(text).ok_or_else(|| "expected an instant like 2026-11-24T10:00:00Z".to_owned())
+}
+
+/// A rate, `500/s`.
+///
+/// # Errors
+/// A message for the user.
+pub fn rate(text: &str) -> Result<u32, String> {
+    let number = text.strip_suffix("/s").unwrap_or(text);
+    let rate = number.parse::<u32>().ok().filter(|rate| *rate > 0);
+    rate.ok_or_else(|| format!("expected so many a second, 1/s to {}/s", u32::MAX))
+}
+
+/// The name of a queue.
+///
+/// # Errors
+/// A message for the user.
+pub fn queue(text: &str) -> Result<String, String> {
+    const MOST: usize = 255;
+    let fits = (1..=MOST).contains(&text.len());
+    if fits { Ok(text.to_owned()) } else { Err(format!("expected the name of a queue, 1 to {MOST} bytes")) }
+}
+
+/// A place among all members, `SITE/MEMBER`.
+///
+/// # Errors
+/// A message for the user.
+pub fn place(text: &str) -> Result<Place, String> {
+    let (of_site, of_member) = text.split_once('/').ok_or_else(|| "expected SITE/MEMBER, two GUIDs".to_owned())?;
+    Ok(Place { site: site(of_site)?, member_id: member(of_member)? })
+}
+
 /// Text that is never shown.
 #[must_use]
 pub fn secret() -> impl TypedValueParser<Value = SecretString> {
@@ -74,7 +114,7 @@ fn guid(text: &str) -> Result<Uuid, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{caller, duration, member};
+    use super::{caller, duration, instant, member, place, queue, rate};
 
     #[test]
     fn a_guid_has_36_characters_in_any_case() {
@@ -96,5 +136,21 @@ mod tests {
     #[test]
     fn a_duration_is_above_zero() {
         assert!(duration("30s").is_ok() && duration("0s").is_err() && duration("30").is_err());
+    }
+
+    #[test]
+    fn a_rate_is_a_number_a_second_above_zero() {
+        assert_eq!((rate("500/s"), rate("500")), (Ok(500), Ok(500)));
+        for refused in ["", "0/s", "-1/s", "5/m", "1.5/s", "4294967296/s"] {
+            assert!(rate(refused).is_err(), "{refused:?} was taken");
+        }
+    }
+
+    #[test]
+    fn a_place_is_a_site_and_a_member_and_an_instant_has_a_zone() {
+        let id = "7d368843-6f0c-4037-8d0e-b7e36a8a0c32";
+        assert!(place(&format!("{id}/{id}")).is_ok() && place(id).is_err() && place(&format!("{id}/me")).is_err());
+        assert!(instant("2026-11-24T10:00:00Z").is_ok() && instant("2026-11-24").is_err());
+        assert!(queue("search").is_ok() && queue("").is_err() && queue(&"x".repeat(256)).is_err());
     }
 }

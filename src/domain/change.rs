@@ -11,23 +11,26 @@ pub enum Origin {
     External,
     /// An import.
     Import,
+    /// Nobody knows any more: who is announced again was announced, and then forgotten by the outbox.
+    Unrecorded,
 }
 
 impl Origin {
-    /// The word in event and record.
+    /// The word in event and record; there is none for what is not recorded.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> Option<&'static str> {
         match self {
-            Self::JoinCommunity => "join_community",
-            Self::External => "external",
-            Self::Import => "import",
+            Self::JoinCommunity => Some("join_community"),
+            Self::External => Some("external"),
+            Self::Import => Some("import"),
+            Self::Unrecorded => None,
         }
     }
 
     /// The origin that a word stands for.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::JoinCommunity, Self::External, Self::Import].into_iter().find(|origin| origin.as_str() == text)
+        [Self::JoinCommunity, Self::External, Self::Import].into_iter().find(|origin| origin.as_str() == Some(text))
     }
 }
 

@@ -53,7 +53,9 @@ fn body(change: &Change, member: &Member, id: &str) -> Vec<u8> {
     event.guid("entityId", change.member_id.0);
     event.instant("eventTime", member.updated_date);
     event.flag("triggeredByAnonymizeRequest", false);
-    event.word("originatedFrom", change.origin.as_str());
+    if let Some(origin) = change.origin.as_str() {
+        event.word("originatedFrom", origin);
+    }
     event.word("entityEventSequence", &change.event_sequence.to_string());
     let mut updated = Object::open(event.value("updatedEvent"));
     member::write(member, updated.value("currentEntity"));
@@ -138,6 +140,17 @@ mod tests {
         let event = event(&external, "members.events").expect("no event");
         assert!(event.headers.iter().all(|(name, _)| !["identity", "requestId", "traceparent"].contains(&&**name)));
         assert!(String::from_utf8_lossy(&event.body).contains(r#""originatedFrom":"external""#));
+    }
+
+    #[test]
+    fn what_caused_a_change_is_left_out_where_nobody_knows_it_any_more() {
+        let unrecorded =
+            Change { origin: Origin::Unrecorded, caller: None, request_id: None, traceparent: None, ..change() };
+        let (again, first) =
+            (event(&unrecorded, "members.events").unwrap(), event(&change(), "members.events").unwrap());
+        let (again_body, first_body) = (String::from_utf8(again.body).unwrap(), String::from_utf8(first.body).unwrap());
+        assert_eq!(again_body, first_body.replace(r#""originatedFrom":"join_community","#, ""));
+        assert_eq!((again.message_id, again.timestamp), (first.message_id, first.timestamp));
     }
 
     #[test]

@@ -19,7 +19,7 @@ fn auditing(config: &mut Config) {
     config.cache.audit_rate = 100_000;
 }
 
-fn auditor(installation: &Installation) -> Auditor {
+pub(crate) fn auditor(installation: &Installation) -> Auditor {
     let mut config = installation.config.cache.clone();
     config.timeout = PATIENCE;
     let store = Session::new(&installation.config.database, Role::Announcer).unwrap();
@@ -63,7 +63,7 @@ impl Installation {
     }
 
     /// What the cache is to show of a member.
-    async fn profile(&self, site: Uuid, member: Uuid) -> Value {
+    pub(crate) async fn profile(&self, site: Uuid, member: Uuid) -> Value {
         let row = "SELECT created_date, updated_date FROM members WHERE site_id = $1 AND id = $2";
         let row = sqlx::query(row).bind(site).bind(member).fetch_one(&mut self.stranger().await).await.unwrap();
         let date = |column: usize| crate::support::instant(row.get(column));

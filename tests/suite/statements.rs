@@ -10,9 +10,10 @@ use sqlx::{Executor as _, PgConnection, SqlSafeStr as _};
 use crate::support;
 
 /// These walk in key order by design; all others look up single rows.
-const WALKS: [&str; 6] = ["page", "advance", "next_site", "recorded", "prune", "audit_page"];
-/// One counts everything by design, the other reads no row of the table that it names.
-const NO_KEY: [&str; 2] = ["outbox_depth", "probe"];
+const WALKS: [&str; 9] =
+    ["page", "advance", "next_site", "recorded", "prune", "audit_page", "resync_page", "causes", "count_members"];
+/// Two count everything by design, the other reads no row of the table that it names.
+const NO_KEY: [&str; 3] = ["outbox_depth", "count_members", "probe"];
 
 #[tokio::test]
 async fn every_statement_fits_the_schema() {

@@ -12,6 +12,7 @@ mod leftovers;
 pub(crate) mod logs;
 mod message;
 mod producer;
+mod program;
 mod proxy;
 mod queues;
 mod raw;

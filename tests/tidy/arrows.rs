@@ -87,11 +87,12 @@ const ARROWS: &[(&str, &[&str])] = &[
             "retry",
         ],
     ),
-    // The commands: the worker, and tools around it that go straight to one of the outside worlds.
+    // The commands: the worker, and tools around it that go straight to one of the outside worlds, or announce by hand.
     (
         "cli",
         &[
             "app",
+            "announce",
             "operations",
             "auth",
             "rabbitmq",

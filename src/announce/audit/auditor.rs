@@ -28,8 +28,8 @@ pub struct Doubt {
 
 /// Holds the cache against the records.
 pub struct Auditor {
-    store: Session,
-    profiles: Profiles,
+    pub(super) store: Session,
+    pub(super) profiles: Profiles,
     from: Place,
 }
 
@@ -64,13 +64,25 @@ impl Auditor {
     ///
     /// # Errors
     /// If the cache does not serve.
-    pub async fn doubts(&mut self, mut records: Vec<Audited>) -> Result<Vec<Doubt>, CacheError> {
+    pub async fn doubts(&mut self, records: Vec<Audited>) -> Result<Vec<Doubt>, CacheError> {
+        Ok(self.compare(records).await?.0)
+    }
+
+    /// Those of the records whose entries look out of step, and those that have none although they are to be shown. Nobody
+    /// writes one meanwhile: whoever does, owes it in the record's own snapshot.
+    pub(super) async fn compare(&mut self, mut records: Vec<Audited>) -> Result<(Vec<Doubt>, Vec<Place>), CacheError> {
         records.retain(|record| !record.owed);
         let places: Vec<Place> = records.iter().map(place).collect();
         let held = self.look(&places).await?;
-        let pairs = records.iter().zip(held);
-        let doubt = |(record, held)| judge(record, &held, &held).map(|drift| Doubt { place: drift.place, held });
-        Ok(pairs.filter_map(doubt).collect())
+        let (mut doubts, mut missing) = (Vec::new(), Vec::new());
+        for (record, held) in records.iter().zip(held) {
+            if held == Held::Nothing && record.member.is_public() {
+                missing.push(place(record));
+            } else if let Some(drift) = judge(record, &held, &held) {
+                doubts.push(Doubt { place: drift.place, held });
+            }
+        }
+        Ok((doubts, missing))
     }
 
     /// Those of the doubts that are out of step, whatever happened between the first look and this one.
@@ -96,20 +108,7 @@ impl Auditor {
     /// # Errors
     /// If one of the services does not serve, or the cache refuses.
     pub async fn repair(&mut self, drifts: &[Drift]) -> Result<(), AuditError> {
-        let (mut owed, mut replaced, mut hidden) = (Vec::new(), Vec::new(), Vec::new());
-        for Drift { place, event_sequence, repair, .. } in drifts {
-            let entry =
-                |event_sequence, member| Entry { site: place.site, member_id: place.member_id, event_sequence, member };
-            match repair {
-                Repair::Owe => owed.push((*place, *event_sequence)),
-                Repair::Replace { member, seen } => {
-                    let entry = entry(*event_sequence, Some(member.clone()));
-                    replaced.push(Correction { entry, seen: seen.clone() });
-                }
-                Repair::Hide { event_sequence } => hidden.push(entry(*event_sequence, None)),
-                Repair::Leave => {}
-            }
-        }
+        let Repairs { owed, replaced, hidden } = repairs(drifts);
         if !owed.is_empty() {
             self.store.audit_owe(&owed).await?;
         }
@@ -117,13 +116,39 @@ impl Auditor {
         Ok(self.profiles.correct(&replaced).await?)
     }
 
-    async fn look(&mut self, places: &[Place]) -> Result<Vec<Held>, CacheError> {
+    pub(super) async fn look(&mut self, places: &[Place]) -> Result<Vec<Held>, CacheError> {
         let keys: Vec<(SiteId, MemberId)> = places.iter().map(|place| (place.site, place.member_id)).collect();
         self.profiles.look(&keys).await
     }
 }
 
-fn place(record: &Audited) -> Place {
+/// Repairs, sorted by how they are done.
+#[derive(Default)]
+pub(super) struct Repairs {
+    pub(super) owed: Vec<(Place, i64)>,
+    pub(super) replaced: Vec<Correction>,
+    pub(super) hidden: Vec<Entry>,
+}
+
+pub(super) fn repairs(drifts: &[Drift]) -> Repairs {
+    let mut repairs = Repairs::default();
+    for Drift { place, event_sequence, repair, .. } in drifts {
+        let entry =
+            |event_sequence, member| Entry { site: place.site, member_id: place.member_id, event_sequence, member };
+        match repair {
+            Repair::Owe => repairs.owed.push((*place, *event_sequence)),
+            Repair::Replace { member, seen } => {
+                let entry = entry(*event_sequence, Some(member.clone()));
+                repairs.replaced.push(Correction { entry, seen: seen.clone() });
+            }
+            Repair::Hide { event_sequence } => repairs.hidden.push(entry(*event_sequence, None)),
+            Repair::Leave => {}
+        }
+    }
+    repairs
+}
+
+pub(super) fn place(record: &Audited) -> Place {
     Place { site: record.site, member_id: record.member.id }
 }
 

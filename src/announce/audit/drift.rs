@@ -47,6 +47,8 @@ pub struct Drift {
     pub event_sequence: i64,
     /// How it is out of step.
     pub kind: Kind,
+    /// Whether it shows a profile that the record does not.
+    pub shows_hidden: bool,
     pub(super) repair: Repair,
 }
 
@@ -77,7 +79,8 @@ pub(super) fn judge(record: &Audited, before: &Held, after: &Held) -> Option<Dri
         Held::Entry { member: held, .. } => (Kind::Wrong, at_equal_sequence(shown(member), held.as_deref())?),
     };
     let place = Place { site: *site, member_id: member.id };
-    Some(Drift { place, event_sequence: member.event_sequence, kind, repair })
+    let shows_hidden = !member.is_public() && matches!(after, Held::Entry { member: Some(_), .. });
+    Some(Drift { place, event_sequence: member.event_sequence, kind, shows_hidden, repair })
 }
 
 fn at_equal_sequence(shown: Option<Vec<u8>>, held: Option<&[u8]>) -> Option<Repair> {
@@ -124,6 +127,22 @@ mod tests {
 
     fn entry(event_sequence: i64, member: &[u8]) -> Held {
         Held::Entry { event_sequence, member: Some(member.to_vec()) }
+    }
+
+    #[test]
+    fn a_profile_that_the_record_hides_is_told_from_what_is_merely_old() {
+        let (public, private) = (record(17, PrivacyStatus::Public), record(17, PrivacyStatus::Private));
+        let tombstone = Held::Entry { event_sequence: 16, member: None };
+        for (record, held, hidden) in [
+            (&private, entry(16, b"{}"), true),
+            (&private, entry(17, b"{}"), true),
+            (&private, entry(18, b"{}"), true),
+            (&private, tombstone, false),
+            (&private, Held::Junk, false),
+            (&public, entry(16, b"{}"), false),
+        ] {
+            assert_eq!(judge(record, &held, &held).unwrap().shows_hidden, hidden, "{held:?}");
+        }
     }
 
     fn judged(record: &Audited, held: &Held) -> Option<(Kind, Repair)> {

@@ -1,0 +1,73 @@
+//! The program as an operator runs it against an installation: to its end, or until it is told to stop.
+
+use std::process::{Output, Stdio};
+
+use secrecy::ExposeSecret as _;
+use serde_json::Value;
+use tokio::process::{Child, Command};
+
+use super::Installation;
+use super::logs;
+use super::waiting::within_patience;
+
+/// What the program said, and with which code it ended.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Said {
+    /// Its result.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}
+
+/// The program at work, killed with this value.
+pub(crate) struct Running(Child);
+
+impl Running {
+    /// Tells it to stop, as Ctrl-C does.
+    pub(crate) async fn interrupt(&self) {
+        let id = self.0.id().expect("it runs");
+        Command::new("kill").args(["-INT", &id.to_string()]).status().await.expect("kill");
+    }
+
+    /// Waits for its end.
+    pub(crate) async fn end(self) -> Said {
+        let Output { status, stdout, stderr } =
+            within_patience("the end of the program", self.0.wait_with_output()).await.unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        let said = Said { code: status.code(), stdout: text(stdout), stderr: text(stderr) };
+        // Whatever a tool says of members is ids alone.
+        [&said.stdout, &said.stderr].into_iter().flat_map(|text| text.lines()).for_each(logs::search);
+        said
+    }
+}
+
+impl Installation {
+    /// Starts the program with these arguments.
+    pub(crate) fn program(&self, arguments: &[&str]) -> Running {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_join-community"));
+        command.args(arguments).env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let config = &self.config;
+        for (name, value) in [
+            ("BROKER__URL", config.broker.url.expose_secret()),
+            ("BROKER__TIMEOUT", "20s"),
+            ("DATABASE__URL", config.database.url.expose_secret()),
+            ("CACHE__URL", config.cache.url.expose_secret()),
+            ("CACHE__PREFIX", &config.cache.prefix),
+            ("CACHE__TIMEOUT", "20s"),
+        ] {
+            command.env(format!("JOIN_COMMUNITY__{name}"), value);
+        }
+        Running(command.kill_on_drop(true).spawn().expect("the program starts"))
+    }
+
+    /// Runs the program to its end.
+    pub(crate) async fn run(&self, arguments: &[&str]) -> Said {
+        self.program(arguments).end().await
+    }
+}
