@@ -1,5 +1,6 @@
 //! The command line: the tree of commands and what all of them share. One file a command lies in `cli/`.
 
+pub mod actions;
 pub mod cache;
 pub mod check;
 pub mod dead_letters;
@@ -9,6 +10,7 @@ pub mod events;
 pub mod explain;
 pub mod members;
 pub mod migrate;
+pub mod requests;
 pub mod run;
 pub mod sites;
 pub mod token;
@@ -80,11 +82,16 @@ pub enum Command {
     Sites(sites::Command),
     /// Send one request, as a producer does.
     Enqueue(enqueue::Args),
-    /// Make development keys and session tokens.
+    /// Make development keys and session tokens, and tokens for operators.
     #[command(subcommand)]
     Token(token::Command),
     /// Tell why a request was answered as it was.
     Explain(explain::Args),
+    /// Search the recorded requests.
+    #[command(subcommand)]
+    Requests(requests::Command),
+    /// Show what operators did through the console.
+    Actions(actions::Args),
     /// Look at, replay and discard requests that could not be handled.
     #[command(subcommand)]
     DeadLetters(dead_letters::Command),
@@ -115,6 +122,8 @@ impl Command {
             Self::Enqueue(args) => Box::pin(enqueue::run(args, context)).await,
             Self::Token(command) => Box::pin(token::run(command, context)).await,
             Self::Explain(args) => Box::pin(explain::run(args, context)).await,
+            Self::Requests(command) => Box::pin(requests::run(command, context)).await,
+            Self::Actions(args) => Box::pin(actions::run(args, context)).await,
             Self::DeadLetters(command) => Box::pin(dead_letters::run(command, context)).await,
             Self::Events(command) => Box::pin(events::run(command, context)).await,
             Self::Cache(command) => Box::pin(cache::run(command, context)).await,

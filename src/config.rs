@@ -4,6 +4,7 @@
 mod auth;
 mod duration;
 mod findings;
+mod http;
 mod layers;
 mod load;
 mod rules;
@@ -20,6 +21,7 @@ use serde::Deserialize;
 
 pub use auth::{Auth, Producer};
 pub use findings::{Finding, Findings};
+pub use http::{ConsoleRole, ConsoleToken, Http};
 pub use load::load;
 pub use secrets::{amqp_user, redact};
 
@@ -207,14 +209,6 @@ pub struct Shutdown {
     /// Everything in flight is finished within this.
     #[serde(with = "duration")]
     pub grace: Duration,
-}
-
-/// `[http]`
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Http {
-    /// Address of the operations server; empty = none.
-    pub listen: String,
 }
 
 /// `[otlp]`

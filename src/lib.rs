@@ -22,6 +22,8 @@ pub mod cli;
 #[cfg(feature = "worker")]
 pub mod config;
 #[cfg(feature = "worker")]
+pub mod console;
+#[cfg(feature = "worker")]
 pub mod fail_point;
 #[cfg(feature = "worker")]
 pub mod join;

@@ -1,5 +1,6 @@
-//! PostgreSQL: the member records, the recorded verdicts, the outbox. The one user of `sqlx`.
+//! PostgreSQL: the member records, the recorded verdicts, the outbox, what operators did. The one user of `sqlx`.
 
+mod actions;
 mod audit;
 mod commit;
 mod failure;
@@ -12,10 +13,12 @@ mod preflight;
 mod requests;
 mod resync;
 mod rows;
+mod search;
 mod session;
 mod sites;
 mod suspects;
 
+pub use actions::{Action, RecordedAction};
 pub use audit::{AuditPage, Audited, Place};
 pub use commit::Ruling;
 pub use failure::StoreError;
@@ -25,6 +28,7 @@ pub use outbox::{Claim, OutboxDepth, Paid, Side};
 pub use preflight::{ServerFacts, preflight};
 pub use requests::{Owed, Pruned, RecordedRequest};
 pub use resync::{Cause, Causes, RequestPlace, ResyncPage};
+pub use search::{EXAMINED, Edge, Found, Search};
 pub use session::{Role, Session};
 pub use suspects::{Fingerprint, Marks};
 
@@ -47,6 +51,13 @@ pub const STATEMENTS: &[(&str, &str)] = &[
     ("set_gate", sites::SET_GATE),
     ("gate", sites::GATE),
     ("recorded", requests::RECORDED),
+    ("search_newest", search::NEWEST),
+    ("search_older", search::OLDER),
+    ("search_newest_edge", search::NEWEST_EDGE),
+    ("search_older_edge", search::OLDER_EDGE),
+    ("debt", outbox::DEBT),
+    ("record_action", actions::RECORD_ACTION),
+    ("actions", actions::ACTIONS),
     ("prune", requests::PRUNE),
     ("outbox_depth", outbox::DEPTH),
     ("stand_for", suspects::STAND_FOR),

@@ -13,6 +13,7 @@ use crate::announce::{Announcer, Parts};
 use crate::auth::{AuthSetupError, Authenticator};
 use crate::cache::{CacheError, Profiles};
 use crate::config::Config;
+use crate::console::{self, Console};
 use crate::join::{Desk, DeskParts};
 use crate::operations::{self, Collector, Dependency, Destination, Health, Meters, Push, Traces};
 use crate::postgres::{Role, Session, StoreError};
@@ -76,7 +77,7 @@ pub struct App {
     pub(super) announcer: Announcer,
     pub(super) worker_user: Box<str>,
     pub(super) dead_letters: Arc<AtomicU32>,
-    pub(super) listener: Option<TcpListener>,
+    pub(super) operations: Option<(TcpListener, Console)>,
     pub(super) pruner: Option<Session>,
     /// Ends what only serves the rest.
     pub(super) background: CancellationToken,
@@ -95,6 +96,7 @@ impl App {
         let worker_user: Box<str> = Address::parse(&config.broker.url)?.user().into();
         let background = CancellationToken::new();
         let listener = listen(&config.http.listen).await?;
+        let operations = listener.map(|listener| Ok::<_, StartError>((listener, console(&config, &health, &meters)?)));
         let authenticator = Authenticator::start(&config.auth, &worker_user, background.clone()).await?;
         let (publisher, publishing) = Publisher::new(config.broker.confirm_timeout);
         let announcer = Announcer::start(Parts {
@@ -128,7 +130,7 @@ impl App {
             announcer,
             worker_user,
             dead_letters: Arc::default(),
-            listener,
+            operations: operations.transpose()?,
             pruner,
             background,
         })
@@ -137,7 +139,7 @@ impl App {
     /// Where the operations server listens, if it does.
     #[must_use]
     pub fn operations_address(&self) -> Option<SocketAddr> {
-        self.listener.as_ref().and_then(|listener| listener.local_addr().ok())
+        self.operations.as_ref().and_then(|(listener, _)| listener.local_addr().ok())
     }
 
     /// The state of the worker's dependencies.
@@ -192,6 +194,17 @@ fn collected(
     Ok((Traces::to(collector, meters)?, push))
 }
 
+fn console(config: &Config, health: &Health, meters: &Meters) -> Result<Console, StartError> {
+    let parts = console::Parts {
+        config,
+        health: health.clone(),
+        meters: meters.clone(),
+        sessions: [session(config, Role::Tool, meters)?, session(config, Role::Tool, meters)?],
+        profiles: profiles(config, meters)?,
+    };
+    Ok(Console::new(parts))
+}
+
 fn session(config: &Config, role: Role, meters: &Meters) -> Result<Session, StoreError> {
     Ok(Session::new(&config.database, role)?.counted(meters.connections.of("database").clone()))
 }
@@ -213,6 +226,6 @@ async fn listen(address: &str) -> Result<Option<TcpListener>, StartError> {
     if address.is_empty() {
         return Ok(None);
     }
-    let listener = operations::bind(address).await;
+    let listener = console::bind(address).await;
     listener.map(Some).map_err(|source| StartError::Listen { address: address.into(), source })
 }

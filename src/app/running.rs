@@ -12,7 +12,8 @@ use tracing::{error, info, warn};
 use super::consuming::Consuming;
 use super::depths::Depths;
 use super::{App, StartError, housekeeping};
-use crate::operations::{self, Dependency, Health, Traces};
+use crate::console;
+use crate::operations::{Dependency, Health, Traces};
 use crate::rabbitmq::publisher::{Publishing, PublishingEnd};
 use crate::rabbitmq::supervisor::{Sessions, Supervised};
 use crate::telemetry::chain;
@@ -82,10 +83,10 @@ impl App {
     }
 
     fn serve_operations(&mut self) {
-        let Some(listener) = self.listener.take() else { return };
-        let (health, meters, stop) = (self.health.clone(), self.meters.clone(), self.background.clone());
+        let Some((listener, console)) = self.operations.take() else { return };
+        let stop = self.background.clone();
         tokio::spawn(async move {
-            if let Err(error) = operations::serve(listener, health, meters, stop).await {
+            if let Err(error) = console::serve(listener, console, stop).await {
                 error!(error = chain(&error), "the operations server ended");
             }
         });

@@ -4,14 +4,13 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use anyhow::bail;
-use serde::Serialize;
 
 use super::Context;
 use super::print::visible;
 use super::values;
-use crate::domain::{RequestId, SiteId, Verdict};
-use crate::postgres::{Owed, RecordedRequest, Role, Session};
-use crate::wire::{event, instant};
+use crate::console::{Explained, proof};
+use crate::domain::{RequestId, SiteId};
+use crate::postgres::{Role, Session};
 
 const AFTER_HELP: &str = "\
 Several requesters may have used the same id; all of them are shown, each with its own verdict. A request that is not recorded
@@ -30,40 +29,6 @@ pub struct Args {
     pub site: Option<SiteId>,
 }
 
-/// What is known of a request, for programs.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Explained {
-    request_id: String,
-    site_id: String,
-    requester: String,
-    caller: String,
-    member_id: Option<String>,
-    elevated: bool,
-    proof: String,
-    verdict: &'static str,
-    status: u16,
-    code: Option<&'static str>,
-    reason: Option<&'static str>,
-    event_sequence: Option<String>,
-    event_id: Option<String>,
-    received_at: String,
-    decided_at: String,
-    trace_id: Option<String>,
-    owed: Option<Debt>,
-}
-
-/// What the member still owes the world.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Debt {
-    event_sequence: String,
-    event: bool,
-    cache: bool,
-    attempts: i32,
-    age_seconds: u64,
-}
-
 /// Runs the command.
 ///
 /// # Errors
@@ -79,46 +44,9 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
             args.request
         );
     }
-    let explained: Vec<Explained> = found.iter().map(|record| explained(&args.request, record)).collect();
+    let explained: Vec<Explained> = found.iter().map(|record| Explained::new(&args.request, record)).collect();
     context.output.result(&explained, |all| all.iter().map(text).collect::<Vec<_>>().join("\n\n"))?;
     Ok(ExitCode::SUCCESS)
-}
-
-fn explained(id: &RequestId, record: &RecordedRequest) -> Explained {
-    let event = match (record.verdict, record.target, record.event_sequence) {
-        (Verdict::Joined, Some(member), Some(sequence)) => Some(event::event_id(record.site, member, sequence)),
-        _ => None,
-    };
-    let trace = record.traceparent.as_deref().and_then(|parent| parent.split('-').nth(1));
-    Explained {
-        request_id: id.to_string(),
-        site_id: record.site.to_string(),
-        requester: record.requester.as_str().to_owned(),
-        caller: record.caller.to_string(),
-        member_id: record.target.map(|member| member.to_string()),
-        elevated: record.elevated,
-        proof: record.proof.clone(),
-        verdict: record.verdict.as_str(),
-        status: record.verdict.status(),
-        code: record.verdict.code(),
-        reason: record.verdict.reason(),
-        event_sequence: record.event_sequence.map(|sequence| sequence.to_string()),
-        event_id: event.map(|id| id.to_string()),
-        received_at: instant::text(record.received_at),
-        decided_at: instant::text(record.decided_at),
-        trace_id: trace.map(str::to_owned),
-        owed: record.owed.map(debt),
-    }
-}
-
-fn debt(owed: Owed) -> Debt {
-    Debt {
-        event_sequence: owed.event_sequence.to_string(),
-        event: owed.event,
-        cache: owed.cache,
-        attempts: owed.attempts,
-        age_seconds: owed.age.as_secs(),
-    }
 }
 
 fn text(explained: &Explained) -> String {
@@ -127,8 +55,7 @@ fn text(explained: &Explained) -> String {
         // Writing to a String cannot fail.
         write!(text, "\n  {name:<10} {}", visible(value)).unwrap_or_default();
     };
-    let because: Vec<&str> = [explained.code, explained.reason].into_iter().flatten().collect();
-    line("verdict", &format!("{} ({}) {}", explained.verdict, explained.status, because.join(", ")));
+    line("verdict", &explained.verdict_in_words());
     line("member", explained.member_id.as_deref().unwrap_or("none was named"));
     let elevated = if explained.elevated { ", with elevated permission" } else { "" };
     line("caller", &format!("{}{elevated}", explained.caller));
@@ -144,30 +71,6 @@ fn text(explained: &Explained) -> String {
     if let Some(trace) = &explained.trace_id {
         line("trace", trace);
     }
-    line("owed", &explained.owed.as_ref().map_or_else(|| "nothing: the world knows".to_owned(), owed));
+    line("owed", &explained.owed.as_ref().map_or_else(|| "nothing: the world knows".to_owned(), ToString::to_string));
     text
-}
-
-fn owed(debt: &Debt) -> String {
-    let what = match (debt.event, debt.cache) {
-        (true, true) => "event and cache",
-        (true, false) => "the event",
-        (false, true) => "the cache",
-        (false, false) => "nothing",
-    };
-    let (sequence, tries, age) = (&debt.event_sequence, debt.attempts, debt.age_seconds);
-    format!("{what} of sequence {sequence}, for {age} s, {tries} tries by the sweep")
-}
-
-/// The proof in words; a word that this version does not know is shown as it is.
-fn proof(word: &str) -> &str {
-    match word {
-        "token" => "a session token",
-        "token:permission" => "a session token that may act for others",
-        "token:expired" => "a session token that had expired",
-        "producer" => "a trusted producer",
-        "producer:may-elevate" => "a trusted producer that may elevate",
-        "producer:beyond-its-list" => "a producer that may not vouch for this site or identity",
-        unknown => unknown,
-    }
 }

@@ -6,6 +6,7 @@ mod advance;
 mod export;
 mod import;
 mod show;
+mod timeline;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -58,6 +59,15 @@ pub enum Command {
         #[arg(value_parser = values::member)]
         member: MemberId,
     },
+    /// Tell what happened to a member: requests, then record, cache entry and debts as they are now.
+    Timeline {
+        /// The site.
+        #[arg(value_parser = values::site)]
+        site: SiteId,
+        /// The member.
+        #[arg(value_parser = values::member)]
+        member: MemberId,
+    },
     /// Raise the sequence of every member, after a restore from a backup and before the worker runs again.
     ///
     /// Consumers and cache ignore what is not newer than what they have seen. A restored record has an older sequence
@@ -91,6 +101,7 @@ pub async fn run(command: Command, context: &Context) -> anyhow::Result<ExitCode
         Command::Import { site, file } => import::run(site, &file, context).await,
         Command::Export { site, file } => export::run(site, file.as_deref(), context).await,
         Command::Show { site, member } => show::run(site, member, context).await,
+        Command::Timeline { site, member } => timeline::run(site, member, context).await,
         Command::Advance { by, site, announce } => advance::run(by, site, announce, context).await,
     }
 }

@@ -32,9 +32,15 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     warn_of_mistrust(&config);
+    if config.http.locks_everybody_out() {
+        warn!(
+            "nobody can use the console: http.listen is beyond the loopback and http.tokens is empty; `join-community token \
+             console` makes a token, http.console = false takes the console away"
+        );
+    }
     let app = App::build(config).await?;
     if let Some(address) = app.operations_address() {
-        info!(%address, "operations server listens: /livez, /readyz, /metrics");
+        info!(%address, "operations server listens: /livez, /readyz, /metrics, the console at /");
     }
     let stopped = app.run(stop).await?;
     info!("stopped");

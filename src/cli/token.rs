@@ -1,4 +1,7 @@
-//! `token`: development keys and session tokens, so that both ways of proving a caller can be tried without an issuer.
+//! `token`: development keys and session tokens, so that both ways of proving a caller can be tried without an issuer; and
+//! tokens for operators.
+
+mod console;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -33,6 +36,8 @@ Examples:
 pub enum Command {
     /// Sign a session token; keys are made at first use, and their public halves written as a JWKS.
     Mint(Mint),
+    /// Make a token for an operator of the console, and the entry of `http.tokens` that takes it.
+    Console(console::Console),
 }
 
 /// Arguments of `token mint`.
@@ -101,7 +106,10 @@ impl ValueEnum for Algorithm {
 /// # Errors
 /// What kept it from being done.
 pub async fn run(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
-    let Command::Mint(args) = command;
+    let args = match command {
+        Command::Mint(args) => args,
+        Command::Console(args) => return console::run(args, context),
+    };
     let auth = context.config.auth.clone();
     // Files and, at first use, the search for large primes: nothing for a thread that others wait for.
     let (keys, minted) = tokio::task::spawn_blocking(move || mint(args, &auth)).await??;

@@ -1,6 +1,7 @@
 //! Values that are well-formed and still wrong: out of their range, or in contradiction with another value.
 
 mod auth;
+mod http;
 mod ranges;
 mod text;
 
@@ -15,6 +16,7 @@ pub(super) fn apply(config: &Config, values: &Layer, findings: &mut Findings) {
     contradictions(config, &mut report);
     text::apply(config, &mut report);
     auth::apply(config, &mut report);
+    http::apply(config, &mut report);
 }
 
 /// Where rules report to.

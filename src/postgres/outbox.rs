@@ -8,7 +8,7 @@ use tracing::warn;
 use uuid::Uuid;
 
 use super::rows::{age, count, member, member_columns, unreadable, word};
-use super::{Session, StoreError};
+use super::{Owed, Session, StoreError};
 use crate::ceiling;
 use crate::domain::{Caller, Change, MemberId, Origin, RequestId, SiteId};
 
@@ -125,7 +125,32 @@ pub(super) const RELEASE: &str = "
 pub(super) const DEPTH: &str =
     "SELECT count(*), extract(epoch FROM clock_timestamp() - min(since))::float8 FROM outbox";
 
+pub(super) const DEBT: &str = "
+    SELECT event_sequence, event_due, cache_due, attempts, extract(epoch FROM clock_timestamp() - since)::float8
+    FROM outbox WHERE site_id = $1 AND member_id = $2";
+
 impl Session {
+    /// What one member owes the world; `None` if nothing.
+    ///
+    /// # Errors
+    /// Sorted by reaction.
+    pub async fn debt(&mut self, site: SiteId, member: MemberId) -> Result<Option<Owed>, StoreError> {
+        self.run(async |connection| {
+            let row = sqlx::query(DEBT).bind(site.0).bind(member.0).fetch_optional(connection).await?;
+            let read = |row: PgRow| -> Result<Owed, Error> {
+                Ok(Owed {
+                    event_sequence: row.try_get(0)?,
+                    event: row.try_get(1)?,
+                    cache: row.try_get(2)?,
+                    attempts: row.try_get(3)?,
+                    age: age(row.try_get(4)?),
+                })
+            };
+            row.map(read).transpose()
+        })
+        .await
+    }
+
     /// Claims up to `limit` debts of one side whose lease is over, oldest lease first.
     ///
     /// # Errors

@@ -130,7 +130,8 @@ impl Session {
     }
 }
 
-fn recorded(row: &PgRow) -> Result<RecordedRequest, Error> {
+/// Reads a record from the columns of [`RECORDED`].
+pub(super) fn recorded(row: &PgRow) -> Result<RecordedRequest, Error> {
     let (requester, caller): (&str, &str) = (row.try_get(1)?, row.try_get(6)?);
     Ok(RecordedRequest {
         site: SiteId(row.try_get(0)?),

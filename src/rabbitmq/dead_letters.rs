@@ -1,11 +1,13 @@
 //! Reads the dead letters without changing them. Separate from all other consuming, because here what was delivered goes
 //! back, and goes back in its place.
 
+mod guarded;
 mod held;
 mod letter;
 mod mask;
 mod shown;
 
+pub use guarded::without_personal_data;
 pub use letter::{Letter, REASONS};
 pub use mask::mask;
 pub use shown::{Summary, Whole};
@@ -132,6 +134,11 @@ impl DeadLetters {
         }
         self.held.take(letter.tag());
         Ok(())
+    }
+
+    /// Ends before anything was read.
+    pub async fn leave(self) {
+        close(&self.connection, self.limit).await;
     }
 
     /// Ends reading: what was not removed is back in its place, what was removed is gone, when this returns.

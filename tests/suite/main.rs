@@ -17,6 +17,7 @@ mod changes_by_others;
 mod check;
 mod command_line;
 mod commit_races;
+mod console;
 mod dead_letters;
 mod elevating;
 mod facts;

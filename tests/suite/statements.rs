@@ -10,8 +10,19 @@ use sqlx::{Executor as _, PgConnection, SqlSafeStr as _};
 use crate::support;
 
 /// These walk in key order by design; all others look up single rows.
-const WALKS: [&str; 9] =
-    ["page", "advance", "next_site", "recorded", "prune", "audit_page", "resync_page", "causes", "count_members"];
+const WALKS: [&str; 11] = [
+    "page",
+    "advance",
+    "next_site",
+    "recorded",
+    "prune",
+    "audit_page",
+    "resync_page",
+    "causes",
+    "count_members",
+    "search_newest",
+    "search_newest_edge",
+];
 /// Two count everything by design, the other reads no row of the table that it names.
 const NO_KEY: [&str; 3] = ["outbox_depth", "count_members", "probe"];
 

@@ -1,6 +1,7 @@
 //! What every test is given for itself: a database, a vhost, a key prefix. Nothing is shared, so tests run side by side.
 
 pub(crate) mod asking;
+mod browser;
 pub(crate) mod cache;
 mod collector;
 mod crowd;
@@ -24,6 +25,7 @@ pub(crate) mod vhost;
 mod waiting;
 mod worker;
 
+pub(crate) use browser::{Caller, ask_for_tokens};
 pub(crate) use collector::{Collector, Metric, Span, attribute};
 pub(crate) use crowd::Crowd;
 pub(crate) use database::{TestDatabase, database, empty_database};

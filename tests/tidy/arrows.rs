@@ -69,12 +69,15 @@ const ARROWS: &[(&str, &[&str])] = &[
             "fail_point",
         ],
     ),
+    // Looks at all outside worlds, for operators; nothing that serves requests knows of it.
+    ("console", &["rabbitmq", "postgres", "cache", "wire", "domain", "config", "telemetry", "operations"]),
     // The only place that joins concrete parts.
     (
         "app",
         &[
             "join",
             "announce",
+            "console",
             "operations",
             "auth",
             "rabbitmq",
@@ -93,6 +96,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "app",
             "announce",
+            "console",
             "operations",
             "auth",
             "rabbitmq",

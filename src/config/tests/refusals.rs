@@ -49,6 +49,22 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ),
     ("[requests]\nretention = \"59m\"", "requests.retention = \"59m\" (", "must be between 1h and"),
     ("[http]\nlisten = \"localhost\"", "http.listen = \"localhost\" (", "an address and a port"),
+    (
+        "[[http.tokens]]\nname = \"a b\"\nrole = \"viewer\"\nsha256 = \"7\"",
+        "http.tokens = ",
+        "name \"a b\" must have 1 to 64 visible ASCII",
+    ),
+    (
+        "[[http.tokens]]\nname = \"ana\"\nrole = \"viewer\"\nsha256 = \"7\"",
+        "http.tokens = ",
+        "of `ana`, sha256 must be 64 hexadecimal digits",
+    ),
+    ("[[http.tokens]]\nname = \"ana\"\nrole = \"root\"\nsha256 = \"7\"", "http.tokens = ", "unknown variant `root`"),
+    (
+        "[http]\ntokens = [{name=\"a\",role=\"admin\",sha256=\"\"},{name=\"a\",role=\"admin\",sha256=\"\"}]",
+        "http.tokens = ",
+        "name `a` is listed twice",
+    ),
     ("[log]\nformat = \"xml\"", "log.format = \"xml\" (", "must be human or json"),
     ("[log]\nfilter = \"a=b=c\"", "log.filter = \"a=b=c\" (", "must be a filter"),
     ("[auth]\njwks = \"k.json\"", "auth.issuer = \"\" (default)", "must not be empty with auth.jwks = \"k.json\""),

@@ -92,6 +92,8 @@ pub struct Handles {
     pub key_reads: ByWord<Counter>,
     /// Spans that a collector took, or did not.
     pub spans: ByWord<Counter>,
+    /// Logins to the console.
+    pub operator_logins: ByWord<Counter>,
     pub(in crate::operations) dependency_up: ByWord<Gauge>,
     pub(in crate::operations) dependency_outages: ByWord<Counter>,
     pub(in crate::operations) ready: Gauge,
@@ -186,6 +188,12 @@ impl Handles {
                 "Spans by what became of them.",
                 "outcome",
                 &["sent", "lost"],
+            ),
+            operator_logins: counters(
+                "join_community_operator_logins_total",
+                "Logins to the console.",
+                "outcome",
+                &["granted", "refused", "limited"],
             ),
             dependency_up: gauges(
                 "join_community_dependency_up",

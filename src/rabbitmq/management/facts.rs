@@ -44,6 +44,9 @@ pub struct QueueFacts {
     /// What policies, the operator's included, come to.
     #[serde(default, rename = "effective_policy_definition", deserialize_with = "object")]
     pub policy: Map<String, Value>,
+    /// Messages that somebody has taken and not settled; absent in the first moments of a queue.
+    #[serde(default)]
+    pub messages_unacknowledged: Option<u64>,
 }
 
 /// A binding.

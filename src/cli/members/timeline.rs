@@ -1,0 +1,36 @@
+//! `members timeline`: what happened to a member, as the console shows it.
+
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+use crate::cache::Profiles;
+use crate::cli::Context;
+use crate::cli::print::visible;
+use crate::console::{Record, Timeline, timeline};
+use crate::domain::{MemberId, SiteId};
+use crate::postgres::{Role, Session};
+
+/// Tells what happened to a member.
+pub(super) async fn run(site: SiteId, member: MemberId, context: &Context) -> anyhow::Result<ExitCode> {
+    let mut store = Session::new(&context.config.database, Role::Tool)?;
+    let mut profiles = Profiles::new(&context.config.cache)?;
+    let timeline = timeline(&mut store, &mut profiles, site, member).await?;
+    context.output.result(&timeline, text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn text(timeline: &Timeline) -> String {
+    let mut text = format!("Member {} of site {}", timeline.member_id, timeline.site_id);
+    // Writing to a String cannot fail.
+    let mut line = |name: &str, value: &str| write!(text, "\n  {name:<10} {}", visible(value)).unwrap_or_default();
+    line("record", &timeline.record.as_ref().map_or_else(|| "there is none".to_owned(), Record::in_words));
+    line("cache", &timeline.cache.in_words());
+    line("owed", &timeline.owed.as_ref().map_or_else(|| "nothing: the world knows".to_owned(), ToString::to_string));
+    for step in &timeline.steps {
+        line(step.what, &format!("{}  {}  {}", step.at, step.request_id, step.text));
+    }
+    if let Some(gap) = timeline.gap() {
+        line("note", &gap);
+    }
+    text
+}

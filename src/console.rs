@@ -1,0 +1,24 @@
+//! The console: what operators see and do, as pages for people and as an API for scripts. Above the outside worlds and
+//! beside the two halves, because it looks at all of them; nothing that serves requests depends on it.
+
+mod access;
+mod actions;
+mod api;
+mod explained;
+mod failure;
+mod guard;
+mod letters;
+mod listener;
+mod live;
+mod pages;
+mod parts;
+mod server;
+mod store;
+mod timeline;
+
+pub use access::{Secret, digest_of};
+pub use api::{Action, Requests, document};
+pub use explained::{Debt, Explained, proof};
+pub use parts::{Console, Parts};
+pub use server::{bind, serve};
+pub use timeline::{Entry, Record, Step, Timeline, timeline};

@@ -1,0 +1,54 @@
+//! Who did what, why, and what came of it: into the log and the record. Separate, because no action may go without.
+
+use tracing::{info, warn};
+
+use super::access::Operator;
+use super::parts::Console;
+use crate::postgres::{Action, StoreError};
+use crate::telemetry::chain;
+
+/// Longest part of what an operator writes that is kept.
+const LONGEST: usize = 500;
+
+/// What is done, to what, why, and what came of it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Deed<'a> {
+    pub(super) action: &'a str,
+    pub(super) target: &'a str,
+    pub(super) reason: &'a str,
+    pub(super) outcome: &'a str,
+}
+
+impl Console {
+    /// Logs and records an action.
+    ///
+    /// # Errors
+    /// If it is not on record: then nothing must come of it.
+    pub(super) async fn record(&self, operator: &Operator, deed: Deed<'_>) -> Result<(), StoreError> {
+        let Deed { action, target, reason, outcome } = deed;
+        let (target, reason) = (tidy(target), tidy(reason));
+        let (who, role) = (&*operator.who, operator.role.as_str());
+        info!(who, role, action, target, reason, outcome, "an operator acted");
+        let action = Action {
+            who: who.to_owned(),
+            role: role.to_owned(),
+            action: action.to_owned(),
+            target,
+            reason,
+            outcome: outcome.to_owned(),
+        };
+        self.store.session().await.record_action(&action).await
+    }
+
+    /// The same for what must be possible while PostgreSQL is away: the log has it in any case.
+    pub(super) async fn note(&self, operator: &Operator, deed: Deed<'_>) {
+        if let Err(error) = self.record(operator, deed).await {
+            warn!(error = chain(&error), "an operator's action is in the log, and not in operator_actions");
+        }
+    }
+}
+
+/// One line, not too long, whatever was written.
+fn tidy(text: &str) -> String {
+    text.chars().map(|character| if character.is_control() { ' ' } else { character }).take(LONGEST).collect()
+}

@@ -1,0 +1,140 @@
+//! `dead-letters`: what the last reading found, a new reading, and one letter unmasked.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use axum::{Extension, Json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::console::access::Operator;
+use crate::console::actions::Deed;
+use crate::console::failure::{Failure, Problem};
+use crate::console::letters::Snapshot;
+use crate::console::parts::Console;
+
+/// What is known of the dead letters.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct DeadLetters {
+    /// How many lie there, as last counted.
+    waiting: f64,
+    /// What the last reading found; absent if nobody had them read since the worker started.
+    read: Option<Snapshot>,
+}
+
+/// Why something is done.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(super) struct Why {
+    /// In your own words; it is recorded.
+    reason: String,
+}
+
+/// What is known of the dead letters, without reading them.
+#[utoipa::path(get, path = "/api/v1/dead-letters", tag = "viewer", responses((status = 200, body = DeadLetters)))]
+pub(super) async fn dead_letters(State(console): State<Arc<Console>>) -> Json<DeadLetters> {
+    Json(known(&console))
+}
+
+/// Reads the dead letters, and puts each back in its place. Meanwhile no other command sees them.
+#[utoipa::path(
+    post, path = "/api/v1/dead-letters/reading", tag = "operator",
+    responses(
+        (status = 200, body = DeadLetters), (status = 202, description = "It takes longer; look again."),
+        (status = 409, body = Problem)
+    )
+)]
+pub(super) async fn read(
+    State(console): State<Arc<Console>>,
+    Extension(operator): Extension<Operator>,
+) -> Result<Response, Failure> {
+    let read = console.read_letters(&operator).await?;
+    let status = if read { StatusCode::OK } else { StatusCode::ACCEPTED };
+    Ok((status, Json(known(&console))).into_response())
+}
+
+/// One of those that were read, its tokens and personal data masked.
+#[utoipa::path(
+    get, path = "/api/v1/dead-letters/{id}", tag = "viewer",
+    params(("id" = String, Path, description = "Its id, as the list names it.")),
+    responses((status = 200, body = Object), (status = 404, body = Problem))
+)]
+pub(super) async fn dead_letter(
+    State(console): State<Arc<Console>>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Failure> {
+    console.letter(&id).map(Json)
+}
+
+/// One of them with its personal data; tokens stay masked. Recorded.
+#[utoipa::path(
+    post, path = "/api/v1/dead-letters/{id}/unmask", tag = "admin", request_body = Why,
+    params(("id" = String, Path, description = "Its id, as the list names it.")),
+    responses((status = 200, body = Object), (status = 400, body = Problem), (status = 404, body = Problem))
+)]
+pub(super) async fn unmask(
+    State(console): State<Arc<Console>>,
+    Extension(operator): Extension<Operator>,
+    Path(id): Path<String>,
+    Json(why): Json<Why>,
+) -> Result<Json<Value>, Failure> {
+    console.unmask(&operator, &id, &why.reason).await.map(Json)
+}
+
+fn known(console: &Console) -> DeadLetters {
+    DeadLetters { waiting: console.dead_letters_waiting(), read: console.letters.seen().map(|seen| (*seen).clone()) }
+}
+
+impl Console {
+    /// How many dead letters lie there, as last counted.
+    pub(in crate::console) fn dead_letters_waiting(&self) -> f64 {
+        let now = self.live.now();
+        now.queues.iter().find(|depth| depth.queue == "dead_letters").map_or(0.0, |depth| depth.ready)
+    }
+
+    /// Has them read; whether that is done already.
+    pub(in crate::console) async fn read_letters(&self, operator: &Operator) -> Result<bool, Failure> {
+        let read = self.letters.read().await;
+        let outcome = match &read {
+            Ok(Some(snapshot)) => format!("read {}", snapshot.total),
+            Ok(None) => "reading".to_owned(),
+            Err(failure) => format!("failed: {}", failure.message()),
+        };
+        let deed = Deed { action: "dead_letters.read", outcome: &outcome, ..Deed::default() };
+        self.note(operator, deed).await;
+        read.map(|read| read.is_some())
+    }
+
+    /// One of those that were read, masked.
+    pub(in crate::console) fn letter(&self, id: &str) -> Result<Value, Failure> {
+        let letter = self.letters.seen().and_then(|seen| seen.letter(id).cloned());
+        letter.ok_or_else(|| {
+            let text = "it is not among those that were read last and are kept; read them, or use `dead-letters show`";
+            Failure::Missing(text.to_owned())
+        })
+    }
+
+    /// One of them with its personal data, once that is on record.
+    pub(in crate::console) async fn unmask(
+        &self,
+        operator: &Operator,
+        id: &str,
+        reason: &str,
+    ) -> Result<Value, Failure> {
+        if reason.trim().is_empty() {
+            return Err(Failure::Invalid("say why: a reason is recorded with it".to_owned()));
+        }
+        let found = self.letters.unmasked(id).await;
+        let outcome = match &found {
+            Ok(Some(_)) => "shown",
+            Ok(None) => "not found",
+            Err(_) => "failed",
+        };
+        // What is not on record is not shown.
+        self.record(operator, Deed { action: "dead_letters.unmask", target: id, reason, outcome }).await?;
+        found?.ok_or_else(|| Failure::Missing("there is no such dead letter now".to_owned()))
+    }
+}

@@ -1,0 +1,141 @@
+//! What is known of a request, in the form of `explain --output json` and of the API: one form, so that both say the same.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::domain::{RequestId, Verdict};
+use crate::postgres::{Owed, RecordedRequest};
+use crate::wire::{event, instant};
+
+/// What is known of a request.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Explained {
+    /// Its id.
+    pub request_id: String,
+    /// Its site.
+    pub site_id: String,
+    /// Who is answerable, and owns the id.
+    pub requester: String,
+    /// Who called.
+    pub caller: String,
+    /// Who was to join.
+    pub member_id: Option<String>,
+    /// Whether it acted with elevated permission.
+    pub elevated: bool,
+    /// How the caller was proven.
+    pub proof: String,
+    /// What it came to: `joined`, `already_joined` or `rejected`.
+    pub verdict: &'static str,
+    /// The status of the reply.
+    pub status: u16,
+    /// The code of a rejection.
+    pub code: Option<&'static str>,
+    /// The reason of a rejection.
+    pub reason: Option<&'static str>,
+    /// The record's sequence that it was decided on, or that the join made.
+    pub event_sequence: Option<String>,
+    /// The event that announces the join.
+    pub event_id: Option<String>,
+    /// When it was first seen.
+    pub received_at: String,
+    /// When it was decided.
+    pub decided_at: String,
+    /// The trace it belongs to.
+    pub trace_id: Option<String>,
+    /// What its member still owes the world; looked up where one request is explained, not in a list.
+    pub owed: Option<Debt>,
+}
+
+/// What a member still owes the world.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Debt {
+    /// The newest sequence that is owed.
+    pub event_sequence: String,
+    /// Whether the event is.
+    pub event: bool,
+    /// Whether the cache is.
+    pub cache: bool,
+    /// How often the sweep tried.
+    pub attempts: i32,
+    /// For how long.
+    pub age_seconds: u64,
+}
+
+impl Explained {
+    /// Explains one record.
+    #[must_use]
+    pub fn new(id: &RequestId, record: &RecordedRequest) -> Self {
+        let event = match (record.verdict, record.target, record.event_sequence) {
+            (Verdict::Joined, Some(member), Some(sequence)) => Some(event::event_id(record.site, member, sequence)),
+            _ => None,
+        };
+        let trace = record.traceparent.as_deref().and_then(|parent| parent.split('-').nth(1));
+        Self {
+            request_id: id.to_string(),
+            site_id: record.site.to_string(),
+            requester: record.requester.as_str().to_owned(),
+            caller: record.caller.to_string(),
+            member_id: record.target.map(|member| member.to_string()),
+            elevated: record.elevated,
+            proof: record.proof.clone(),
+            verdict: record.verdict.as_str(),
+            status: record.verdict.status(),
+            code: record.verdict.code(),
+            reason: record.verdict.reason(),
+            event_sequence: record.event_sequence.map(|sequence| sequence.to_string()),
+            event_id: event.map(|id| id.to_string()),
+            received_at: instant::text(record.received_at),
+            decided_at: instant::text(record.decided_at),
+            trace_id: trace.map(str::to_owned),
+            owed: record.owed.map(Debt::from),
+        }
+    }
+
+    /// The verdict with its code and reason, as a person reads it.
+    #[must_use]
+    pub fn verdict_in_words(&self) -> String {
+        let because: Vec<&str> = [self.code, self.reason].into_iter().flatten().collect();
+        format!("{} ({}) {}", self.verdict, self.status, because.join(", ")).trim_end().to_owned()
+    }
+}
+
+impl From<Owed> for Debt {
+    fn from(owed: Owed) -> Self {
+        Self {
+            event_sequence: owed.event_sequence.to_string(),
+            event: owed.event,
+            cache: owed.cache,
+            attempts: owed.attempts,
+            age_seconds: owed.age.as_secs(),
+        }
+    }
+}
+
+impl std::fmt::Display for Debt {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let what = match (self.event, self.cache) {
+            (true, true) => "event and cache",
+            (true, false) => "the event",
+            (false, true) => "the cache",
+            (false, false) => "nothing",
+        };
+        let (sequence, tries, age) = (&self.event_sequence, self.attempts, self.age_seconds);
+        write!(f, "{what} of sequence {sequence}, for {age} s, {tries} tries by the sweep")
+    }
+}
+
+/// The proof in words; a word that this version does not know is shown as it is.
+#[must_use]
+pub fn proof(word: &str) -> &str {
+    match word {
+        "token" => "a session token",
+        "token:permission" => "a session token that may act for others",
+        "token:expired" => "a session token that had expired",
+        "producer" => "a trusted producer",
+        "producer:may-elevate" => "a trusted producer that may elevate",
+        "producer:beyond-its-list" => "a producer that may not vouch for this site or identity",
+        unknown => unknown,
+    }
+}

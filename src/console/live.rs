@@ -1,0 +1,262 @@
+//! The numbers of now and of the last minutes, taken every few seconds from the metrics, and sent to open pages.
+
+mod figures;
+mod history;
+
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Extension;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse as _, Response};
+use futures_util::{Stream, StreamExt as _, stream};
+use serde::Serialize;
+use time::OffsetDateTime;
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+use tracing::debug;
+use utoipa::ToSchema;
+
+use self::figures::Figures;
+use self::history::History;
+use super::failure::problem;
+use super::pages;
+use super::parts::Console;
+use crate::config::Broker;
+use crate::operations::{Dependency, Health};
+use crate::rabbitmq::address::Address;
+use crate::rabbitmq::management::Management;
+use crate::rabbitmq::topology::Names;
+use crate::telemetry::chain;
+use crate::wire::instant;
+
+/// Between two looks.
+const EVERY: Duration = Duration::from_secs(5);
+/// The management API is asked only while somebody looks, or did so lately.
+const LATELY: Duration = Duration::from_mins(1);
+/// A page that stays open connects anew after this, and proves itself again.
+const STREAM_LASTS: Duration = Duration::from_mins(15);
+
+/// What the worker is doing.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Overview {
+    /// When this was so; empty in the first moments.
+    pub(super) at: String,
+    /// Which version runs.
+    pub(super) version: &'static str,
+    /// Whether it takes requests.
+    pub(super) ready: bool,
+    /// Whether it was told to stop.
+    pub(super) draining: bool,
+    /// What it depends on.
+    pub(super) dependencies: Vec<Light>,
+    /// Of this worker, a second, over some seconds.
+    pub(super) rates: Rates,
+    /// Of the whole installation.
+    pub(super) queues: Vec<Depth>,
+    /// How long the requests that were decided lately had waited, on average; only with `auth.trust_broker_timestamps`.
+    pub(super) oldest_request_seconds: Option<f64>,
+    /// When the queue will be empty, if it goes on as in the last minute; absent if it does not shrink.
+    pub(super) drain_seconds: Option<f64>,
+    /// Of the whole installation.
+    pub(super) outbox: Outbox,
+    /// Of this worker.
+    pub(super) lanes: Lanes,
+    /// The last ten minutes, oldest first.
+    pub(super) history: Vec<Moment>,
+}
+
+/// Whether a dependency serves.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Light {
+    /// Which.
+    pub(super) name: String,
+    /// Whether it serves.
+    pub(super) up: bool,
+    /// Why not.
+    pub(super) reason: Option<String>,
+    /// Since when.
+    pub(super) since: String,
+}
+
+/// What is done in a second.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Rates {
+    /// Requests answered with a verdict.
+    pub(super) requests: f64,
+    /// Of these, joined.
+    pub(super) joined: f64,
+    /// Of these, rejected.
+    pub(super) rejected: f64,
+    /// Requests without proof.
+    pub(super) refused: f64,
+    /// Copies onto the retry ladder.
+    pub(super) retried: f64,
+    /// New dead letters.
+    pub(super) dead: f64,
+    /// Events confirmed.
+    pub(super) events: f64,
+}
+
+/// What lies in a queue.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Depth {
+    /// `requests`, `dead_letters` or `retry_…`.
+    pub(super) queue: String,
+    /// Messages that wait.
+    pub(super) ready: f64,
+    /// Messages taken and not settled; only with `broker.management_url`, and only of `requests`.
+    pub(super) unacknowledged: Option<u64>,
+}
+
+/// What is owed to the world.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Outbox {
+    /// Members with a debt.
+    pub(super) members: f64,
+    /// For how long the oldest has been owed.
+    pub(super) oldest_seconds: f64,
+}
+
+/// How much is done at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Lanes {
+    /// Lanes that consume.
+    pub(super) serving: f64,
+    /// Lanes that shall.
+    pub(super) wanted: f64,
+    /// Most requests in a batch.
+    pub(super) batch_limit: f64,
+    /// Deliveries in advance for each.
+    pub(super) prefetch: f64,
+    /// Deliveries taken and not settled.
+    pub(super) in_flight: f64,
+}
+
+/// One moment of the last minutes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Moment {
+    /// Requests answered, a second.
+    pub(super) requests: f64,
+    /// Requests that wait, the retry ladder included.
+    pub(super) waiting: f64,
+    /// Members owed to the world.
+    pub(super) owed: f64,
+}
+
+/// Where the numbers of now are had from.
+pub(super) struct Live {
+    newest: watch::Sender<Arc<Overview>>,
+    asked: Mutex<Option<Instant>>,
+    management: Option<Management>,
+    requests: String,
+}
+
+impl Live {
+    pub(super) fn new(broker: &Broker) -> Self {
+        let vhost = Address::parse(&broker.url).map(|address| address.vhost().to_owned()).unwrap_or_default();
+        let management = Management::new(&broker.management_url, &vhost, EVERY).unwrap_or_else(|error| {
+            debug!(error = chain(&error), "the console does without the management API");
+            None
+        });
+        let newest = watch::Sender::new(Arc::new(Overview::default()));
+        Self { newest, asked: Mutex::default(), management, requests: Names::new(&broker.prefix).requests() }
+    }
+
+    /// The newest numbers.
+    pub(super) fn now(&self) -> Arc<Overview> {
+        self.looked();
+        Arc::clone(&self.newest.borrow())
+    }
+
+    fn looked(&self) {
+        *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    async fn unacknowledged(&self) -> Option<u64> {
+        let asked = *self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.filter(|asked| asked.elapsed() < LATELY)?;
+        let queue = self.management.as_ref()?.queue(&self.requests).await;
+        queue
+            .inspect_err(|error| debug!(error = chain(error), "unacknowledged messages are not known"))
+            .ok()??
+            .messages_unacknowledged
+    }
+}
+
+/// Takes the numbers again and again, until `stop`.
+pub(super) async fn sample(console: Arc<Console>, stop: CancellationToken) {
+    let mut ticks = tokio::time::interval(EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut history = History::default();
+    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        console.health.show(&console.meters);
+        history.add(Instant::now(), Figures::read(&console.meters.render()));
+        let unacknowledged = console.live.unacknowledged().await;
+        let overview = Overview { dependencies: lights(&console.health), ..history.overview(unacknowledged) };
+        let (ready, report) = console.health.report();
+        let draining = report["draining"] == true;
+        let at = instant::text(OffsetDateTime::now_utc());
+        let version = env!("CARGO_PKG_VERSION");
+        console.live.newest.send_replace(Arc::new(Overview { at, version, ready, draining, ..overview }));
+    }
+}
+
+fn lights(health: &Health) -> Vec<Light> {
+    let (_, report) = health.report();
+    let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
+    let light = |dependency: Dependency| {
+        let state = &report["dependencies"][dependency.as_str()];
+        Light {
+            name: dependency.as_str().to_owned(),
+            up: state["up"] == true,
+            reason: text(&state["reason"]),
+            since: text(&state["since"]).unwrap_or_default(),
+        }
+    };
+    Dependency::ALL.into_iter().map(light).collect()
+}
+
+/// The part of the overview that changes, as HTML, whenever it does.
+pub(super) async fn stream(
+    State(console): State<Arc<Console>>,
+    Extension(stop): Extension<CancellationToken>,
+) -> Response {
+    let Ok(place) = Arc::clone(&console.streams).try_acquire_owned() else {
+        return problem(StatusCode::SERVICE_UNAVAILABLE, "busy", "too many live pages are open");
+    };
+    let ends = async move {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(STREAM_LASTS) => {}
+        }
+    };
+    let events = events(console).take_until(Box::pin(ends)).map(move |event| {
+        let _held = &place;
+        Ok::<_, Infallible>(event)
+    });
+    Sse::new(events).keep_alive(KeepAlive::default()).into_response()
+}
+
+fn events(console: Arc<Console>) -> impl Stream<Item = Event> {
+    let newest = console.live.newest.subscribe();
+    stream::unfold((console, newest), |(console, mut newest)| async move {
+        newest.changed().await.ok()?;
+        let overview = Arc::clone(&newest.borrow_and_update());
+        console.live.looked();
+        // The protocol has no word for a carriage return.
+        let html = pages::overview_now(&overview).into_string().replace('\r', " ");
+        Some((Event::default().event("overview").data(html), (console, newest)))
+    })
+}

@@ -1,0 +1,135 @@
+//! The last minutes, and what follows from them: rates, and when the queue will be empty.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::figures::{Figures, QUEUES};
+use super::{Depth, Lanes, Moment, Outbox, Overview, Rates};
+
+/// Ten minutes.
+const MOST: usize = 120;
+/// Rates are taken over this, so that one batch does not make them jump.
+const RATE: Duration = Duration::from_secs(14);
+/// Depths are known every ten seconds: a trend needs several of them.
+const TREND: Duration = Duration::from_secs(59);
+
+#[derive(Default)]
+pub(super) struct History {
+    figures: VecDeque<(Instant, Figures)>,
+    moments: VecDeque<Moment>,
+}
+
+impl History {
+    pub(super) fn add(&mut self, at: Instant, figures: Figures) {
+        self.figures.push_back((at, figures));
+        let moment = Moment { requests: self.rates().requests, waiting: figures.waiting(), owed: figures.owed };
+        self.moments.push_back(moment);
+        while self.figures.len() > MOST {
+            self.figures.pop_front();
+            self.moments.pop_front();
+        }
+    }
+
+    /// What the figures come to; what they do not tell is left as it is by default.
+    pub(super) fn overview(&self, unacknowledged: Option<u64>) -> Overview {
+        let Some((_, now)) = self.figures.back() else { return Overview::default() };
+        let depth = |(queue, ready): (&str, f64)| Depth {
+            queue: queue.to_owned(),
+            ready,
+            unacknowledged: unacknowledged.filter(|_| queue == "requests"),
+        };
+        Overview {
+            rates: self.rates(),
+            queues: QUEUES.into_iter().zip(now.queues).map(depth).collect(),
+            oldest_request_seconds: self.waited(),
+            drain_seconds: self.drains_in(),
+            outbox: Outbox { members: now.owed, oldest_seconds: now.owed_oldest },
+            lanes: Lanes {
+                serving: now.lanes,
+                wanted: now.lanes_wanted,
+                batch_limit: now.batch_limit,
+                prefetch: now.prefetch,
+                in_flight: now.in_flight,
+            },
+            history: self.moments.iter().copied().collect(),
+            ..Overview::default()
+        }
+    }
+
+    fn rates(&self) -> Rates {
+        let Some((seconds, then, now)) = self.since(RATE) else { return Rates::default() };
+        let rate = |of: fn(&Figures) -> f64| ((of(now) - of(then)) / seconds).max(0.0);
+        Rates {
+            requests: rate(|figures| figures.requests),
+            joined: rate(|figures| figures.joined),
+            rejected: rate(|figures| figures.rejected),
+            refused: rate(|figures| figures.refused),
+            retried: rate(|figures| figures.retried),
+            dead: rate(|figures| figures.dead),
+            events: rate(|figures| figures.events),
+        }
+    }
+
+    fn waited(&self) -> Option<f64> {
+        let (_, then, now) = self.since(RATE)?;
+        let count = now.waited_count - then.waited_count;
+        (count > 0.0).then(|| (now.waited_sum - then.waited_sum) / count)
+    }
+
+    fn drains_in(&self) -> Option<f64> {
+        let (seconds, then, now) = self.since(TREND)?;
+        let shrinks = (then.waiting() - now.waiting()) / seconds;
+        (shrinks > 0.0).then(|| now.waiting() / shrinks)
+    }
+
+    /// The newest figures, the newest that are so much older, or else the oldest, and the seconds between.
+    fn since(&self, least: Duration) -> Option<(f64, &Figures, &Figures)> {
+        let (now, newest) = self.figures.back()?;
+        let old = self.figures.iter().rev().find(|(at, _)| now.duration_since(*at) >= least);
+        let (then, figures) = old.or_else(|| self.figures.front())?;
+        let seconds = now.duration_since(*then).as_secs_f64();
+        (seconds > 0.0).then_some((seconds, figures, newest))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::Instant;
+
+    use super::{Figures, History, MOST};
+
+    fn figures(requests: f64, waiting: f64) -> Figures {
+        let mut figures = Figures { requests, ..Figures::default() };
+        figures.queues[0] = waiting;
+        figures
+    }
+
+    #[test]
+    fn rates_and_the_end_of_the_queue_follow_from_the_last_minute() {
+        let (mut history, start) = (History::default(), Instant::now());
+        for step in 0..13_u32 {
+            let done = f64::from(step) * 500.0;
+            history.add(start + Duration::from_secs(5) * step, figures(done, 12_000.0 - done));
+        }
+        let overview = history.overview(Some(3));
+        assert!((overview.rates.requests - 100.0).abs() < 1e-9, "{overview:?}");
+        assert!((overview.drain_seconds.unwrap() - 60.0).abs() < 1e-9, "{overview:?}");
+        assert_eq!((overview.queues[0].unacknowledged, overview.queues[1].unacknowledged), (Some(3), None));
+        assert_eq!(overview.oldest_request_seconds, None);
+    }
+
+    #[test]
+    fn a_queue_that_does_not_shrink_has_no_end_and_memory_has_one() {
+        let (mut history, start) = (History::default(), Instant::now());
+        assert_eq!(history.overview(None).drain_seconds, None);
+        for step in 0..1_000_u32 {
+            history.add(start + Duration::from_secs(5) * step, figures(0.0, f64::from(step)));
+        }
+        let overview = history.overview(None);
+        assert_eq!((overview.drain_seconds, overview.history.len()), (None, MOST));
+    }
+}

@@ -1,0 +1,80 @@
+//! The pages: HTML made here, one stylesheet, one script for what is live. They work without the script, and ask nobody else.
+
+mod chart;
+mod layout;
+mod letters;
+mod login;
+mod overview;
+mod records;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use maud::html;
+
+use self::layout::page;
+pub(super) use self::overview::now as overview_now;
+use super::failure::Failure;
+use super::parts::Console;
+use crate::config::ConsoleRole;
+
+/// A page or, if it cannot be made, a page that says why.
+type Page = Result<Response, Sorry>;
+
+/// Why a page cannot be made.
+struct Sorry(Failure);
+
+impl IntoResponse for Sorry {
+    fn into_response(self) -> Response {
+        message(self.0.status(), self.0.message())
+    }
+}
+
+impl From<Failure> for Sorry {
+    fn from(failure: Failure) -> Self {
+        Self(failure)
+    }
+}
+
+/// What whoever has no session yet needs to begin one.
+pub(super) fn open() -> Router<Arc<Console>> {
+    let asset =
+        |kind: &'static str, text: &'static str| get(move || async move { ([(header::CONTENT_TYPE, kind)], text) });
+    Router::new()
+        .route("/login", get(login::show).post(login::begin))
+        .route("/assets/console.css", asset("text/css; charset=utf-8", include_str!("assets/console.css")))
+        .route("/assets/console.js", asset("text/javascript; charset=utf-8", include_str!("assets/console.js")))
+        .route("/assets/icon.svg", asset("image/svg+xml", include_str!("assets/icon.svg")))
+}
+
+/// The pages that need this role and no more.
+pub(super) fn routes(role: ConsoleRole) -> Router<Arc<Console>> {
+    match role {
+        ConsoleRole::Viewer => Router::new()
+            .route("/", get(overview::show))
+            .route("/requests", get(records::search))
+            .route("/requests/{id}", get(records::explain))
+            .route("/members/{site}/{member}", get(records::timeline))
+            .route("/dead-letters", get(letters::list))
+            .route("/dead-letters/{id}", get(letters::show))
+            .route("/logout", post(login::end)),
+        ConsoleRole::Operator => Router::new().route("/dead-letters/reading", post(letters::read)),
+        ConsoleRole::Admin => Router::new()
+            .route("/dead-letters/{id}/unmask", post(letters::unmask))
+            .route("/actions", get(records::actions)),
+    }
+}
+
+/// A page that says one thing.
+pub(super) fn message(status: StatusCode, text: &str) -> Response {
+    let title = status.canonical_reason().unwrap_or("Not possible");
+    let body = html! {
+        h1 { (title) }
+        p { (text) }
+        p { a href="/" { "To the overview" } }
+    };
+    (status, page(title, None, &body)).into_response()
+}

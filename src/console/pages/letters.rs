@@ -1,0 +1,183 @@
+//! The dead letters: what the last reading found, and one of them.
+
+use std::sync::Arc;
+
+use axum::extract::{Form, Path, Query, State};
+use axum::response::{IntoResponse as _, Redirect};
+use axum::{Extension, response::Response};
+use maud::{Markup, html};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::Page;
+use super::chart::number;
+use super::layout::{encoded, id, link, page};
+use crate::config::ConsoleRole;
+use crate::console::access::Operator;
+use crate::console::letters::{Line, Snapshot};
+use crate::console::parts::Console;
+
+/// Which of them are listed.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Only {
+    reason: Option<String>,
+    text: Option<String>,
+}
+
+/// Why somebody wants to see what is masked.
+#[derive(Debug, Deserialize)]
+pub(super) struct Why {
+    reason: String,
+}
+
+/// The list.
+pub(super) async fn list(
+    State(console): State<Arc<Console>>,
+    Extension(operator): Extension<Operator>,
+    Query(only): Query<Only>,
+) -> Response {
+    let seen = console.letters.seen();
+    let body = html! {
+        h1 { "Dead letters" }
+        p { strong { (number(console.dead_letters_waiting())) } " lie in the queue, as last counted." }
+        @if operator.role >= ConsoleRole::Operator {
+            form method="post" action="/dead-letters/reading" {
+                button { "Read them" }
+                " Each goes back to its place; meanwhile no command sees them."
+            }
+        }
+        @if let Some(seen) = &seen {
+            (groups(seen))
+            (lines(seen, &only))
+        } @else { p { "Nobody has had them read since this worker started." } }
+    };
+    page("Dead letters", Some(&operator), &body).into_response()
+}
+
+/// Has them read.
+pub(super) async fn read(State(console): State<Arc<Console>>, Extension(operator): Extension<Operator>) -> Page {
+    console.read_letters(&operator).await?;
+    Ok(Redirect::to("/dead-letters").into_response())
+}
+
+/// One of them, masked.
+pub(super) async fn show(
+    State(console): State<Arc<Console>>,
+    Extension(operator): Extension<Operator>,
+    Path(letter): Path<String>,
+) -> Page {
+    let whole = console.letter(&letter)?;
+    let body = html! {
+        h1 { "Dead letter " (id(&letter)) }
+        p class="note" { "Tokens and personal data are masked." }
+        (shown(&whole))
+        @if operator.role >= ConsoleRole::Admin {
+            form method="post" action=(format!("{}/unmask", link("/dead-letters", &letter))) {
+                label { "Why you need to see what is masked" input name="reason" required maxlength="500" autocomplete="off"; }
+                button { "Show personal data" }
+                " It is recorded that you did. Tokens stay masked."
+            }
+        }
+    };
+    Ok(page("Dead letter", Some(&operator), &body).into_response())
+}
+
+/// The same with personal data, once it is recorded who looks, and why.
+pub(super) async fn unmask(
+    State(console): State<Arc<Console>>,
+    Extension(operator): Extension<Operator>,
+    Path(letter): Path<String>,
+    Form(Why { reason }): Form<Why>,
+) -> Page {
+    let whole = console.unmask(&operator, &letter, &reason).await?;
+    let body = html! {
+        h1 { "Dead letter " (id(&letter)) }
+        p class="state bad" { "Personal data is shown. This was recorded." }
+        (shown(&whole))
+    };
+    Ok(page("Dead letter", Some(&operator), &body).into_response())
+}
+
+fn groups(seen: &Snapshot) -> Markup {
+    html! {
+        h2 { "By reason and error" }
+        p class="note" { (seen.total) " were read at " time { (seen.read_at()) } "." }
+        div class="wide" tabindex="0" role="region" aria-label="Groups" {
+            table {
+                thead { tr { @for name in ["Count", "Reason", "Error", "First", "Last"] { th scope="col" { (name) } } } }
+                tbody {
+                    @for group in &seen.groups {
+                        tr {
+                            td { (group.count) }
+                            td { a href=(format!("/dead-letters?reason={}", encoded(&group.reason))) { (group.reason) } }
+                            td { (group.error) }
+                            td { time { (group.first_seen.as_deref().unwrap_or("-")) } }
+                            td { time { (group.last_seen.as_deref().unwrap_or("-")) } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn lines(seen: &Snapshot, only: &Only) -> Markup {
+    let reason = only.reason.as_deref().filter(|reason| !reason.is_empty());
+    let text = only.text.as_deref().map(str::trim).unwrap_or_default();
+    let fits = |line: &&Line| reason.is_none_or(|reason| line.reason == reason) && holds(line, text);
+    let found: Vec<&Line> = seen.letters.iter().filter(fits).collect();
+    html! {
+        h2 { "The oldest" }
+        form method="get" action="/dead-letters" class="search" {
+            label { "Reason" input name="reason" value=[reason] autocomplete="off"; }
+            label { "Holds" input name="text" value=(text) placeholder="request id, error, pointer" autocomplete="off"; }
+            button { "Filter" }
+        }
+        p class="note" { (found.len()) " of " (seen.letters.len()) " that are kept." }
+        div class="wide" tabindex="0" role="region" aria-label="Dead letters" {
+            table {
+                thead { tr {
+                    @for name in ["Letter", "Request", "Reason", "Error", "Pointer", "Attempts", "First seen"] {
+                        th scope="col" { (name) }
+                    }
+                } }
+                tbody { @for line in found { (row(line)) } }
+            }
+        }
+    }
+}
+
+fn holds(line: &Line, text: &str) -> bool {
+    let fields = [line.request_id.as_deref(), Some(&line.error), line.pointer.as_deref(), Some(&line.id)];
+    text.is_empty() || fields.into_iter().flatten().any(|field| field.contains(text))
+}
+
+fn row(line: &Line) -> Markup {
+    html! {
+        tr {
+            td { a href=(link("/dead-letters", &line.id)) { (id(&line.id)) } }
+            td { @if let Some(request) = &line.request_id { (id(request)) } }
+            td { (line.reason) }
+            td { (line.error) }
+            td { (line.pointer.as_deref().unwrap_or_default()) }
+            td { @if let Some(attempts) = line.attempts { (attempts) } }
+            td { time { (line.first_seen.as_deref().unwrap_or("-")) } }
+        }
+    }
+}
+
+/// Headers and properties below each other, the body as it stands.
+fn shown(whole: &Value) -> Markup {
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
+    let pairs = whole.as_object().into_iter().flatten().filter(|(name, _)| *name != "body");
+    let (sections, plain): (Vec<_>, Vec<_>) = pairs.partition(|(_, value)| value.is_object());
+    html! {
+        dl { @for (name, value) in plain { div { dt { (name) } dd { (text(value)) } } } }
+        @for (title, section) in sections {
+            h2 { (title) }
+            dl { @for (name, value) in section.as_object().into_iter().flatten() { div { dt { (name) } dd { (text(value)) } } } }
+        }
+        h2 { "body" }
+        pre tabindex="0" { (whole["body"].as_str().unwrap_or("(masked, or no text)")) }
+    }
+}

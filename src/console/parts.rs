@@ -1,0 +1,66 @@
+//! What the console is made of. Separate from its routes, because the worker is put together elsewhere.
+
+use tokio::sync::{Mutex, Semaphore};
+
+use super::access::Access;
+use super::guard::AT_ONCE;
+use super::letters::Letters;
+use super::live::Live;
+use super::store::Store;
+use crate::cache::Profiles;
+use crate::config::{Config, Http};
+use crate::operations::{Health, Meters};
+use crate::postgres::Session;
+
+/// Live pages that are open at a time.
+const STREAMS: usize = 32;
+
+/// What the console needs.
+pub struct Parts<'a> {
+    /// The configuration.
+    pub config: &'a Config,
+    /// The state of the dependencies.
+    pub health: Health,
+    /// The metrics.
+    pub meters: Meters,
+    /// Two sessions with the database of its own.
+    pub sessions: [Session; 2],
+    /// A connection to the cache of its own.
+    pub profiles: Profiles,
+}
+
+/// The console of one worker.
+pub struct Console {
+    pub(super) http: Http,
+    pub(super) access: Access,
+    pub(super) health: Health,
+    pub(super) meters: Meters,
+    pub(super) store: Store,
+    pub(super) profiles: Mutex<Profiles>,
+    pub(super) letters: Letters,
+    pub(super) live: Live,
+    /// Calls that may be worked on.
+    pub(super) turns: Semaphore,
+    /// Live pages that may be open.
+    pub(super) streams: std::sync::Arc<Semaphore>,
+}
+
+impl Console {
+    /// Puts it together. Connects to nothing.
+    #[must_use]
+    pub fn new(parts: Parts<'_>) -> Self {
+        let Parts { config, health, meters, sessions, profiles } = parts;
+        Self {
+            access: Access::new(&config.http),
+            http: config.http.clone(),
+            health,
+            meters,
+            store: Store::new(sessions),
+            profiles: Mutex::new(profiles),
+            letters: Letters::new(&config.broker),
+            live: Live::new(&config.broker),
+            turns: Semaphore::new(AT_ONCE),
+            streams: std::sync::Arc::new(Semaphore::new(STREAMS)),
+        }
+    }
+}

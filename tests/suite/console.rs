@@ -1,0 +1,76 @@
+//! The console of a running worker, as scripts and browsers meet it.
+
+mod access;
+mod letters;
+mod records;
+
+use reqwest::StatusCode;
+
+use crate::support::{Caller, Installation, PATIENCE, ask_for_tokens, eventually};
+
+#[tokio::test]
+async fn the_overview_tells_what_the_worker_does_and_stays_live() {
+    let mut installation = Installation::with(ask_for_tokens).await;
+    installation.config.broker.management_url = installation.vhost().management_url.clone().into();
+    let worker = installation.start().await;
+    let viewer = Caller::of(&worker).bearing("viewer");
+    let overview = eventually("the overview knows the queues", PATIENCE, async || {
+        let overview = viewer.get("/api/v1/overview").await.json();
+        let known = overview["queues"][0]["unacknowledged"].is_u64();
+        if overview["ready"] == true && known { Ok(overview) } else { Err(overview) }
+    })
+    .await;
+    assert_eq!(overview["queues"][0]["queue"], "requests", "{overview}");
+    assert_eq!(overview["lanes"]["wanted"], 2.0, "{overview}");
+    assert_eq!(overview["dependencies"].as_array().unwrap().len(), 6, "{overview}");
+    let page = viewer.get("/").await;
+    assert_eq!(page.status, StatusCode::OK);
+    for part in ["Requests are taken", "broker_consuming", "dead letters", "<svg", "data-live=\"/live\""] {
+        assert!(page.text.contains(part), "{part} is not in {}", page.text);
+    }
+    assert_eq!(Caller::of(&worker).get("/live").await.status, StatusCode::UNAUTHORIZED);
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let mut live = client.get(format!("http://{}/live", viewer.server())).bearer_auth("viewer").send().await.unwrap();
+    assert_eq!(live.headers()["content-type"], "text/event-stream");
+    let first = tokio::time::timeout(PATIENCE, live.chunk()).await.expect("an update comes").unwrap().unwrap();
+    assert!(String::from_utf8_lossy(&first).contains("event: overview"), "{first:?}");
+    // An open page keeps nobody from stopping.
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn every_answer_forbids_what_no_browser_is_to_do() {
+    let installation = Installation::with(ask_for_tokens).await;
+    let worker = installation.start().await;
+    for (path, token) in
+        [("/", "viewer"), ("/login", ""), ("/api/v1/overview", ""), ("/nowhere", "viewer"), ("/livez", "")]
+    {
+        let answer = Caller::of(&worker).bearing(token).get(path).await;
+        let policy = answer.header("content-security-policy");
+        assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{path}: {policy}");
+        assert!(policy.contains("frame-ancestors 'none'") && policy.contains("form-action 'self'"), "{path}: {policy}");
+        for (header, value) in
+            [("x-content-type-options", "nosniff"), ("referrer-policy", "no-referrer"), ("cache-control", "no-store")]
+        {
+            assert_eq!(answer.header(header), value, "{path}");
+        }
+    }
+    for asset in ["console.css", "console.js", "icon.svg"] {
+        let answer = Caller::of(&worker).get(&format!("/assets/{asset}")).await;
+        assert_eq!(answer.status, StatusCode::OK);
+        let of_elsewhere = answer.text.replace("http://www.w3.org/2000/svg", "");
+        assert!(!of_elsewhere.contains("://") && !of_elsewhere.contains("@import"), "{asset} asks elsewhere");
+    }
+    worker.stop().await;
+}
+
+#[test]
+fn the_document_of_the_api_is_what_stands_in_docs() {
+    let served = join_community::console::document();
+    let kept = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/openapi.json")).unwrap_or_default();
+    if served != kept {
+        let place = std::env::temp_dir().join("join-community-openapi.json");
+        std::fs::write(&place, &served).unwrap();
+        panic!("docs/openapi.json is not what the console serves; that lies in {}", place.display());
+    }
+}

@@ -1,0 +1,160 @@
+//! What is on record, as the console finds it.
+
+use reqwest::StatusCode;
+use secrecy::ExposeSecret as _;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::support::{Caller, Installation, JOINABLE, MemberSpec, Message, ask_for_tokens};
+
+#[tokio::test]
+async fn a_request_is_found_by_id_member_verdict_and_time_and_explained() {
+    let installation = Installation::with(ask_for_tokens).await;
+    let worker = installation.start().await;
+    let (mut producer, site) = (installation.producer().await, Uuid::new_v4());
+    let member = installation.member(site, JOINABLE).await;
+    let blocked = installation.member(site, MemberSpec { status: "BLOCKED", ..JOINABLE }).await;
+    let (joined, rejected) = (Message::join(site, member), Message::join(site, blocked).id("a/b?c#d"));
+    assert_eq!(producer.ask(&joined).await.status, 200);
+    assert_eq!(producer.ask(&rejected).await.status, 428);
+    installation.outbox_is_empty().await;
+
+    let viewer = Caller::of(&worker).bearing("viewer");
+    let ids = async |query: &str| {
+        let found = viewer.get(&format!("/api/v1/requests?{query}")).await;
+        assert_eq!(found.status, StatusCode::OK, "{query}: {found:?}");
+        let found = found.json();
+        let ids = found["requests"].as_array().unwrap().iter().map(|request| request["requestId"].clone());
+        ids.map(|id| id.as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let (one, other) = (joined.request_id().to_owned(), "a/b?c#d".to_owned());
+    let both = ids(&format!("site={site}")).await;
+    assert!(both.len() == 2 && both.contains(&one) && both.contains(&other), "{both:?}");
+    for (query, expected) in [
+        (format!("id={one}"), Some(&one)),
+        (format!("id={one}&site={}", Uuid::new_v4()), None),
+        (format!("site={site}&member={member}"), Some(&one)),
+        (format!("site={site}&verdict=joined"), Some(&one)),
+        (format!("site={site}&verdict=BLOCKED&member={blocked}"), Some(&other)),
+        (format!("site={site}&verdict=COMMUNITY_JOIN_IMPOSSIBLE&since=2026-01-01T00:00:00Z"), Some(&other)),
+        (format!("site={site}&until=2026-01-01T00:00:00Z"), None),
+    ] {
+        assert_eq!(ids(&query).await, expected.into_iter().cloned().collect::<Vec<_>>(), "{query}");
+    }
+    for wrong in ["", "member=7", "site=7", "id=%20%7f", "site=7d368843-6f0c-4037-8d0e-b7e36a8a0c32&since=soon"] {
+        let refused = viewer.get(&format!("/api/v1/requests?{wrong}")).await;
+        assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{wrong}");
+    }
+    let explained = viewer.get("/api/v1/requests/a%2Fb%3Fc%23d").await.json();
+    assert_eq!((&explained[0]["status"], &explained[0]["reason"]), (&428.into(), &"BLOCKED".into()));
+    assert_eq!(viewer.get("/api/v1/requests/unheard-of").await.status, StatusCode::NOT_FOUND);
+    let page = viewer.get("/requests/a%2Fb%3Fc%23d").await;
+    assert!(page.text.contains("rejected (428) COMMUNITY_JOIN_IMPOSSIBLE, BLOCKED"), "{}", page.text);
+    let page = viewer.get(&format!("/requests?site={site}")).await;
+    assert!(page.text.contains("href=\"/requests/a%2Fb%3Fc%23d\""), "{}", page.text);
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_search_goes_on_where_it_ended_and_misses_none() {
+    let installation = Installation::with(ask_for_tokens).await;
+    let worker = installation.start().await;
+    let (mut producer, site) = (installation.producer().await, Uuid::new_v4());
+    let mut sent = Vec::new();
+    for member in installation.members(site, JOINABLE, 7).await {
+        let request = Message::join(site, member);
+        assert_eq!(producer.ask(&request).await.status, 200);
+        sent.push(request.request_id().to_owned());
+    }
+    // Newest first: their ids are in the order of time.
+    sent.reverse();
+    let viewer = Caller::of(&worker).bearing("viewer");
+    let (mut found, mut cursor) = (Vec::new(), String::new());
+    for _ in 0..4 {
+        let answer = viewer.get(&format!("/api/v1/requests?site={site}&limit=2{cursor}")).await.json();
+        let ids = answer["requests"].as_array().unwrap().iter().map(|request| request["requestId"].clone());
+        found.extend(ids.map(|id| id.as_str().unwrap().to_owned()));
+        let Some(next) = answer["next"].as_str() else { break };
+        cursor = format!("&cursor={}", next.replace(' ', "%20"));
+    }
+    assert_eq!(found, sent);
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_timeline_shows_verdict_record_event_and_cache_and_nothing_personal() {
+    let installation = Installation::with(ask_for_tokens).await;
+    let worker = installation.start().await;
+    let (mut producer, site) = (installation.producer().await, Uuid::new_v4());
+    let member = installation.member(site, JOINABLE).await;
+    for _ in 0..2 {
+        assert_eq!(producer.ask(&Message::join(site, member)).await.status, 200);
+    }
+    installation.outbox_is_empty().await;
+    let viewer = Caller::of(&worker).bearing("viewer");
+    let timeline = viewer.get(&format!("/api/v1/members/{site}/{member}/timeline")).await.json();
+    assert_eq!(timeline["record"]["privacyStatus"], "PUBLIC", "{timeline}");
+    assert_eq!(timeline["record"]["eventSequence"], "17", "{timeline}");
+    assert_eq!((&timeline["cache"]["holds"], &timeline["cache"]["eventSequence"]), (&"profile".into(), &"17".into()));
+    assert!(timeline["owed"].is_null() && timeline["complete"] == true, "{timeline}");
+    let mut steps: Vec<_> =
+        timeline["steps"].as_array().unwrap().iter().map(|step| step["what"].as_str().unwrap()).collect();
+    steps.sort_unstable();
+    assert_eq!(steps, ["decided", "decided", "event", "received", "received"], "{timeline}");
+    let page = viewer.get(&format!("/members/{site}/{member}")).await;
+    assert!(
+        page.text.contains("already_joined (200)") && page.text.contains("profile at sequence 17"),
+        "{}",
+        page.text
+    );
+    for personal in ["jane@example.com", "555", "Jane"] {
+        assert!(!page.text.contains(personal) && !timeline.to_string().contains(personal), "{personal} is shown");
+    }
+    let nobody = viewer.get(&format!("/api/v1/members/{site}/{}/timeline", Uuid::new_v4())).await.json();
+    assert!(nobody["record"].is_null() && nobody["cache"]["holds"] == "nothing", "{nobody}");
+    worker.stop().await;
+}
+
+/// What the program says as JSON, run as a person runs it.
+async fn said(installation: &Installation, arguments: &[&str]) -> Value {
+    let config = &installation.config;
+    let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_join-community"))
+        .args(arguments)
+        .args(["--output", "json"])
+        .env("JOIN_COMMUNITY__DATABASE__URL", config.database.url.expose_secret())
+        .env("JOIN_COMMUNITY__CACHE__URL", config.cache.url.expose_secret())
+        .env("JOIN_COMMUNITY__CACHE__PREFIX", &config.cache.prefix)
+        .output()
+        .await
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text} {:?}", output.stderr))
+}
+
+#[tokio::test]
+async fn the_command_line_says_what_the_api_says() {
+    let installation = Installation::with(ask_for_tokens).await;
+    let worker = installation.start().await;
+    let (mut producer, site) = (installation.producer().await, Uuid::new_v4());
+    let member = installation.member(site, JOINABLE).await;
+    let request = Message::join(site, member);
+    assert_eq!(producer.ask(&request).await.status, 200);
+    installation.outbox_is_empty().await;
+    Caller::of(&worker).submit("/login", "token=viewer").await;
+    let admin = Caller::of(&worker).bearing("admin");
+    let (site, member, id) = (site.to_string(), member.to_string(), request.request_id());
+    for (arguments, path) in [
+        (&["explain", id][..], format!("/api/v1/requests/{id}")),
+        (&["requests", "search", "--site", &site], format!("/api/v1/requests?site={site}")),
+        (&["members", "timeline", &site, &member], format!("/api/v1/members/{site}/{member}/timeline")),
+        (&["actions"], "/api/v1/actions".to_owned()),
+    ] {
+        let answer = admin.get(&path).await.json();
+        assert_eq!(said(&installation, arguments).await, answer, "{arguments:?}");
+        assert!(answer.to_string().len() > 100, "{answer}");
+    }
+    let made = said(&installation, &["token", "console", "--name", "ana", "--role", "viewer"]).await;
+    let token = made["token"].as_str().unwrap();
+    assert_eq!(made["sha256"], join_community::console::digest_of(token));
+    worker.stop().await;
+}
