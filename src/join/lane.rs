@@ -14,7 +14,7 @@ pub use super::settle::Gone;
 use super::settle::Settle;
 use crate::operations::{Dependency, Laps, Step};
 use crate::postgres::{Session, StoreError};
-use crate::rabbitmq::consumer::{Deliveries, Tag};
+use crate::rabbitmq::consumer::{Deliveries, Source, Tag};
 use crate::retry::Pauses;
 use crate::telemetry::chain;
 use crate::wire::Incoming;
@@ -71,8 +71,8 @@ impl Lane {
         let mut pauses = Pauses::up_to(self.desk.outage.max_pause);
         while stop.run_until_cancelled(self.until_ready()).await.is_some() {
             let desk = Arc::clone(&self.desk);
-            let (queue, prefetch) = (desk.names.requests(), if careful { 1 } else { self.prefetch });
-            let deliveries = Deliveries::open(connection, &queue, prefetch, desk.broker_timeout).await?;
+            let requests = Source { queue: desk.names.requests(), prefetch: if careful { 1 } else { self.prefetch } };
+            let deliveries = Deliveries::open(connection, &[requests], desk.broker_timeout).await?;
             desk.health.up(Dependency::Consuming);
             match self.serve(deliveries, careful, stop).await? {
                 Pause::Stop => break,

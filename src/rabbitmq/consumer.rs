@@ -1,8 +1,10 @@
 //! One lane's channel on the consuming connection: deliveries in, settlements out.
 
+use std::future::poll_fn;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures_util::{FutureExt, StreamExt};
+use futures_util::StreamExt;
 use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions};
 use lapin::types::{FieldTable, ShortString};
 use lapin::{Channel, Connection, Consumer};
@@ -14,11 +16,24 @@ use crate::wire::Incoming;
 /// A delivery's number on its channel; means nothing on any other.
 pub type Tag = u64;
 
-/// The deliveries of one channel.
+/// A queue that is consumed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// Its full name.
+    pub queue: String,
+    /// Deliveries of it that the broker hands over in advance.
+    pub prefetch: u16,
+}
+
+/// The deliveries of one channel, from one queue or several.
 pub struct Deliveries {
     channel: Channel,
-    consumer: Consumer,
-    /// The stream has told its end, which it does once: whoever asks again waits for ever.
+    /// Those that have not told their end, which each does once: whoever asks again waits for ever. In the order in which
+    /// they are served.
+    consumers: Vec<Consumer>,
+    /// We asked for the end: the others still have something.
+    cancelled: bool,
+    /// The broker ended one of them.
     ended: bool,
 }
 
@@ -27,50 +42,52 @@ pub struct Deliveries {
 pub struct Settlements(Channel);
 
 impl Deliveries {
-    /// Opens a channel and consumes.
+    /// Opens a channel and consumes. What comes first among the sources is served first.
     ///
     /// # Errors
     /// If the broker refuses, or does not answer.
-    pub async fn open(connection: &Connection, queue: &str, prefetch: u16, limit: Duration) -> Result<Self, CallError> {
-        within(limit, Self::consume(connection, queue, prefetch)).await
+    pub async fn open(connection: &Connection, sources: &[Source], limit: Duration) -> Result<Self, CallError> {
+        within(limit, Self::consume(connection, sources)).await
     }
 
-    async fn consume(connection: &Connection, queue: &str, prefetch: u16) -> Result<Self, lapin::Error> {
+    async fn consume(connection: &Connection, sources: &[Source]) -> Result<Self, lapin::Error> {
         let channel = connection.create_channel().await?;
-        // Before consuming: nothing else bounds what the broker sends and `lapin` buffers.
-        channel.basic_qos(prefetch, BasicQosOptions::default()).await?;
-        let queue = ShortString::try_new(queue.to_owned()).unwrap_or_default();
-        let options = BasicConsumeOptions::default();
-        let consumer = channel.basic_consume(queue, "".into(), options, FieldTable::default()).await?;
-        Ok(Self { channel, consumer, ended: false })
+        let mut consumers = Vec::with_capacity(sources.len());
+        for Source { queue, prefetch } in sources {
+            // Before consuming, and for each consumer: nothing else bounds what the broker sends and `lapin` buffers.
+            channel.basic_qos(*prefetch, BasicQosOptions::default()).await?;
+            let queue = ShortString::try_new(queue.clone()).unwrap_or_default();
+            let options = BasicConsumeOptions::default();
+            consumers.push(channel.basic_consume(queue, "".into(), options, FieldTable::default()).await?);
+        }
+        Ok(Self { channel, consumers, cancelled: false, ended: false })
     }
 
     /// Waits for a delivery, then takes what is ready beside it, up to `most`. No timer: an idle queue gives batches of
-    /// one at the lowest latency, a backlog full ones.
+    /// one at the lowest latency, a backlog full ones. Safe to be dropped.
     ///
-    /// `None` once the channel is gone or the broker cancelled the consumer: both end the stream, with or without an
-    /// error before.
+    /// `None` once the channel is gone or the broker cancelled a consumer: both end its stream, with or without an error
+    /// before.
     pub async fn next_batch(&mut self, most: usize) -> Option<Vec<(Tag, Incoming)>> {
-        if self.ended {
-            return None;
-        }
-        let Some(Ok(first)) = self.consumer.next().await else {
-            self.ended = true;
-            return None;
-        };
-        let mut batch = vec![(first.delivery_tag, incoming(first))];
-        while batch.len() < most {
-            match self.consumer.next().now_or_never() {
-                Some(Some(Ok(delivery))) => batch.push((delivery.delivery_tag, incoming(delivery))),
-                Some(Some(Err(_)) | None) => {
+        let mut batch = Vec::new();
+        poll_fn(|context| self.poll_batch(context, most, &mut batch)).await;
+        (!batch.is_empty()).then_some(batch)
+    }
+
+    fn poll_batch(&mut self, context: &mut Context<'_>, most: usize, batch: &mut Vec<(Tag, Incoming)>) -> Poll<()> {
+        let mut place = 0;
+        while place < self.consumers.len() && batch.len() < most && !self.ended {
+            match self.consumers[place].poll_next_unpin(context) {
+                Poll::Ready(Some(Ok(delivery))) => batch.push((delivery.delivery_tag, incoming(delivery))),
+                Poll::Ready(Some(Err(_)) | None) => {
                     // Told by the next call, after this batch.
-                    self.ended = true;
-                    break;
+                    drop(self.consumers.remove(place));
+                    self.ended = !self.cancelled || self.consumers.is_empty();
                 }
-                None => break,
+                Poll::Pending => place += 1,
             }
         }
-        Some(batch)
+        if batch.is_empty() && !self.ended { Poll::Pending } else { Poll::Ready(()) }
     }
 
     /// The other half: settles what came.
@@ -84,8 +101,15 @@ impl Deliveries {
     /// # Errors
     /// If the channel is gone already, or the broker does not answer.
     pub async fn cancel(&mut self, limit: Duration) -> Result<(), CallError> {
-        let tag = self.consumer.tag();
-        within(limit, self.channel.basic_cancel(tag, BasicCancelOptions::default())).await
+        self.cancelled = true;
+        within(limit, self.stop_consuming()).await
+    }
+
+    async fn stop_consuming(&self) -> Result<(), lapin::Error> {
+        for consumer in &self.consumers {
+            self.channel.basic_cancel(consumer.tag(), BasicCancelOptions::default()).await?;
+        }
+        Ok(())
     }
 
     /// Stops consuming and closes the channel with the handshake: acks written are taken, the rest goes back.
@@ -94,8 +118,7 @@ impl Deliveries {
     /// If the channel is gone already, or the broker does not answer.
     pub async fn close(self, limit: Duration) -> Result<(), CallError> {
         within(limit, async {
-            let tag = self.consumer.tag();
-            self.channel.basic_cancel(tag, BasicCancelOptions::default()).await?;
+            self.stop_consuming().await?;
             self.channel.close(200, "done".into()).await
         })
         .await

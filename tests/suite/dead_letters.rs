@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::Output;
 
 use join_community::rabbitmq::connect::connect;
-use join_community::rabbitmq::consumer::Deliveries;
+use join_community::rabbitmq::consumer::{Deliveries, Source};
 use join_community::rabbitmq::dead_letters::DeadLetters;
 use lapin::options::{BasicGetOptions, BasicNackOptions};
 use lapin::types::AMQPValue;
@@ -201,7 +201,8 @@ async fn what_cannot_be_copied_is_a_dead_letter_as_it_came() {
     producer.send(&request).await;
     let broker = &installation.config.broker;
     let connection = connect(&broker.url, "test", broker).await.unwrap();
-    let mut deliveries = Deliveries::open(&connection, "join-community.requests", 1, PATIENCE).await.unwrap();
+    let requests = Source { queue: "join-community.requests".to_owned(), prefetch: 1 };
+    let mut deliveries = Deliveries::open(&connection, &[requests], PATIENCE).await.unwrap();
     let (tag, _) = deliveries.next_batch(1).await.unwrap().remove(0);
     deliveries.settlements().reject(tag).await.unwrap();
     let [letter] = installation.dead_letters(1).await.try_into().unwrap();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use join_community::operations::Dependency;
 use join_community::rabbitmq::connect::connect;
-use join_community::rabbitmq::consumer::Deliveries;
+use join_community::rabbitmq::consumer::{Deliveries, Source};
 use join_community::rabbitmq::topology::{self, Names};
 use lapin::options::{BasicGetOptions, BasicNackOptions, QueueDeleteOptions};
 use uuid::Uuid;
@@ -12,6 +12,10 @@ use uuid::Uuid;
 use crate::support::{Installation, JOINABLE, Message};
 
 const REQUESTS: &str = "join-community.requests";
+
+fn requests() -> Source {
+    Source { queue: REQUESTS.to_owned(), prefetch: 10 }
+}
 
 #[tokio::test]
 async fn a_queue_that_was_deleted_under_the_worker_is_made_anew_and_consumed() {
@@ -53,7 +57,7 @@ async fn an_ack_on_a_channel_that_is_gone_is_an_error_and_the_delivery_comes_aga
     let crowd = installation.crowd_at_the_door(&producer, 1).await;
     let broker = &installation.config.broker;
     let connection = connect(&broker.url, "test", broker).await.unwrap();
-    let mut deliveries = Deliveries::open(&connection, REQUESTS, 10, LIMIT).await.unwrap();
+    let mut deliveries = Deliveries::open(&connection, &[requests()], LIMIT).await.unwrap();
     let batch = deliveries.next_batch(10).await.expect("a delivery");
     let settlements = deliveries.settlements();
     assert!(settlements.are_possible());
@@ -61,7 +65,7 @@ async fn an_ack_on_a_channel_that_is_gone_is_an_error_and_the_delivery_comes_aga
     assert!(!settlements.are_possible());
     assert!(settlements.ack(batch[0].0, false).await.is_err(), "it was not acknowledged, and nobody was told");
     assert!(settlements.give_back(batch[0].0).await.is_err());
-    let mut deliveries = Deliveries::open(&connection, REQUESTS, 10, LIMIT).await.unwrap();
+    let mut deliveries = Deliveries::open(&connection, &[requests()], LIMIT).await.unwrap();
     let again = deliveries.next_batch(10).await.expect("the delivery again");
     assert_eq!(again[0].1.message_id.as_deref(), Some(crowd.requests[0].request_id()));
     assert!(again[0].1.redelivered);
