@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -48,6 +47,10 @@ pub struct Parts {
     pub leeway: Duration,
 }
 
+/// So many changes may find no room at the same moment, whatever room there is for them: batches of all lanes. Only their keys
+/// are held.
+const LEFT_OUT_AT_ONCE: usize = 16 * 1024;
+
 /// The announcing half, running.
 pub struct Announcer {
     hand_over: HandOver,
@@ -76,10 +79,9 @@ impl Announcer {
             longest_pause,
             leeway,
         } = parts;
-        let (hand_over, queues) = HandOver::new(announce.queue, health.clone(), meters.clone());
+        let (forgotten, done) = Forgotten::new(announce.queue.max(LEFT_OUT_AT_ONCE));
+        let (hand_over, queues) = HandOver::new(announce.queue, forgotten.clone(), health.clone(), meters.clone());
         let Queues { events, events_taken, cache, cache_taken } = queues;
-        let (forgotten, paid) = mpsc::channel(announce.queue);
-        let forgotten = Forgotten::new(forgotten);
         let batch_max = announce.batch_max;
 
         let event_side = EventSide {
@@ -111,7 +113,7 @@ impl Announcer {
             audit,
             hand_over,
             sides,
-            forgetter: tokio::spawn(forget(forgetter, paid, lease, sweeping.clone())),
+            forgetter: tokio::spawn(forget(forgetter, done, lease, sweeping.clone())),
             sweep: tokio::spawn(sweep.run(sweeping.clone())),
             sweeping,
         }

@@ -149,6 +149,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::Gate;
+    use crate::announce::forgetter::Forgotten;
     use crate::announce::handover::HandOver;
     use crate::domain::{Change, MemberId, Origin, SiteId};
     use crate::operations::{Dependency, Health, Meters};
@@ -171,7 +172,8 @@ mod tests {
     #[test]
     fn the_audit_gives_way_to_outages_and_to_changes_that_pile_up() {
         let health = Health::default();
-        let (hand_over, mut queues) = HandOver::new(4, health.clone(), Meters::register().unwrap());
+        let (hand_over, mut queues) =
+            HandOver::new(4, Forgotten::new(4).0, health.clone(), Meters::register().unwrap());
         let gate = Gate { hand_over: hand_over.clone(), health: health.clone() };
         assert!(!gate.is_open(), "nothing is known to be up yet");
         health.up(Dependency::Cache);

@@ -14,18 +14,27 @@ use crate::fail_point::{self, Point};
 use crate::postgres::{Paid, Session, Side, StoreError};
 use crate::telemetry::chain;
 
+/// A debt that both sides are done with.
+#[derive(Clone, Copy)]
+pub(super) struct Done {
+    paid: Paid,
+    /// A side had no room for it and has not tried: the lease has nobody's work to protect.
+    is_roomless: bool,
+}
+
 /// Where the side that is done last notes what is paid.
 #[derive(Clone)]
-pub(super) struct Forgotten(mpsc::Sender<Paid>);
+pub(super) struct Forgotten(mpsc::Sender<Done>);
 
 impl Forgotten {
-    pub(super) fn new(queue: mpsc::Sender<Paid>) -> Self {
-        Self(queue)
+    pub(super) fn new(room: usize) -> (Self, mpsc::Receiver<Done>) {
+        let (queue, done) = mpsc::channel(room);
+        (Self(queue), done)
     }
 
     pub(super) fn done(&self, debt: &Debt, side: Side, paid: bool) {
         if let Some(paid) = debt.done(side, paid)
-            && self.0.try_send(paid).is_err()
+            && self.0.try_send(Done { paid, is_roomless: debt.is_roomless() }).is_err()
         {
             // PostgreSQL is slow or out. What is not forgotten is announced again, with the same id and sequence.
             debug!("no room to forget what is paid");
@@ -33,11 +42,11 @@ impl Forgotten {
     }
 }
 
-/// Deletes what is paid from the outbox, batch by batch. In the end it gives the leases of the rest back, so that another
-/// worker need not wait for them.
+/// Deletes what is paid from the outbox, batch by batch, and gives the leases back of what found no room. In the end it gives
+/// back those of the rest, so that another worker need not wait for them.
 pub(super) async fn forget(
     mut store: Session,
-    mut queue: mpsc::Receiver<Paid>,
+    mut queue: mpsc::Receiver<Done>,
     lease: Duration,
     draining: CancellationToken,
 ) {
@@ -45,28 +54,34 @@ pub(super) async fn forget(
     let mut ready = Vec::with_capacity(MOST);
     let mut leased = Leased { debts: VecDeque::new(), room: queue.max_capacity(), lease };
     while queue.recv_many(&mut ready, MOST).await > 0 {
-        leased.remember(&ready);
-        ready.retain(|paid| paid.event || paid.cache);
-        if !ready.is_empty()
-            && let Err(error) = forget_paid(&mut store, &ready).await
-        {
+        leased.remember(ready.iter().filter(|done| !done.is_roomless).map(|done| done.paid));
+        let paid: Vec<Paid> = ready.iter().map(|done| done.paid).filter(|paid| paid.event || paid.cache).collect();
+        let roomless: Vec<Paid> = ready.drain(..).filter(|done| done.is_roomless).map(|done| done.paid).collect();
+        let settled = async {
+            forget_paid(&mut store, &paid).await?;
+            release(&mut store, &roomless).await
+        };
+        if let Err(error) = settled.await {
             debug!(error = chain(&error), "what is paid could not be forgotten and is announced again");
             if draining.is_cancelled() {
                 // Another try would take another limit, and the time may be short.
                 return;
             }
         }
-        ready.clear();
     }
-    let leased = leased.debts();
-    if !leased.is_empty()
-        && let Err(error) = store.release(&leased).await
-    {
+    if let Err(error) = release(&mut store, &leased.debts()).await {
         debug!(error = chain(&error), "leases could not be given back and end by themselves");
     }
 }
 
+async fn release(store: &mut Session, unpaid: &[Paid]) -> Result<(), StoreError> {
+    if unpaid.is_empty() { Ok(()) } else { store.release(unpaid).await }
+}
+
 async fn forget_paid(store: &mut Session, paid: &[Paid]) -> Result<(), StoreError> {
+    if paid.is_empty() {
+        return Ok(());
+    }
     fail_point::pass(Point::BeforeForget);
     store.forget(paid).await?;
     fail_point::pass(Point::AfterForget);
@@ -81,10 +96,10 @@ struct Leased {
 }
 
 impl Leased {
-    fn remember(&mut self, paid: &[Paid]) {
+    fn remember(&mut self, paid: impl Iterator<Item = Paid>) {
         let now = Instant::now();
         // Whoever owes nothing to a side has not paid it either; to give such a lease back does no harm.
-        self.debts.extend(paid.iter().filter(|paid| !(paid.event && paid.cache)).map(|paid| (now, *paid)));
+        self.debts.extend(paid.filter(|paid| !(paid.event && paid.cache)).map(|paid| (now, paid)));
         let expired = self.debts.iter().take_while(|(since, _)| now - *since > self.lease).count();
         let surplus = self.debts.len().saturating_sub(self.room);
         self.debts.drain(..expired.max(surplus));

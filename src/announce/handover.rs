@@ -7,6 +7,8 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout_at};
 
+use super::forgetter::Forgotten;
+use crate::ceiling;
 use crate::domain::Change;
 use crate::operations::{Dependency, Health, Meters};
 use crate::postgres::{Paid, Side};
@@ -23,6 +25,8 @@ const EVENT_DONE: u8 = 1;
 const EVENT_PAID: u8 = 2;
 const CACHE_DONE: u8 = 4;
 const CACHE_PAID: u8 = 8;
+/// A side had no room for it, and is done without having tried.
+const ROOMLESS: u8 = 16;
 
 impl Debt {
     pub(super) fn new(change: Change, expires: Instant) -> Self {
@@ -34,6 +38,11 @@ impl Debt {
 
     pub(super) fn is_expired(&self) -> bool {
         Instant::now() >= self.expires
+    }
+
+    /// Whether a side had no room for it: then nothing but its lease keeps the next sweep from it.
+    pub(super) fn is_roomless(&self) -> bool {
+        self.progress.load(Ordering::Acquire) & ROOMLESS != 0
     }
 
     /// Whether a side is done, paid or not.
@@ -89,6 +98,7 @@ impl Taken {
 pub struct HandOver {
     pub(super) events: mpsc::Sender<Arc<Debt>>,
     pub(super) cache: mpsc::Sender<Arc<Debt>>,
+    forgotten: Forgotten,
     events_taken: Taken,
     cache_taken: Taken,
     health: Health,
@@ -104,7 +114,7 @@ pub(super) struct Queues {
 }
 
 impl HandOver {
-    pub(super) fn new(room: usize, health: Health, meters: Meters) -> (Self, Queues) {
+    pub(super) fn new(room: usize, forgotten: Forgotten, health: Health, meters: Meters) -> (Self, Queues) {
         let (events, event_queue) = mpsc::channel(room);
         let (cache, cache_queue) = mpsc::channel(room);
         let (events_taken, cache_taken) = (Taken::new(), Taken::new());
@@ -114,7 +124,7 @@ impl HandOver {
             cache: cache_queue,
             cache_taken: cache_taken.clone(),
         };
-        (Self { events, cache, events_taken, cache_taken, health, meters }, queues)
+        (Self { events, cache, forgotten, events_taken, cache_taken, health, meters }, queues)
     }
 
     /// Waits a moment for room for so many changes, where a side that is up is behind: cheaper than to let the sweep
@@ -125,13 +135,15 @@ impl HandOver {
         for (queue, taken, dependency) in [events, cache] {
             let changes = changes.min(queue.max_capacity() / 2);
             let (asked, mut taken) = (Instant::now(), taken.0.subscribe());
+            // Where nothing is stored there is no sweep to find what was left out.
+            let longest = if ceiling::is_on() { Duration::MAX } else { LONGEST };
             // Asked, not reserved: whoever waits for a reservation keeps the room from those who come with changes.
             loop {
                 let last = *taken.borrow_and_update();
                 if queue.capacity() >= changes || !self.health.is_up(dependency) {
                     break;
                 }
-                let until = (last + LONGEST).max(asked + PATIENCE).min(asked + LONGEST);
+                let until = later(last, longest).max(asked + PATIENCE).min(later(asked, longest));
                 if !matches!(timeout_at(until, taken.changed()).await, Ok(Ok(()))) {
                     break;
                 }
@@ -150,7 +162,7 @@ impl HandOver {
     }
 
     /// Hands a change to the sides that it is due to. A side without room is done at once, unpaid, so that what the other
-    /// one pays is still forgotten. With no room at all nothing is lost either: the sweep finds the row.
+    /// one pays is still forgotten, and the lease given back: the sweep finds the row as soon as there is room.
     pub(super) fn push(&self, change: Change, expires: Instant) {
         let room = |queue: &mpsc::Sender<Arc<Debt>>, due: bool| due.then(|| queue.clone().try_reserve_owned().ok());
         let (events, cache) = (room(&self.events, change.event_due), room(&self.cache, change.cache_due));
@@ -158,14 +170,19 @@ impl HandOver {
         for (side, permit) in [(Side::Event, &events), (Side::Cache, &cache)] {
             if matches!(permit, Some(None)) {
                 self.meters.hints_dropped.increment(1);
-                // Nothing is paid yet, so there is nothing to be forgotten yet.
-                debt.done(side, false);
+                debt.progress.fetch_or(ROOMLESS, Ordering::AcqRel);
+                self.forgotten.done(&debt, side, false);
             }
         }
         for permit in [events, cache].into_iter().flatten().flatten() {
             permit.send(Arc::clone(&debt));
         }
     }
+}
+
+/// So much later; a clock has an end, but nobody lives to see it.
+fn later(moment: Instant, by: Duration) -> Instant {
+    moment.checked_add(by).unwrap_or_else(|| moment + Duration::from_hours(24))
 }
 
 #[cfg(test)]

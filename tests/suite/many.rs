@@ -1,4 +1,7 @@
-//! Bad messages by the thousand: no harm to the good ones between them, and no end to the broker's disk.
+//! Much at once: bad messages by the thousand, with no harm to the good ones between them and no end to the broker's disk;
+//! more changes than there is room for.
+
+use std::time::Duration;
 
 use uuid::Uuid;
 
@@ -62,4 +65,22 @@ async fn with_enough_dead_letters_malformed_messages_are_answered_and_dropped_an
     installation.dead_letters(kept + 1).await;
     worker.stop().await;
     assert_eq!(installation.depth("join-community.requests").await, 0);
+}
+
+#[tokio::test]
+async fn changes_that_find_no_room_are_announced_long_before_their_leases_end() {
+    let installation = Installation::with(|config| {
+        // As little room as can be, and a lease that nobody waits for.
+        (config.announce.queue, config.announce.batch_max) = (8, 4);
+        config.announce.lease = Duration::from_hours(1);
+    })
+    .await;
+    let producer = installation.producer().await;
+    let mut events = installation.events().await;
+    let crowd = installation.crowd_at_the_door(&producer, 200).await;
+    let worker = installation.start().await;
+    events.tell_of(&[&crowd]).await;
+    installation.all_joined_once(&crowd).await;
+    assert!(worker.counted("join_community_hints_dropped_total") > 0, "there was room for all of them");
+    worker.stop().await;
 }
