@@ -49,6 +49,8 @@ pub(crate) enum Part {
     Throughput,
     /// The worker with a session token in each request
     Tokens,
+    /// What the worker chooses for itself beside lanes and batches set by hand, with a database nearby and one 5 ms away
+    Steering,
     /// From start to the first ack, and from SIGTERM to the end
     StartStop,
     /// One request at a steady rate, beside a bare relay
@@ -61,14 +63,15 @@ pub(crate) enum Part {
 
 impl Part {
     /// Every part, in the order of the document.
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Throughput, Self::Tokens, Self::StartStop, Self::Latency, Self::Memory, Self::Sizes];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Throughput, Self::Tokens, Self::Steering, Self::StartStop, Self::Latency, Self::Memory, Self::Sizes];
 
     /// Its name, and that of its table's marks.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Throughput => "throughput",
             Self::Tokens => "tokens",
+            Self::Steering => "steering",
             Self::StartStop => "start-stop",
             Self::Latency => "latency",
             Self::Memory => "memory",

@@ -8,6 +8,7 @@ use anyhow::{Result, ensure};
 use crate::figures::Measured;
 use crate::ground::{Ground, Progress};
 use crate::process::Process;
+use crate::services::ServicesTime;
 use crate::store_ceiling;
 
 /// How long a series may take.
@@ -74,11 +75,11 @@ pub(crate) async fn measure(ground: &mut Ground, process: &mut Process, proof: P
             Instant::now()
         }
     };
-    let cpu = process.cpu()?;
+    let (cpu, services) = (process.cpu()?, ServicesTime::now()?);
     let ended = until_done(ground, process, proof).await?;
-    let cpu = process.cpu()? - cpu;
-    let seconds = (ended - began).as_secs_f64();
-    Ok(Measured { requests: ground.members.len(), seconds, cpu, cpu_in_all: 0.0, peak: process.memory("VmHWM")? })
+    let (cpu, services) = (process.cpu()? - cpu, ServicesTime::now()? - services);
+    let (requests, seconds) = (ground.members.len(), (ended - began).as_secs_f64());
+    Ok(Measured { requests, seconds, cpu, cpu_in_all: 0.0, services, peak: process.memory("VmHWM")? })
 }
 
 /// Answers the moment from which on all was there: that before the look which found it.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::services::ServicesTime;
+
 /// What one series came to in one round.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Measured {
@@ -13,6 +15,8 @@ pub(crate) struct Measured {
     pub(crate) cpu: f64,
     /// The same from its start to its end.
     pub(crate) cpu_in_all: f64,
+    /// The same of the services, while the clock ran.
+    pub(crate) services: ServicesTime,
     /// The most memory that was ever resident, in bytes; of the process itself, not of those that it started.
     pub(crate) peak: u64,
 }
@@ -26,6 +30,11 @@ impl Measured {
     /// Microseconds of its own time a request, while the clock ran.
     pub(crate) fn micros(&self) -> f64 {
         self.cpu * 1e6 / count(self.requests)
+    }
+
+    /// The same of RabbitMQ, PostgreSQL and Redis.
+    pub(crate) fn services_micros(&self) -> [f64; 3] {
+        self.services.micros(count(self.requests))
     }
 
     /// The same with what it takes to start and to stop.

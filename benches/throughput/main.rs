@@ -25,9 +25,11 @@ mod report;
 mod requests;
 mod rounds;
 mod series;
+mod services;
 mod sizes;
 mod start_stop;
 mod steady;
+mod steering;
 mod store_ceiling;
 mod targets;
 
@@ -38,8 +40,13 @@ mod suite {
     pub(crate) mod support;
 }
 
-#[path = "../../tests/faults/versions.rs"]
-mod versions;
+#[path = "../../tests/faults"]
+#[expect(dead_code, reason = "of all that the proxy can do, the bench only wants it slow")]
+mod faults {
+    pub(crate) mod dice;
+    pub(crate) mod proxy;
+    pub(crate) mod versions;
+}
 
 use std::fs;
 use std::path::Path;
@@ -50,6 +57,8 @@ use clap::Parser as _;
 use tokio::signal::unix::{SignalKind, signal};
 
 use cli::{Cli, Command, Part};
+// Where each of them looks for the other.
+use faults::{dice, proxy, versions};
 use series::Series;
 
 fn main() -> ExitCode {
@@ -119,6 +128,7 @@ async fn measured(part: Part, cli: &Cli) -> Result<String> {
             let results = rounds::measure(&chosen(series::TOKENS, cli)?, cli).await?;
             Ok(report::tokens(&results))
         }
+        Part::Steering => steering::measure(cli).await,
         Part::StartStop => start_stop::measure(cli).await,
         Part::Latency => latency::measure(cli).await,
         Part::Memory => memory::measure(cli).await,

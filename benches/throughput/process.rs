@@ -121,23 +121,27 @@ impl Drop for Process {
 }
 
 /// What the kernel knows of a process.
-struct Stat {
+pub(crate) struct Stat {
+    /// The name of its program.
+    pub(crate) name: String,
     group: u32,
     /// It has ended, and nobody has asked yet how.
     is_over: bool,
     /// User and system time in seconds, its own and that of children that it waited for.
-    cpu: f64,
+    pub(crate) cpu: f64,
 }
 
 impl Stat {
-    fn read(folder: &Path) -> Result<Self> {
+    pub(crate) fn read(folder: &Path) -> Result<Self> {
         let stat = fs::read_to_string(folder.join("stat"))?;
         // After the name in parentheses, which may hold anything: state, ppid, pgrp, …
+        let name = stat.split_once('(').and_then(|(_, rest)| rest.rsplit_once(')')).map(|(name, _)| name.to_owned());
         let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
         let [state, _, group, ..] = fields[..] else { bail!("{} is not to be read", folder.display()) };
         // utime, stime, cutime, cstime: Linux counts these in hundredths of a second for every program.
         let ticks = fields.get(11..15).context("too few fields")?.iter().map(|field| field.parse::<u32>());
         let ticks: u32 = ticks.sum::<Result<u32, _>>()?;
-        Ok(Self { group: group.parse()?, is_over: state == "Z", cpu: f64::from(ticks) / 100.0 })
+        let name = name.unwrap_or_default();
+        Ok(Self { name, group: group.parse()?, is_over: state == "Z", cpu: f64::from(ticks) / 100.0 })
     }
 }

@@ -61,15 +61,16 @@ fn own_cpu(worker: Option<&Outcome>) -> Target {
 }
 
 fn table(outcomes: &[Outcome], worker: Option<&Outcome>) -> String {
-    let head = "| series | joins/s: median (min–max) | own CPU, µs a request | requests | worker ÷ it, round by round |\n\
-                |---|--:|--:|--:|--:|\n";
+    let head = "| series | joins/s: median (min–max) | own CPU, µs a request | of RabbitMQ, PostgreSQL, Redis | requests | \
+                worker ÷ it, round by round |\n\
+                |---|--:|--:|--:|--:|--:|\n";
     outcomes.iter().fold(head.to_owned(), |table, outcome| table + &row(outcome, worker))
 }
 
 fn row(outcome: &Outcome, worker: Option<&Outcome>) -> String {
     let Series { name, what, .. } = outcome.series;
     if let Some(reason) = &outcome.missing {
-        return format!("| **{name}**: {what} | missing: {reason} | | | |\n");
+        return format!("| **{name}**: {what} | missing: {reason} | | | | |\n");
     }
     let rate = Spread::of(rates(outcome)).map_or_else(String::new, |rate| format!("{rate:.0}"));
     let micros = Spread::of(outcome.rounds.iter().map(Measured::micros));
@@ -77,7 +78,15 @@ fn row(outcome: &Outcome, worker: Option<&Outcome>) -> String {
     let requests = outcome.rounds.iter().map(|round| round.requests).max().unwrap_or_default();
     let ratio = worker.and_then(|worker| ratio(&rates(worker), &rates(outcome)));
     let ratio = ratio.map_or_else(String::new, |ratio| format!("{ratio:.2}"));
-    format!("| **{name}**: {what} | {rate} | {micros} | {requests} | {ratio} |\n")
+    let services = services(outcome);
+    format!("| **{name}**: {what} | {rate} | {micros} | {services} | {requests} | {ratio} |\n")
+}
+
+/// Median processor time of each service a request, in microseconds.
+fn services(outcome: &Outcome) -> String {
+    let each: [Option<Spread>; 3] =
+        std::array::from_fn(|place| Spread::of(outcome.rounds.iter().map(|round| round.services_micros()[place])));
+    each.iter().flatten().map(|spread| format!("{:.0}", spread.median)).collect::<Vec<_>>().join(", ")
 }
 
 fn made(outcomes: &[Outcome]) -> String {

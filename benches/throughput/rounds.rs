@@ -2,6 +2,7 @@
 //! them a pilot tells how many requests each needs.
 
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -84,11 +85,12 @@ async fn one_round(
 
 fn told(measured: &Measured) -> String {
     format!(
-        "{:>9.0} joins/s  {:>7} requests in {:>6.2} s  {:>5.0} µs of its own CPU a request",
+        "{:>9.0} joins/s  {:>7} requests in {:>6.2} s  {:>5.0} µs of its own CPU a request; services {:.0?}",
         measured.rate(),
         measured.requests,
         measured.seconds,
-        measured.micros()
+        measured.micros(),
+        measured.services_micros()
     )
 }
 
@@ -122,7 +124,7 @@ async fn prepare(series: &Series, cli: &Cli, progress: &Progress) -> Result<Resu
 }
 
 /// As many requests as take so many seconds, in whole hundreds.
-fn enough(pilot: &Measured, seconds: f64) -> usize {
+pub(crate) fn enough(pilot: &Measured, seconds: f64) -> usize {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "far below 2^53, and never negative")]
     let hundreds = (pilot.rate() * seconds * RESERVE / 100.0).ceil() as usize;
     hundreds.max(1) * 100
@@ -142,14 +144,25 @@ pub(crate) async fn worker_pilot(cli: &Cli) -> Result<(usize, f64)> {
 
 /// Runs a series once, on ground of its own, and checks what came of it.
 async fn once(series: &Series, size: Size, peer: Option<&Installed>, worker: &Path) -> Result<Measured> {
-    let mut ground = Ground::lay(series.tables(), size).await?;
+    let ground = Ground::lay(series.tables(), size).await?;
+    let command = series.command(&ground, worker, peer)?;
+    once_by(series, ground, peer, command).await
+}
+
+/// Runs a series by this command, and checks what came of it.
+pub(crate) async fn once_by(
+    series: &Series,
+    mut ground: Ground,
+    peer: Option<&Installed>,
+    mut command: Command,
+) -> Result<Measured> {
     enqueue(&ground, &series.manner(peer)).await?;
     let proof = series.proof();
     if proof != clock::Proof::Stored {
         clock::until_full(&ground).await?;
         tokio::time::sleep(SETTLING).await;
     }
-    let mut process = Process::start(series.name, &mut series.command(&ground, worker, peer)?)?;
+    let mut process = Process::start(series.name, &mut command)?;
     let mut measured = clock::measure(&mut ground, &mut process, proof).await?;
     measured.cpu_in_all = process.stop().await?.cpu;
     clock::check(&mut ground, proof).await?;
