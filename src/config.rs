@@ -3,6 +3,7 @@
 
 mod auth;
 mod duration;
+mod fairness;
 mod findings;
 mod http;
 mod layers;
@@ -20,6 +21,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 pub use auth::{Auth, Producer};
+pub use fairness::Fairness;
 pub use findings::{Finding, Findings};
 pub use http::{ConsoleRole, ConsoleToken, Http};
 pub use load::load;
@@ -43,6 +45,8 @@ pub struct Config {
     pub auth: Auth,
     /// The join path.
     pub join: Join,
+    /// Sites beside each other in one queue.
+    pub fairness: Fairness,
     /// Settling deliveries.
     pub settle: Settle,
     /// Outages of PostgreSQL.

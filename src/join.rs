@@ -6,9 +6,12 @@
 mod answers;
 mod arrival;
 mod batch;
+mod crowding;
 mod desk;
+mod fairness;
 pub mod lane;
 mod leaving;
+mod open;
 pub mod rounds;
 mod settle;
 mod steering;

@@ -50,6 +50,7 @@ pub const STATEMENTS: &[(&str, &str)] = &[
     ("next_site", members::NEXT_SITE),
     ("set_gate", sites::SET_GATE),
     ("gate", sites::GATE),
+    ("several_sites", sites::SEVERAL_SITES),
     ("recorded", requests::RECORDED),
     ("search_newest", search::NEWEST),
     ("search_older", search::OLDER),

@@ -57,14 +57,24 @@ pub(crate) enum Part {
     Latency,
     /// Resident memory, with a million requests and with none
     Memory,
+    /// What one site waits while another sends a million requests; ten minutes
+    Fairness,
     /// Ten million members, a backlog of a million, ten million recorded requests; half an hour
     Sizes,
 }
 
 impl Part {
     /// Every part, in the order of the document.
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Throughput, Self::Tokens, Self::Steering, Self::StartStop, Self::Latency, Self::Memory, Self::Sizes];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Throughput,
+        Self::Tokens,
+        Self::Steering,
+        Self::StartStop,
+        Self::Latency,
+        Self::Memory,
+        Self::Fairness,
+        Self::Sizes,
+    ];
 
     /// Its name, and that of its table's marks.
     pub(crate) const fn name(self) -> &'static str {
@@ -75,6 +85,7 @@ impl Part {
             Self::StartStop => "start-stop",
             Self::Latency => "latency",
             Self::Memory => "memory",
+            Self::Fairness => "fairness",
             Self::Sizes => "sizes",
         }
     }

@@ -9,6 +9,7 @@
 mod broker_ceiling;
 mod cli;
 mod clock;
+mod fairness;
 mod figures;
 mod ground;
 mod latency;
@@ -132,6 +133,7 @@ async fn measured(part: Part, cli: &Cli) -> Result<String> {
         Part::StartStop => start_stop::measure(cli).await,
         Part::Latency => latency::measure(cli).await,
         Part::Memory => memory::measure(cli).await,
+        Part::Fairness => fairness::measure(cli).await,
         Part::Sizes => sizes::measure(cli).await,
     }
 }

@@ -55,7 +55,8 @@ async fn idle(cli: &Cli) -> Result<f64> {
     Ok(resident)
 }
 
-fn mebibytes(bytes: u64) -> f64 {
+/// Bytes in MiB.
+pub(crate) fn mebibytes(bytes: u64) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "memory is far below 2^53 bytes")]
     let bytes = bytes as f64;
     bytes / f64::from(1024 * 1024)

@@ -16,10 +16,10 @@ pub(crate) struct Member {
     pub(crate) id: Uuid,
 }
 
-/// Members of a hundred sites, each with what a member usually has.
+/// Members, each with what a member usually has, of the site given, or else of a hundred.
 const MEMBERS: &str = r#"
     INSERT INTO members (site_id, id, login_email, contact_id, contact, profile)
-    SELECT md5('site' || n % 100)::uuid, gen_random_uuid(), 'member' || n || '@example.com', gen_random_uuid(),
+    SELECT coalesce($2, md5('site' || n % 100)::uuid), gen_random_uuid(), 'member' || n || '@example.com', gen_random_uuid(),
            '{"firstName": "John", "lastName": "Doe", "phones": ["2075556300"], "emails": [], "addresses": [],
              "customFields": {}}',
            jsonb_build_object('nickname', 'John Doe', 'slug', 'johndoe' || n)
@@ -41,7 +41,7 @@ pub(super) async fn fill(records: &mut PgConnection, size: Size) -> Result<Vec<M
     if requests + others == 0 {
         return Ok(Vec::new());
     }
-    sqlx::query(MEMBERS).bind(i64::try_from(requests + others)?).execute(&mut *records).await?;
+    sqlx::query(MEMBERS).bind(i64::try_from(requests + others)?).bind(None::<Uuid>).execute(&mut *records).await?;
     if recorded > 0 {
         sqlx::query(RECORDED).bind(i64::try_from(recorded)?).execute(&mut *records).await?;
         records.execute("VACUUM ANALYZE join_requests").await?;
@@ -53,6 +53,22 @@ pub(super) async fn fill(records: &mut PgConnection, size: Size) -> Result<Vec<M
         .fetch_all(&mut *records)
         .await?;
     Ok(asking.into_iter().map(|(site, id)| Member { site, id }).collect())
+}
+
+/// Fills members of two sites, so many of each, and answers them.
+pub(super) async fn fill_two_sites(records: &mut PgConnection, counts: [usize; 2]) -> Result<[Vec<Member>; 2]> {
+    let mut sites = [Vec::new(), Vec::new()];
+    for (members, count) in sites.iter_mut().zip(counts) {
+        let site = Uuid::new_v4();
+        sqlx::query(MEMBERS).bind(i64::try_from(count)?).bind(site).execute(&mut *records).await?;
+        let ids: Vec<Uuid> = sqlx::query_scalar("SELECT id FROM members WHERE site_id = $1 ORDER BY random()")
+            .bind(site)
+            .fetch_all(&mut *records)
+            .await?;
+        *members = ids.into_iter().map(|id| Member { site, id }).collect();
+    }
+    records.execute("VACUUM ANALYZE members").await?;
+    Ok(sites)
 }
 
 /// Counts verdicts of this measurement, and what is owed.
@@ -73,5 +89,12 @@ pub(super) async fn joined(records: &mut PgConnection) -> Result<usize> {
     let joined: i64 = sqlx::query_scalar("SELECT count(*) FROM members WHERE privacy_status = 'PUBLIC'")
         .fetch_one(&mut *records)
         .await?;
+    Ok(usize::try_from(joined)?)
+}
+
+/// Counts members of a site who are public.
+pub(super) async fn joined_at(records: &mut PgConnection, site: Uuid) -> Result<usize> {
+    let public = "SELECT count(*) FROM members WHERE site_id = $1 AND privacy_status = 'PUBLIC'";
+    let joined: i64 = sqlx::query_scalar(public).bind(site).fetch_one(&mut *records).await?;
     Ok(usize::try_from(joined)?)
 }

@@ -79,14 +79,20 @@ impl Consuming {
             let (connection, stop) = (Arc::clone(&connection), stop.clone());
             running.spawn(async move { lane.run(&connection, &stop).await });
         }
-        let mut end = Ok(());
-        while let Some(ended) = running.join_next().await {
-            if let Err(error) = ended.map_err(ConsumingEnd::Panic).and_then(|ended| Ok(ended?)) {
-                stop.cancel();
-                end = Err(error);
+        let ended = async {
+            let mut end = Ok(());
+            while let Some(ended) = running.join_next().await {
+                if let Err(error) = ended.map_err(ConsumingEnd::Panic).and_then(|ended| Ok(ended?)) {
+                    stop.cancel();
+                    end = Err(error);
+                }
             }
+            end
+        };
+        tokio::select! {
+            end = ended => end,
+            never = self.desk.watch_queue(&connection) => match never {},
         }
-        end
     }
 }
 

@@ -22,9 +22,9 @@ pub(super) struct Depths {
 
 impl Depths {
     pub(super) fn new(names: &Names, meters: Meters, dead_letters: Arc<AtomicU32>) -> Self {
-        let mut queues = vec![names.dead_letters(), names.requests()];
+        let mut queues = vec![names.dead_letters(), names.requests(), names.deferred()];
         queues.extend(RUNGS.map(|rung| names.retry(rung)));
-        let mut words = vec!["dead_letters".to_owned(), "requests".to_owned()];
+        let mut words = ["dead_letters", "requests", "deferred"].map(str::to_owned).to_vec();
         words.extend(RUNGS.map(|rung| format!("retry_{}", rung.word)));
         Self { meters, dead_letters, queues, words }
     }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicBool, AtomicU32};
 
 use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
@@ -77,8 +77,11 @@ pub struct App {
     pub(super) announcer: Announcer,
     pub(super) worker_user: Box<str>,
     pub(super) dead_letters: Arc<AtomicU32>,
+    pub(super) several_sites: Arc<AtomicBool>,
     pub(super) operations: Option<(TcpListener, Console)>,
     pub(super) pruner: Option<Session>,
+    /// Asks whether there are several sites; where nobody ever makes way, nobody asks.
+    pub(super) site_watch: Option<Session>,
     /// Ends what only serves the rest.
     pub(super) background: CancellationToken,
 }
@@ -114,6 +117,7 @@ impl App {
             leeway: config.auth.leeway,
         });
         let pruner = Some(session(&config, Role::Tool, &meters)?);
+        let site_watch = config.fairness.is_on().then(|| session(&config, Role::Tool, &meters)).transpose()?;
         if authenticator.keys_missing().is_none() {
             health.up(Dependency::Keys);
         }
@@ -130,8 +134,10 @@ impl App {
             announcer,
             worker_user,
             dead_letters: Arc::default(),
+            several_sites: Arc::default(),
             operations: operations.transpose()?,
             pruner,
+            site_watch,
             background,
         })
     }
@@ -165,6 +171,7 @@ impl App {
             names: self.names.clone(),
             worker_user: self.worker_user.clone(),
             dead_letters: Arc::clone(&self.dead_letters),
+            several_sites: Arc::clone(&self.several_sites),
         };
         Arc::new(Desk::new(parts, &self.config))
     }

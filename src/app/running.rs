@@ -98,6 +98,10 @@ impl App {
         if let Some(pruner) = self.pruner.take() {
             tokio::spawn(housekeeping::prune(pruner, self.config.requests.retention, self.background.clone()));
         }
+        if let Some(store) = self.site_watch.take() {
+            let several_sites = Arc::clone(&self.several_sites);
+            tokio::spawn(housekeeping::watch_sites(store, several_sites, self.background.clone()));
+        }
     }
 
     fn push_metrics(&mut self) -> Option<JoinHandle<()>> {

@@ -1,7 +1,7 @@
 //! What all lanes share: policies, the ways out, and where things are counted.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 use wildmatch::WildMatch;
 
+use super::crowding::Crowding;
 use super::rounds::Policy;
 use super::settle::Settle;
 use super::steering::Steering;
@@ -41,6 +42,8 @@ pub struct DeskParts {
     pub worker_user: Box<str>,
     /// Dead letters in the queue, as last seen.
     pub dead_letters: Arc<AtomicU32>,
+    /// Whether members of several sites are on record, as last seen.
+    pub several_sites: Arc<AtomicBool>,
 }
 
 /// The desk that the lanes work at.
@@ -55,6 +58,7 @@ pub struct Desk {
     pub(super) worker_user: Box<str>,
     pub(super) join: config::Join,
     pub(super) steering: Steering,
+    pub(super) crowding: Crowding,
     pub(super) outage: config::Outage,
     pub(super) broker_timeout: Duration,
     pub(super) confirm_timeout: Duration,
@@ -79,14 +83,15 @@ impl Desk {
     /// Sets the desk up.
     #[must_use]
     pub fn new(parts: DeskParts, config: &config::Config) -> Self {
-        let DeskParts { authenticator, publisher, hand_over, health, meters, traces, names, worker_user, dead_letters } =
-            parts;
+        let DeskParts { authenticator, publisher, hand_over, health, meters, traces, names, .. } = parts;
+        let DeskParts { worker_user, dead_letters, several_sites, .. } = parts;
         Self {
             authenticator,
             publisher,
             hand_over,
             health,
             steering: Steering::new(&config.join, meters.clone()),
+            crowding: Crowding::new(config.fairness, several_sites),
             meters,
             traces,
             names,

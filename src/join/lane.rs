@@ -19,11 +19,22 @@ use crate::retry::Pauses;
 use crate::telemetry::chain;
 use crate::wire::Incoming;
 
+/// The queues that a lane takes from, as its deliveries name them.
+pub(super) const REQUESTS: usize = 0;
+const DEFERRED: usize = 1;
+/// While there is a crowd and room for nobody else, one batch in so many is of those who made way: they shall get on, and
+/// what the broker handed out must not be held for ever.
+const DEFERRED_ONE_IN: u32 = 32;
+
 /// One lane.
 pub struct Lane {
     place: usize,
     /// Deliveries that it has in advance, as last chosen.
     prefetch: u16,
+    /// Batches since it was the turn of those who made way.
+    turn: u32,
+    /// Requests of the last batch that made way.
+    aside: usize,
     pub(super) desk: Arc<Desk>,
     pub(super) store: Session,
 }
@@ -45,7 +56,7 @@ pub(super) enum Pause {
 enum Next {
     /// It handles what came.
     Batch(Vec<(Tag, Incoming)>),
-    /// Nothing: a copy was settled.
+    /// Nothing: copies were settled, or there is room for others.
     Settled,
     /// It ends here.
     End(Pause),
@@ -56,7 +67,7 @@ impl Lane {
     #[must_use]
     pub fn new(place: usize, desk: Arc<Desk>, store: Session) -> Self {
         let store = store.standing_for(desk.id);
-        Self { place, prefetch: 0, desk, store }
+        Self { place, prefetch: 0, turn: 0, aside: 0, desk, store }
     }
 
     /// Serves until `stop`. An outage of `PostgreSQL` closes the channel, which returns its deliveries, and opens another
@@ -65,14 +76,17 @@ impl Lane {
     /// # Errors
     /// If the channel is gone: the connection is to be started over.
     pub async fn run(&mut self, connection: &Connection, stop: &CancellationToken) -> Result<(), Gone> {
-        // After an outage one delivery is tried first: a database that answers may still refuse every write, and each
-        // delivery that comes and goes uses up its delivery limit.
+        // After an outage one delivery of each queue is tried first: a database that answers may still refuse every write,
+        // and each delivery that comes and goes uses up its delivery limit.
         let mut careful = false;
         let mut pauses = Pauses::up_to(self.desk.outage.max_pause);
         while stop.run_until_cancelled(self.until_ready()).await.is_some() {
             let desk = Arc::clone(&self.desk);
-            let requests = Source { queue: desk.names.requests(), prefetch: if careful { 1 } else { self.prefetch } };
-            let deliveries = Deliveries::open(connection, &[requests], desk.broker_timeout).await?;
+            let prefetch = if careful { 1 } else { self.prefetch };
+            let sources = [desk.names.requests(), desk.names.deferred()].map(|queue| Source { queue, prefetch });
+            // On a connection that is just being lost the answer may never come.
+            let opening = Deliveries::open(connection, &sources, desk.broker_timeout);
+            let Some(deliveries) = stop.run_until_cancelled(opening).await.transpose()? else { break };
             desk.health.up(Dependency::Consuming);
             match self.serve(deliveries, careful, stop).await? {
                 Pause::Stop => break,
@@ -109,11 +123,12 @@ impl Lane {
                     break pause;
                 }
             };
+            self.turn = (self.turn + 1) % DEFERRED_ONE_IN;
             let (began, requests) = (Instant::now(), batch.len());
             if let Some(pause) = self.handle(batch, &mut settle, stop).await? {
                 break pause;
             }
-            self.desk.steering.learn(most, requests, began.elapsed());
+            self.desk.steering.learn(most, requests - self.aside, began.elapsed());
             if careful {
                 break Pause::Recovered;
             }
@@ -131,16 +146,30 @@ impl Lane {
         stop: &CancellationToken,
     ) -> Result<Next, Gone> {
         self.until_room().await;
+        let crowded = self.desk.crowding.is_crowded();
+        deliveries.serve(self.order(crowded));
         Ok(tokio::select! {
             biased;
             () = stop.cancelled() => Next::End(Pause::Stop),
             () = self.desk.steering.until_unwanted(self.place, self.prefetch) => Next::End(Pause::Resteered),
-            (tag, copied) = settle.next_copy() => {
-                settle.copied(tag, copied).await?;
+            copies = settle.next_copies() => {
+                settle.copied(copies).await?;
                 Next::Settled
             }
+            // Those who made way may be all that there is now.
+            () = self.desk.crowding.until_room(), if crowded => Next::Settled,
             batch = deliveries.next_batch(most) => Next::Batch(batch.ok_or(Gone::Ended)?),
         })
+    }
+
+    /// From which queues the next batch is filled: those who made way take what room the others leave, and now and then come
+    /// first, or they might never.
+    const fn order(&self, crowded: bool) -> &'static [usize] {
+        match (self.turn, crowded) {
+            (0, _) => &[DEFERRED, REQUESTS],
+            (_, false) => &[REQUESTS, DEFERRED],
+            (_, true) => &[REQUESTS],
+        }
     }
 
     /// Waits a moment where the announcer is behind: for enough room for all lanes, since each of them sees the same.
@@ -158,6 +187,7 @@ impl Lane {
         stop: &CancellationToken,
     ) -> Result<Option<Pause>, Gone> {
         settle.taken(batch.iter().map(|(tag, _)| *tag));
+        self.desk.crowding.took(batch.iter().filter(|(tag, _)| tag.source == REQUESTS).count() as u64);
         let (suspects, fresh): (Vec<_>, Vec<_>) = batch.into_iter().partition(|(_, incoming)| incoming.redelivered);
         match self.together(fresh, settle, stop).await? {
             Some(pause) => Ok(Some(pause)),
@@ -172,6 +202,7 @@ impl Lane {
         settle: &mut Settle,
         stop: &CancellationToken,
     ) -> Result<Option<Pause>, Gone> {
+        self.aside = 0;
         if fresh.is_empty() {
             return Ok(None);
         }
@@ -183,6 +214,9 @@ impl Lane {
         let mut reading = Laps::begin();
         let items: Vec<Item> =
             fresh.into_iter().filter_map(|(tag, incoming)| desk.take_in(tag, incoming, settle)).collect();
+        let taken = items.len();
+        let items = desk.make_way(items, settle).await?;
+        self.aside = taken - items.len();
         reading.done(Step::Read);
         desk.meters.step(Step::Read).record(reading.total().as_secs_f64());
         let pause = self.join(items, settle, stop, desk.outage.hold).await?;

@@ -88,6 +88,11 @@ impl Steering {
         *self.chosen.borrow()
     }
 
+    /// How many lanes consume.
+    pub(super) fn lanes(&self) -> u32 {
+        u32::try_from(self.chosen().lanes).unwrap_or(u32::MAX)
+    }
+
     /// Most requests that the next batch may have.
     pub(super) fn next_batch(&self) -> usize {
         let batch = self.chosen().batch;

@@ -1,4 +1,4 @@
-//! The gate of a site, set and shown. The join path reads it in its own statements.
+//! Sites: whether there are several, and the gate of each, set and shown. The join path reads it in its own statements.
 
 use super::{Session, StoreError};
 use crate::domain::{Gate, SiteId};
@@ -9,7 +9,20 @@ pub(super) const SET_GATE: &str = "
 
 pub(super) const GATE: &str = "SELECT public_member_candidates FROM sites WHERE site_id = $1";
 
+/// Two looks at the ends of the key: which sites there are would take all of it.
+pub(super) const SEVERAL_SITES: &str = "
+    SELECT (SELECT site_id FROM members ORDER BY site_id LIMIT 1)
+        IS DISTINCT FROM (SELECT site_id FROM members ORDER BY site_id DESC LIMIT 1)";
+
 impl Session {
+    /// Whether members of several sites are on record.
+    ///
+    /// # Errors
+    /// Sorted by reaction.
+    pub async fn has_several_sites(&mut self) -> Result<bool, StoreError> {
+        self.run(async |connection| sqlx::query_scalar(SEVERAL_SITES).fetch_one(connection).await).await
+    }
+
     /// Opens or closes the community of a site.
     ///
     /// # Errors

@@ -30,9 +30,13 @@ pub enum Unproven {
     Unknown,
 }
 
-/// Event batches that may be on their way at once, each on a channel of its own: while one waits for its confirms,
+/// Batches of events that may be on their way at once, each on a channel of its own: while one waits for its confirms,
 /// which takes as long as the broker's disk, the next is being sent.
 pub const EVENT_WINDOWS: usize = 4;
+/// The same for copies.
+const COPY_WINDOWS: usize = 4;
+/// So many copies share a window, where they are ready: single ones come by the hundred.
+const COPIES: usize = 64;
 
 struct Order {
     messages: Vec<Outgoing>,
@@ -73,15 +77,14 @@ impl Publisher {
         self.blocked.load(Ordering::Relaxed)
     }
 
-    /// Publishes one copy. Waits for a connection, if need be; the caller limits how long.
+    /// Publishes copies, together. Waits for a connection, if need be; the caller limits how long.
     ///
     /// # Errors
-    /// If the publish is unproven; it may have happened.
-    pub async fn copy(&self, message: Outgoing) -> Result<Fate, Unproven> {
-        let (answer, fate) = oneshot::channel();
-        let order = Order { messages: vec![message], answer };
-        self.copies.send(order).await.map_err(|_| Unproven::Unavailable)?;
-        fate.await.ok().and_then(|fates| fates.first().copied()).ok_or(Unproven::Unknown)
+    /// If what became of them is unproven; any of it may have happened.
+    pub async fn copies(&self, messages: Vec<Outgoing>) -> Result<Vec<Fate>, Unproven> {
+        let (answer, fates) = oneshot::channel();
+        self.copies.send(Order { messages, answer }).await.map_err(|_| Unproven::Unavailable)?;
+        fates.await.map_err(|_| Unproven::Unknown)
     }
 
     /// Publishes a batch of events. Never waits longer than the limit for confirms.
@@ -146,17 +149,14 @@ impl Publishing {
         let blocked = Arc::clone(&self.blocked);
         let watch = watch::watch(connection, health, &blocked);
         let limit = self.confirm_limit;
-        let copies = Window::open(connection, limit).await?;
-        let mut events = Vec::with_capacity(EVENT_WINDOWS);
-        while events.len() < EVENT_WINDOWS {
-            events.push(Window::open(connection, limit).await?);
-        }
+        let copies = open(connection, limit, COPY_WINDOWS).await?;
+        let events = open(connection, limit, EVENT_WINDOWS).await?;
         let replies = within(limit, connection.create_channel()).await?;
         health.up(Dependency::Publishing);
         let work = async {
             tokio::try_join!(
-                windows(&copies, &mut self.copies),
-                side_by_side(&events, &mut self.events),
+                side_by_side(&copies, &mut self.copies, COPIES),
+                side_by_side(&events, &mut self.events, 1),
                 forgettable(&replies, &mut self.replies),
             )
         };
@@ -165,16 +165,27 @@ impl Publishing {
             () = watch => return Err(PublishingEnd::Connection),
         }
         // With the handshake, so that what was written last is taken before the connection goes.
-        copies.close().await?;
-        for window in &events {
+        for window in copies.iter().chain(&events) {
             window.close().await?;
         }
         Ok(within(limit, replies.close(200, "done".into())).await?)
     }
 }
 
-/// Publishes batches side by side, each in a window of its own.
-async fn side_by_side(windows: &[Window], orders: &mut mpsc::Receiver<Order>) -> Result<(), PublishingEnd> {
+async fn open(connection: &Connection, limit: Duration, windows: usize) -> Result<Vec<Window>, CallError> {
+    let mut open = Vec::with_capacity(windows);
+    while open.len() < windows {
+        open.push(Window::open(connection, limit).await?);
+    }
+    Ok(open)
+}
+
+/// Publishes what is ready, windows side by side; what is ready together shares one, up to `most` messages or one order.
+async fn side_by_side(
+    windows: &[Window],
+    orders: &mut mpsc::Receiver<Order>,
+    most: usize,
+) -> Result<(), PublishingEnd> {
     let mut free: Vec<&Window> = windows.iter().collect();
     let mut busy = FuturesUnordered::new();
     loop {
@@ -184,12 +195,7 @@ async fn side_by_side(windows: &[Window], orders: &mut mpsc::Receiver<Order>) ->
                 free.push(window?);
             }
             order = orders.recv(), if !free.is_empty() => match (order, free.pop()) {
-                (Some(Order { messages, answer }), Some(window)) => busy.push(async move {
-                    let fates = window.publish(&messages).await?;
-                    // Nobody may be waiting any more; then nobody is told.
-                    drop(answer.send(fates));
-                    Ok(window)
-                }),
+                (Some(first), Some(window)) => busy.push(flight(window, with_others(first, orders, most))),
                 (None, _) | (_, None) => break,
             },
         }
@@ -200,22 +206,30 @@ async fn side_by_side(windows: &[Window], orders: &mut mpsc::Receiver<Order>) ->
     Ok(())
 }
 
-/// Publishes what is ready, window by window.
-async fn windows(window: &Window, orders: &mut mpsc::Receiver<Order>) -> Result<(), PublishingEnd> {
-    const MOST: usize = 64;
-    let mut ready = Vec::with_capacity(MOST);
-    while orders.recv_many(&mut ready, MOST).await > 0 {
-        // Whoever stopped waiting will ask again by itself.
-        ready.retain(|order| !order.answer.is_closed());
-        let sizes: Vec<usize> = ready.iter().map(|order| order.messages.len()).collect();
-        let messages: Vec<Outgoing> = ready.iter_mut().flat_map(|order| std::mem::take(&mut order.messages)).collect();
-        let mut fates = window.publish(&messages).await?.into_iter();
-        for (order, size) in ready.drain(..).zip(sizes) {
-            // Nobody may be waiting any more; then nobody is told.
-            drop(order.answer.send(fates.by_ref().take(size).collect()));
-        }
+/// An order, and others that are ready; no more once they are as many messages.
+fn with_others(first: Order, orders: &mut mpsc::Receiver<Order>, most: usize) -> Vec<Order> {
+    let (mut messages, mut ready) = (first.messages.len(), vec![first]);
+    while messages < most
+        && let Ok(order) = orders.try_recv()
+    {
+        messages += order.messages.len();
+        ready.push(order);
     }
-    Ok(())
+    ready
+}
+
+/// Publishes orders in one window, tells each what became of it, and answers the window.
+async fn flight(window: &Window, mut orders: Vec<Order>) -> Result<&Window, WindowError> {
+    // Whoever stopped waiting will ask again by itself.
+    orders.retain(|order| !order.answer.is_closed());
+    let sizes: Vec<usize> = orders.iter().map(|order| order.messages.len()).collect();
+    let messages: Vec<Outgoing> = orders.iter_mut().flat_map(|order| std::mem::take(&mut order.messages)).collect();
+    let mut fates = window.publish(&messages).await?.into_iter();
+    for (order, size) in orders.into_iter().zip(sizes) {
+        // Nobody may be waiting any more; then nobody is told.
+        drop(order.answer.send(fates.by_ref().take(size).collect()));
+    }
+    Ok(window)
 }
 
 async fn forgettable(channel: &Channel, replies: &mut mpsc::Receiver<Outgoing>) -> Result<(), PublishingEnd> {

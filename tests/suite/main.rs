@@ -21,6 +21,7 @@ mod console;
 mod dead_letters;
 mod elevating;
 mod facts;
+mod fairness;
 mod forged_headers;
 mod joining;
 mod keys;

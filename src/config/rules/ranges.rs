@@ -25,6 +25,9 @@ pub(super) fn apply(config: &Config, report: &mut Report<'_>) {
             report.refuse(key, format!("must be between {least} and {most}"));
         }
     }
+    if !(config.fairness.share > 0.0 && config.fairness.share <= 1.0) {
+        report.refuse("fairness.share", "must be above 0 and at most 1.0: a part of a batch");
+    }
     if config.broker.heartbeat.subsec_nanos() != 0 {
         report.refuse("broker.heartbeat", "must be whole seconds: AMQP has no others");
     }
@@ -47,8 +50,9 @@ fn counts(config: &Config) -> [Count; 8] {
     ]
 }
 
-fn durations(config: &Config) -> [Span; 19] {
-    let Config { broker, database, cache, auth, settle, outage, announce, requests, shutdown, otlp, .. } = config;
+fn durations(config: &Config) -> [Span; 20] {
+    let Config { broker, database, cache, auth, fairness, settle, outage, announce, requests, shutdown, otlp, .. } =
+        config;
     [
         ("broker.heartbeat", broker.heartbeat, SECOND..=MINUTE),
         ("broker.timeout", broker.timeout, MILLISECOND..=HOUR),
@@ -61,6 +65,7 @@ fn durations(config: &Config) -> [Span; 19] {
         ("cache.timeout", cache.timeout, MILLISECOND..=HOUR),
         ("auth.leeway", auth.leeway, Duration::ZERO..=HOUR),
         ("auth.jwks_cooldown", auth.jwks_cooldown, MILLISECOND..=DAY),
+        ("fairness.patience", fairness.patience, MILLISECOND..=HOUR),
         ("settle.timeout", settle.timeout, MILLISECOND..=HOUR),
         ("outage.hold", outage.hold, MILLISECOND..=LONGEST),
         ("outage.max_pause", outage.max_pause, MILLISECOND..=HOUR),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::wire::headers::{DEAD_LETTER_KEY, REQUEST_KEY};
+use crate::wire::headers::{DEAD_LETTER_KEY, DEFERRED_KEY, REQUEST_KEY};
 
 /// A step of the retry ladder: a queue in which a copy waits for a fixed time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +65,13 @@ impl Names {
         self.full("join-community.requests")
     }
 
-    /// The exchange that only the worker writes to: ladder and dead letters.
+    /// The queue of requests that made way for those of other sites.
+    #[must_use]
+    pub fn deferred(&self) -> String {
+        self.full("join-community.deferred")
+    }
+
+    /// The exchange that only the worker writes to: deferred requests, ladder and dead letters.
     #[must_use]
     pub fn internal(&self) -> String {
         self.full("join-community.internal")
@@ -101,6 +107,12 @@ impl Names {
         REQUEST_KEY
     }
 
+    /// The routing key that leads to the deferred requests.
+    #[must_use]
+    pub const fn deferred_key(&self) -> &'static str {
+        DEFERRED_KEY
+    }
+
     /// The routing key that leads to a rung.
     #[must_use]
     pub const fn retry_key(&self, rung: Rung) -> &'static str {
@@ -121,7 +133,7 @@ impl Names {
             [INTAKE, EVENTS].iter().any(|base| name.strip_prefix(base).is_some_and(|rest| rest.starts_with('.')))
         };
         let bare = Self::new("");
-        let bases = [bare.requests(), bare.dead_letters(), bare.unrouted()];
+        let bases = [bare.requests(), bare.deferred(), bare.dead_letters(), bare.unrouted()];
         let rungs = RUNGS.map(|rung| bare.retry(rung));
         queue.strip_prefix(&*self.prefix).is_some_and(is_within)
             || bases.iter().chain(&rungs).any(|base| queue.ends_with(base.as_str()))
@@ -142,6 +154,7 @@ mod tests {
         for (name, expected) in [
             (names.intake(), "eu.join-community"),
             (names.requests(), "eu.join-community.requests"),
+            (names.deferred(), "eu.join-community.deferred"),
             (names.internal(), "eu.join-community.internal"),
             (names.retry(RUNGS[2]), "eu.join-community.retry.30s"),
             (names.dead_letters(), "eu.join-community.dead-letters"),
@@ -150,8 +163,8 @@ mod tests {
         ] {
             assert_eq!(name, expected);
         }
-        let keys = (names.request_key(), names.retry_key(RUNGS[2]), names.dead_letter_key());
-        assert_eq!(keys, ("request", "retry.30s", "dead-letter"));
+        let keys = [names.request_key(), names.deferred_key(), names.retry_key(RUNGS[2]), names.dead_letter_key()];
+        assert_eq!(keys, ["request", "deferred", "retry.30s", "dead-letter"]);
     }
 
     #[test]
@@ -169,7 +182,8 @@ mod tests {
     fn no_reply_goes_to_a_queue_of_any_installation() {
         for prefix in ["", "eu."] {
             let names = Names::new(prefix);
-            for own in [names.requests(), names.dead_letters(), names.unrouted(), names.retry(RUNGS[0])] {
+            let queues = [names.requests(), names.deferred(), names.dead_letters(), names.unrouted()];
+            for own in queues.into_iter().chain([names.retry(RUNGS[0])]) {
                 assert!(names.is_own_queue(&own), "{own}");
                 assert!(Names::new("us.").is_own_queue(&own), "{own} is another installation's");
             }

@@ -90,12 +90,15 @@ pub fn plan(names: &Names) -> Plan {
     ];
     let mut queues = vec![
         quorum(names.requests(), requests(names)),
+        // What waits in it are requests still.
+        quorum(names.deferred(), requests(names)),
         quorum(names.dead_letters(), [("x-delivery-limit", Value::Number(LOOKING_USES_NOTHING_UP))]),
         quorum(names.unrouted(), unrouted()),
     ];
     let bind = |exchange, queue, key| Binding { exchange, queue, key };
     let mut bindings = vec![
         bind(names.intake(), names.requests(), names.request_key()),
+        bind(names.internal(), names.deferred(), names.deferred_key()),
         bind(names.internal(), names.dead_letters(), names.dead_letter_key()),
         bind(names.unrouted(), names.unrouted(), ""),
     ];
@@ -215,7 +218,7 @@ mod tests {
     #[test]
     fn every_queue_is_bound_once_and_every_dead_letter_route_leads_somewhere() {
         let plan = plan(&Names::new("eu."));
-        assert_eq!((plan.exchanges.len(), plan.queues.len(), plan.bindings.len()), (4, 8, 8));
+        assert_eq!((plan.exchanges.len(), plan.queues.len(), plan.bindings.len()), (4, 9, 9));
         for queue in &plan.queues {
             assert_eq!(plan.bindings.iter().filter(|binding| binding.queue == queue.name).count(), 1, "{}", queue.name);
             let route = |name| argument(&plan, &queue.name, name).map(ToString::to_string);
