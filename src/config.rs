@@ -28,6 +28,8 @@ pub use load::load;
 pub use secrets::{amqp_user, redact};
 
 const MINUTE: Duration = Duration::from_mins(1);
+/// Most of `broker.shards`.
+pub const MOST_SHARDS: u16 = 64;
 /// The words of `log.format`.
 const FORMATS: [&str; 2] = ["human", "json"];
 
@@ -84,6 +86,8 @@ pub struct Broker {
     pub management_url: SecretString,
     /// Stands in front of every exchange and queue name.
     pub prefix: String,
+    /// Request queues side by side; 1 = the one queue, and no exchange that spreads.
+    pub shards: u16,
     /// Whether `run` declares the topology.
     pub declare: bool,
     /// Glob patterns of queues that replies may go to beside direct reply-to.

@@ -14,8 +14,11 @@ mod leaving;
 mod open;
 pub mod rounds;
 mod settle;
+mod shards;
+mod sources;
 mod steering;
 mod suspects;
 mod told;
 
 pub use desk::{Desk, DeskParts};
+pub use shards::Shards;

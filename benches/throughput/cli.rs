@@ -51,6 +51,8 @@ pub(crate) enum Part {
     Tokens,
     /// What the worker chooses for itself beside lanes and batches set by hand, with a database nearby and one 5 ms away
     Steering,
+    /// The worker with requests spread over 1, 2 and 4 queues
+    Shards,
     /// From start to the first ack, and from SIGTERM to the end
     StartStop,
     /// One request at a steady rate, beside a bare relay
@@ -65,10 +67,11 @@ pub(crate) enum Part {
 
 impl Part {
     /// Every part, in the order of the document.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Throughput,
         Self::Tokens,
         Self::Steering,
+        Self::Shards,
         Self::StartStop,
         Self::Latency,
         Self::Memory,
@@ -82,6 +85,7 @@ impl Part {
             Self::Throughput => "throughput",
             Self::Tokens => "tokens",
             Self::Steering => "steering",
+            Self::Shards => "shards",
             Self::StartStop => "start-stop",
             Self::Latency => "latency",
             Self::Memory => "memory",

@@ -2,6 +2,7 @@
 //! that no series finds what another one left.
 
 use anyhow::{Context as _, Result, ensure};
+use join_community::config::Config;
 use lapin::Channel;
 use lapin::options::{QueueBindOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
@@ -62,6 +63,8 @@ pub(crate) struct Ground {
     pub(crate) place: Place,
     /// The members who ask, still private.
     pub(crate) members: Vec<Member>,
+    /// Over how many queues requests are spread.
+    pub(crate) shards: u16,
     tables: Tables,
     records: PgConnection,
     channel: Channel,
@@ -85,7 +88,16 @@ pub(crate) struct Progress {
 impl Ground {
     /// Lays it.
     pub(crate) async fn lay(tables: Tables, size: Size) -> Result<Self> {
-        let installation = Installation::with(|config| Issuer::new().trusted_by(config)).await;
+        Self::lay_spread(tables, size, 1).await
+    }
+
+    /// The same with requests spread over so many queues.
+    pub(crate) async fn lay_spread(tables: Tables, size: Size, shards: u16) -> Result<Self> {
+        let adjust = |config: &mut Config| {
+            Issuer::new().trusted_by(config);
+            config.broker.shards = shards;
+        };
+        let installation = Installation::with(adjust).await;
         let (plain, database_url) = match tables {
             Tables::Ours => (None, installation.config.database.url.expose_secret().to_owned()),
             Tables::Plain => {
@@ -115,12 +127,16 @@ impl Ground {
         declare(&channel, tables).await?;
         let mut cache = redis::Client::open(place.cache_url.as_str())?.get_multiplexed_async_connection().await?;
         redis::cmd("FLUSHDB").exec_async(&mut cache).await?;
-        Ok(Self { place, members, tables, records, channel, cache, plain, installation })
+        Ok(Self { place, members, shards, tables, records, channel, cache, plain, installation })
     }
 
-    /// Requests that lie in the queue, not handed to anybody.
+    /// Requests that lie in the queue, or its shards, not handed to anybody.
     pub(crate) async fn waiting(&self) -> Result<usize> {
-        depth(&self.channel, self.place.queue).await
+        let mut waiting = depth(&self.channel, self.place.queue).await?;
+        for number in (1..=self.shards).filter(|_| self.shards > 1) {
+            waiting += depth(&self.channel, &format!("{}.{number}", self.place.queue)).await?;
+        }
+        Ok(waiting)
     }
 
     /// Makes members of two sites, and has those of the first ask; answers the others.

@@ -130,10 +130,14 @@ async fn measured(part: Part, cli: &Cli) -> Result<String> {
             Ok(report::tokens(&results))
         }
         Part::Steering => steering::measure(cli).await,
+        Part::Shards => {
+            let results = rounds::measure(&chosen(series::SHARDS, cli)?, cli).await?;
+            Ok(report::shards(&results))
+        }
         Part::StartStop => start_stop::measure(cli).await,
         Part::Latency => latency::measure(cli).await,
         Part::Memory => memory::measure(cli).await,
-        Part::Fairness => fairness::measure(cli).await,
+        Part::Fairness => Box::pin(fairness::measure(cli)).await,
         Part::Sizes => sizes::measure(cli).await,
     }
 }
@@ -146,7 +150,9 @@ fn chosen(all: &[Series], cli: &Cli) -> Result<Vec<Series>> {
 }
 
 fn list() {
-    for (part, all) in [(Part::Throughput, series::THROUGHPUT), (Part::Tokens, series::TOKENS)] {
+    for (part, all) in
+        [(Part::Throughput, series::THROUGHPUT), (Part::Tokens, series::TOKENS), (Part::Shards, series::SHARDS)]
+    {
         for series in all {
             println!("{:<11} {:<18} {}", part.name(), series.name, series.what);
         }

@@ -50,6 +50,11 @@ pub(crate) fn tokens(outcomes: &[Outcome]) -> String {
     format!("{}\n{}\n{}", table(outcomes, worker), targets::table(&targets), made(outcomes))
 }
 
+/// The table of the worker with several request queues. Nothing is aimed at: one machine has no more to give.
+pub(crate) fn shards(outcomes: &[Outcome]) -> String {
+    format!("{}\n{}", table(outcomes, named(outcomes, "worker")), made(outcomes))
+}
+
 fn own_cpu(worker: Option<&Outcome>) -> Target {
     let micros = worker.map(|worker| worker.rounds.iter().map(Measured::micros_in_all));
     Target {

@@ -26,6 +26,8 @@ const WINDOW: usize = 1000;
 pub(crate) enum Manner {
     /// The broker vouches for the producer, and the worker trusts it.
     Producer,
+    /// The same, with the header by which requests are spread over shards.
+    Spread,
     /// With a session token, signed in this way.
     Token(Algorithm),
     /// From anybody, straight into the queue: the peers ask for no proof.
@@ -39,7 +41,7 @@ pub(crate) enum Manner {
 /// Puts a request for each member into the queue, and waits until the broker has all of them.
 pub(crate) async fn enqueue(ground: &Ground, manner: &Manner) -> Result<()> {
     let url = match manner {
-        Manner::Producer | Manner::Token(_) => &ground.place.producer_url,
+        Manner::Producer | Manner::Spread | Manner::Token(_) => &ground.place.producer_url,
         Manner::Plain => &ground.place.administrator_url,
         Manner::Own(peer) => return by_itself(ground, peer),
         Manner::None => return Ok(()),
@@ -75,7 +77,7 @@ pub(crate) async fn publish(
 /// Where requests are sent to.
 pub(crate) fn target(ground: &Ground, manner: &Manner) -> (ShortString, ShortString) {
     match manner {
-        Manner::Producer | Manner::Token(_) => ("join-community".into(), "request".into()),
+        Manner::Producer | Manner::Spread | Manner::Token(_) => ("join-community".into(), "request".into()),
         Manner::Plain | Manner::Own(_) | Manner::None => (ShortString::default(), ground.place.queue.into()),
     }
 }
@@ -92,6 +94,11 @@ pub(crate) fn request(member: Member, manner: &Manner, issuer: &Issuer) -> Resul
         format!(r#"{{"siteId":"{site}","memberId":"{id}","identity":{{"identityType":"MEMBER","memberId":"{id}"}}}}"#);
     Ok(match manner {
         Manner::Producer => (vouched_for, properties.with_user_id("member-gateway".into())),
+        Manner::Spread => {
+            let mut headers = FieldTable::default();
+            headers.insert("memberId".into(), AMQPValue::LongString(id.to_string().into()));
+            (vouched_for, properties.with_user_id("member-gateway".into()).with_headers(headers))
+        }
         Manner::Token(algorithm) => {
             let claims = issuer.claims(site, IdentityType::Member, id);
             let token = format!("Bearer {}", issuer.keys.token(&claims, *algorithm)?);

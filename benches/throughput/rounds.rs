@@ -97,7 +97,7 @@ fn told(measured: &Measured) -> String {
 /// Installs what has to be, and finds out how many requests the series needs.
 async fn prepare(series: &Series, cli: &Cli, progress: &Progress) -> Result<Result<Ready, String>> {
     let peer = match series.kind {
-        Kind::Worker(_) | Kind::BrokerCeiling | Kind::StoreCeiling | Kind::OneAtATime(_) => None,
+        Kind::Worker(_) | Kind::Spread(_) | Kind::BrokerCeiling | Kind::StoreCeiling | Kind::OneAtATime(_) => None,
         Kind::Peer(name, _) => {
             progress.begins(format!("installing {name}"));
             match tokio::task::spawn_blocking(|| peers::install(name)).await?? {
@@ -144,7 +144,7 @@ pub(crate) async fn worker_pilot(cli: &Cli) -> Result<(usize, f64)> {
 
 /// Runs a series once, on ground of its own, and checks what came of it.
 async fn once(series: &Series, size: Size, peer: Option<&Installed>, worker: &Path) -> Result<Measured> {
-    let ground = Ground::lay(series.tables(), size).await?;
+    let ground = Ground::lay_spread(series.tables(), size, series.shards()).await?;
     let command = series.command(&ground, worker, peer)?;
     once_by(series, ground, peer, command).await
 }

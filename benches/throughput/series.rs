@@ -27,6 +27,8 @@ pub(crate) struct Series {
 pub(crate) enum Kind {
     /// The worker, on requests that prove themselves by a token, or for which a producer vouches.
     Worker(Option<Algorithm>),
+    /// The worker with requests spread over so many shards by a header that each carries.
+    Spread(u16),
     /// The worker with database and cache answered from nothing.
     BrokerCeiling,
     /// The worker's batches without a broker.
@@ -86,11 +88,26 @@ pub(crate) const TOKENS: &[Series] = &[
     Series { name: "worker-es256", what: "a token each, ES256", kind: Kind::Worker(Some(Algorithm::Es256)) },
 ];
 
+/// The third: what several request queues cost.
+pub(crate) const SHARDS: &[Series] = &[
+    Series { name: "worker", what: "one queue", kind: Kind::Spread(1) },
+    Series { name: "shards-2", what: "2 shards", kind: Kind::Spread(2) },
+    Series { name: "shards-4", what: "4 shards", kind: Kind::Spread(4) },
+];
+
 impl Series {
+    /// Over how many queues its requests are spread.
+    pub(crate) const fn shards(&self) -> u16 {
+        match self.kind {
+            Kind::Spread(shards) => shards,
+            Kind::Worker(_) | Kind::BrokerCeiling | Kind::StoreCeiling | Kind::OneAtATime(_) | Kind::Peer(..) => 1,
+        }
+    }
+
     /// Whose tables it works on.
     pub(crate) const fn tables(&self) -> Tables {
         match self.kind {
-            Kind::Worker(_) | Kind::BrokerCeiling | Kind::StoreCeiling => Tables::Ours,
+            Kind::Worker(_) | Kind::Spread(_) | Kind::BrokerCeiling | Kind::StoreCeiling => Tables::Ours,
             Kind::OneAtATime(_) | Kind::Peer(..) => Tables::Plain,
         }
     }
@@ -98,7 +115,7 @@ impl Series {
     /// What has to be there in the end.
     pub(crate) const fn proof(&self) -> Proof {
         match self.kind {
-            Kind::Worker(_) | Kind::OneAtATime(_) | Kind::Peer(..) => Proof::Everything,
+            Kind::Worker(_) | Kind::Spread(_) | Kind::OneAtATime(_) | Kind::Peer(..) => Proof::Everything,
             Kind::BrokerCeiling => Proof::Events,
             Kind::StoreCeiling => Proof::Stored,
         }
@@ -107,7 +124,7 @@ impl Series {
     /// How many requests tell roughly how fast it is.
     pub(crate) fn first_guess(&self) -> usize {
         match self.kind {
-            Kind::Worker(_) | Kind::BrokerCeiling | Kind::StoreCeiling => 20_000,
+            Kind::Worker(_) | Kind::Spread(_) | Kind::BrokerCeiling | Kind::StoreCeiling => 20_000,
             Kind::OneAtATime(_) | Kind::Peer("go" | "node", _) => 3_000,
             Kind::Peer(..) => 1_000,
         }
@@ -118,6 +135,7 @@ impl Series {
         match (self.kind, peer) {
             (Kind::Worker(Some(algorithm)), _) => Manner::Token(algorithm),
             (Kind::Worker(None) | Kind::BrokerCeiling, _) => Manner::Producer,
+            (Kind::Spread(_), _) => Manner::Spread,
             (Kind::StoreCeiling, _) => Manner::None,
             (Kind::Peer(..), Some(peer)) if peer.folder.join("produce").exists() => Manner::Own(peer.clone()),
             (Kind::OneAtATime(_) | Kind::Peer(..), _) => Manner::Plain,
@@ -127,7 +145,7 @@ impl Series {
     /// The command that does the work on this ground.
     pub(crate) fn command(&self, ground: &Ground, worker: &Path, peer: Option<&Installed>) -> Result<Command> {
         Ok(match (self.kind, peer) {
-            (Kind::Worker(_), _) => worker_command(worker, ground),
+            (Kind::Worker(_) | Kind::Spread(_), _) => worker_command(worker, ground),
             (Kind::BrokerCeiling, _) => ourselves(&["broker-ceiling"], ground)?,
             (Kind::StoreCeiling, _) => ourselves(&["store-ceiling"], ground)?,
             (Kind::OneAtATime(in_flight), _) => ourselves(&["one-at-a-time", &in_flight.to_string()], ground)?,
@@ -148,6 +166,7 @@ pub(crate) fn worker_command(worker: &Path, ground: &Ground) -> Command {
     let mut command = Command::new(worker);
     command.arg("run");
     ground.place.tell_worker(&mut command);
+    command.env("JOIN_COMMUNITY__BROKER__SHARDS", ground.shards.to_string());
     command
 }
 

@@ -40,7 +40,7 @@ node_prepare() { # number
             echo "cluster_formation.classic_config.nodes.2 = $(node_name "$1")@localhost"
         fi
     )
-    echo '[rabbitmq_management].' | write_file "node$1" 600 etc/enabled_plugins
+    echo '[rabbitmq_management,rabbitmq_consistent_hash_exchange].' | write_file "node$1" 600 etc/enabled_plugins
     # What dead-letters into a queue whose leader is lost is sent again after three minutes. Nobody has the time.
     echo '[{rabbit, [{dead_letter_worker_publisher_confirm_timeout, 10000}]}].' |
         write_file "node$1" 600 etc/advanced.config

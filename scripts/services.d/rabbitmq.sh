@@ -35,6 +35,15 @@ CONF
     [[ -e $home/.erlang.cookie ]] || broker_cookie | write_file rabbitmq 400 .erlang.cookie
 }
 
+# A broker that has been running since before a plugin was wanted.
+rabbitmq_enable_plugins() {
+    local wanted="$ROOT/config/rabbitmq/enabled_plugins" enabled="$STATE/rabbitmq/etc/enabled_plugins"
+    cmp -s "$wanted" "$enabled" && return
+    write_file rabbitmq 600 etc/enabled_plugins <"$wanted"
+    rabbitmq_call "rabbit_plugins ensure [\"$enabled\"]" || die "RabbitMQ does not take its plugins: scripts/services down, then up"
+    good rabbitmq "plugins brought up to date"
+}
+
 # What every broker here has: also the nodes of a cluster (cluster.sh).
 broker_configure() { # service amqp-port management-port, more configuration on stdin
     local config="$ROOT/config/rabbitmq"

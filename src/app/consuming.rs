@@ -107,6 +107,7 @@ impl Sessions for Consuming {
                 self.stop.run_until_cancelled(tokio::time::sleep(SETTLING_OF_NEW_QUEUES)).await;
             }
         }
+        self.desk.shards.found(topology::highest_shard(&connection, &self.names).await?);
         // Proven with every connection: a broker may come back with another configuration.
         if self.config.auth.trust_broker_timestamps {
             self.timestamps_forgeable = !clock_proof::overwrites_timestamps(&self.config.broker).await?;

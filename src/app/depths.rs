@@ -7,26 +7,38 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use lapin::Connection;
 
+use crate::join::Shards;
 use crate::operations::{Dependency, Meters};
-use crate::rabbitmq::depth;
+use crate::rabbitmq::depth::{self, Ready};
 use crate::rabbitmq::topology::{Names, RUNGS};
 
 /// The watch over the queues.
 pub(super) struct Depths {
     meters: Meters,
     dead_letters: Arc<AtomicU32>,
-    /// The names of the queues, the one of the dead letters first: a malformed message may wait for it.
-    queues: Vec<String>,
+    shards: Arc<Shards>,
+    names: Names,
     words: Vec<String>,
 }
 
+/// Of the words: a malformed message may wait for the dead letters, so they come first.
+const DEAD_LETTERS: usize = 0;
+/// And those of the requests tell how many workers there are.
+const REQUESTS: usize = 1;
+
 impl Depths {
-    pub(super) fn new(names: &Names, meters: Meters, dead_letters: Arc<AtomicU32>) -> Self {
-        let mut queues = vec![names.dead_letters(), names.requests(), names.deferred()];
-        queues.extend(RUNGS.map(|rung| names.retry(rung)));
+    pub(super) fn new(names: &Names, meters: Meters, dead_letters: Arc<AtomicU32>, shards: Arc<Shards>) -> Self {
         let mut words = ["dead_letters", "requests", "deferred"].map(str::to_owned).to_vec();
         words.extend(RUNGS.map(|rung| format!("retry_{}", rung.word)));
-        Self { meters, dead_letters, queues, words }
+        Self { meters, dead_letters, shards, names: names.clone(), words }
+    }
+
+    /// The queues behind each word.
+    fn queues(&self) -> Vec<Vec<String>> {
+        let requests = self.shards.queues(&self.names);
+        let mut queues = vec![vec![self.names.dead_letters()], requests, vec![self.names.deferred()]];
+        queues.extend(RUNGS.map(|rung| vec![self.names.retry(rung)]));
+        queues
     }
 
     /// Counts the connection that is to be watched by.
@@ -36,13 +48,15 @@ impl Depths {
 
     /// Watches, as long as it is polled.
     pub(super) async fn watch(&self, connection: &Connection) -> Infallible {
-        let seen = |place: usize, messages: u32| {
-            if place == 0 {
-                self.dead_letters.store(messages, Ordering::Relaxed);
+        let seen = |place: usize, Ready { messages, consumers }: Ready| {
+            match place {
+                DEAD_LETTERS => self.dead_letters.store(messages, Ordering::Relaxed),
+                REQUESTS => self.shards.workers_seen(consumers),
+                _ => {}
             }
             self.meters.queue_messages.of(&self.words[place]).set(messages);
         };
-        depth::watch(connection, &self.queues, seen).await
+        depth::watch(connection, || self.queues(), seen).await
     }
 }
 
@@ -50,7 +64,8 @@ impl Depths {
 mod tests {
     use std::sync::Arc;
 
-    use super::Depths;
+    use super::{DEAD_LETTERS, Depths, REQUESTS};
+    use crate::join::Shards;
     use crate::operations::Meters;
     use crate::rabbitmq::topology::{Names, RUNGS};
     use crate::wire::copy::DeadReason;
@@ -58,9 +73,14 @@ mod tests {
     #[test]
     fn every_queue_rung_and_reason_has_a_series_of_its_own() {
         let meters = Meters::register().unwrap();
-        let depths = Depths::new(&Names::new("eu."), meters.clone(), Arc::default());
+        let names = Names::new("eu.").sharded(3);
+        let shards = Arc::new(Shards::new(names.shards(), 2, meters.clone()));
+        let depths = Depths::new(&names, meters.clone(), Arc::default(), shards);
         assert!(depths.words.iter().all(|word| meters.queue_messages.knows(word)), "{:?}", depths.words);
-        assert_eq!(depths.queues[0], "eu.join-community.dead-letters");
+        let queues = depths.queues();
+        assert_eq!(queues.len(), depths.words.len());
+        assert_eq!(queues[DEAD_LETTERS], ["eu.join-community.dead-letters"]);
+        assert_eq!((queues[REQUESTS].len(), queues[REQUESTS][3].as_str()), (4, "eu.join-community.requests.3"));
         assert!(RUNGS.iter().all(|rung| meters.knows_rung(rung.word)));
         assert!(DeadReason::ALL.iter().all(|reason| meters.dead_letters.knows(reason.as_str())));
     }

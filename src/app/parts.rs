@@ -14,7 +14,7 @@ use crate::auth::{AuthSetupError, Authenticator};
 use crate::cache::{CacheError, Profiles};
 use crate::config::Config;
 use crate::console::{self, Console};
-use crate::join::{Desk, DeskParts};
+use crate::join::{Desk, DeskParts, Shards};
 use crate::operations::{self, Collector, Dependency, Destination, Health, Meters, Push, Traces};
 use crate::postgres::{Role, Session, StoreError};
 use crate::rabbitmq::address::{Address, UrlError};
@@ -78,6 +78,7 @@ pub struct App {
     pub(super) worker_user: Box<str>,
     pub(super) dead_letters: Arc<AtomicU32>,
     pub(super) several_sites: Arc<AtomicBool>,
+    pub(super) shards: Arc<Shards>,
     pub(super) operations: Option<(TcpListener, Console)>,
     pub(super) pruner: Option<Session>,
     /// Asks whether there are several sites; where nobody ever makes way, nobody asks.
@@ -94,7 +95,7 @@ impl App {
     pub async fn build(config: Config) -> Result<Self, StartError> {
         let health = Health::default();
         let meters = Meters::register()?;
-        let names = Names::new(&config.broker.prefix);
+        let names = Names::of(&config.broker);
         let (traces, push) = collected(&config, &names, &health, &meters)?;
         let worker_user: Box<str> = Address::parse(&config.broker.url)?.user().into();
         let background = CancellationToken::new();
@@ -116,6 +117,7 @@ impl App {
             longest_pause: config.outage.max_pause,
             leeway: config.auth.leeway,
         });
+        let shards = Arc::new(Shards::new(names.shards(), config.join.lanes, meters.clone()));
         let pruner = Some(session(&config, Role::Tool, &meters)?);
         let site_watch = config.fairness.is_on().then(|| session(&config, Role::Tool, &meters)).transpose()?;
         if authenticator.keys_missing().is_none() {
@@ -135,6 +137,7 @@ impl App {
             worker_user,
             dead_letters: Arc::default(),
             several_sites: Arc::default(),
+            shards,
             operations: operations.transpose()?,
             pruner,
             site_watch,
@@ -172,6 +175,7 @@ impl App {
             worker_user: self.worker_user.clone(),
             dead_letters: Arc::clone(&self.dead_letters),
             several_sites: Arc::clone(&self.several_sites),
+            shards: Arc::clone(&self.shards),
         };
         Arc::new(Desk::new(parts, &self.config))
     }

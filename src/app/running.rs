@@ -112,7 +112,8 @@ impl App {
     fn publish(&mut self, stop: CancellationToken) -> JoinHandle<()> {
         let publishing = std::mem::replace(&mut self.publishing, Publishing::idle());
         let (config, health) = (self.config.clone(), self.health.clone());
-        let depths = Depths::new(&self.names, self.meters.clone(), Arc::clone(&self.dead_letters));
+        let (dead_letters, shards) = (Arc::clone(&self.dead_letters), Arc::clone(&self.shards));
+        let depths = Depths::new(&self.names, self.meters.clone(), dead_letters, shards);
         tokio::spawn(async move {
             let mut sessions = PublishingSessions { publishing, health: health.clone(), depths, stop: stop.clone() };
             let supervised = Supervised {

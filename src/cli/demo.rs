@@ -71,7 +71,8 @@ async fn play(
     observer: &mut Observer,
     context: &Context,
 ) -> anyhow::Result<Row> {
-    producer.send(&Order { id: &scene.id, body: &scene.body, token: scene.token.as_ref() }).await?;
+    let member = scene.subject.map(|(_, member)| member);
+    producer.send(&Order { id: &scene.id, body: &scene.body, member, token: scene.token.as_ref() }).await?;
     let answer = producer.reply_to(&scene.id, PATIENCE).await?;
     observer.until_paid().await?;
     let (record, cache, letter) = match scene.subject {

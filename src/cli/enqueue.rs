@@ -80,8 +80,9 @@ struct Outcome {
 pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
     let token = token(&args)?;
     let id = args.request_id.clone().map_or_else(new_id, Ok)?;
-    let body = encode(&draft(&args, token.is_some()));
-    let order = Order { id: &id, body: &body, token: token.as_ref() };
+    let draft = draft(&args, token.is_some());
+    let body = encode(&draft);
+    let order = Order { id: &id, body: &body, member: draft.target(), token: token.as_ref() };
 
     let mut producer = Producer::connect(&context.config.broker, args.wait).await?;
     producer.send(&order).await?;

@@ -33,7 +33,7 @@ pub enum Command {
 /// What kept it from being done.
 pub async fn run(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
     let config = &context.config;
-    let names = Names::new(&config.broker.prefix);
+    let names = Names::of(&config.broker);
     match command {
         Command::Declare => {
             let connection = connect(&config.broker.url, CONNECTION, &config.broker).await?;
@@ -97,6 +97,10 @@ pub(in crate::cli) fn sentence(finding: &Finding) -> String {
     match &finding.problem {
         Problem::Missing => format!("{object} is missing; `topology declare` creates it"),
         Problem::Unexpected => format!("{object} is not planned"),
+        Problem::LeftOver { messages } => format!(
+            "{object} is of more shards than broker.shards says and holds {messages} messages; workers drain it: delete it \
+             once it is empty, the highest number first"
+        ),
         Problem::Hidden => format!("{object} may not be looked at by this broker user"),
         Problem::Differs { argument, expected, found } => {
             format!("{object}: {} is {}, expected {}", visible(argument), visible(found), visible(expected))

@@ -160,7 +160,8 @@ pub(super) struct Live {
     newest: watch::Sender<Arc<Overview>>,
     asked: Mutex<Option<Instant>>,
     management: Option<Management>,
-    requests: String,
+    /// The queues that requests lie in.
+    requests: Vec<String>,
 }
 
 impl Live {
@@ -171,7 +172,10 @@ impl Live {
             None
         });
         let newest = watch::Sender::new(Arc::new(Overview::default()));
-        Self { newest, asked: Mutex::default(), management, requests: Names::new(&broker.prefix).requests() }
+        let names = Names::of(broker);
+        let shards = (1..=names.shards()).map(|number| names.shard(number));
+        let requests = std::iter::once(names.requests()).chain(shards).collect();
+        Self { newest, asked: Mutex::default(), management, requests }
     }
 
     /// The newest numbers.
@@ -187,11 +191,15 @@ impl Live {
     async fn unacknowledged(&self) -> Option<u64> {
         let asked = *self.asked.lock().unwrap_or_else(PoisonError::into_inner);
         asked.filter(|asked| asked.elapsed() < LATELY)?;
-        let queue = self.management.as_ref()?.queue(&self.requests).await;
-        queue
-            .inspect_err(|error| debug!(error = chain(error), "unacknowledged messages are not known"))
-            .ok()??
-            .messages_unacknowledged
+        let management = self.management.as_ref()?;
+        let mut sum = 0;
+        for queue in &self.requests {
+            let facts = management.queue(queue).await;
+            let facts =
+                facts.inspect_err(|error| debug!(error = chain(error), "unacknowledged messages are not known"));
+            sum += facts.ok()??.messages_unacknowledged?;
+        }
+        Some(sum)
     }
 }
 

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use super::MemberId;
+
 /// The kinds of identity that can call. `UNKNOWN` is not one of them: it is the absence of an identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum IdentityType {
@@ -66,6 +68,15 @@ impl Caller {
     pub fn parse(text: &str) -> Option<Self> {
         let (kind, id) = text.split_once(':')?;
         Some(Self { identity_type: IdentityType::parse(kind)?, id: Uuid::parse_str(id).ok()? })
+    }
+
+    /// `joinCommunity()` takes no parameter: a member who calls is the one who joins.
+    #[must_use]
+    pub const fn own_member(self) -> Option<MemberId> {
+        match self.identity_type {
+            IdentityType::Member => Some(MemberId(self.id)),
+            IdentityType::AnonymousVisitor | IdentityType::WixUser | IdentityType::App => None,
+        }
     }
 }
 

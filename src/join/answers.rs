@@ -169,7 +169,8 @@ impl Desk {
     fn history<'a>(&self, incoming: &Incoming, request: Option<&'a Request>) -> History<'a> {
         let now = incoming.taken_at.unwrap_or_else(|| to_millis(OffsetDateTime::now_utc()));
         let (attempts, arrived) = self.authenticator.history(incoming, now);
-        History { attempts, arrived, sender: request.map(Sender::of) }
+        let target = request.and_then(|request| request.target);
+        History { attempts, arrived, sender: request.map(Sender::of), target }
     }
 
     /// Offers a reply to the queue that the request names, if replies may go there. Nobody waits for it.

@@ -4,7 +4,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use time::OffsetDateTime;
 
 use crate::auth::{Authentication, Authenticator, Proven};
-use crate::domain::{Attempts, Caller, IdentityType, MemberId, Request};
+use crate::domain::{Attempts, Request};
 use crate::rabbitmq::consumer::Tag;
 use crate::wire::Incoming;
 use crate::wire::request::{Decoded, Malformed, decode};
@@ -47,7 +47,7 @@ pub(super) fn examine(incoming: &Incoming, authenticator: &Authenticator, now: O
 fn request(decoded: Decoded, proven: Proven, (attempts, received_at): (Attempts, OffsetDateTime)) -> Request {
     let Decoded { id, body, traceparent, .. } = decoded;
     let Proven { caller, requester, proof } = proven;
-    let target = body.member.or_else(|| own_member(caller));
+    let target = body.member.or_else(|| caller.own_member());
     let meaning = Request::meaning(body.site, target, caller, body.elevated);
     let mut fingerprint = [0; 32];
     fingerprint.copy_from_slice(digest(&SHA256, meaning.as_bytes()).as_ref());
@@ -63,13 +63,5 @@ fn request(decoded: Decoded, proven: Proven, (attempts, received_at): (Attempts,
         attempts,
         received_at,
         traceparent,
-    }
-}
-
-/// `joinCommunity()` takes no parameter: a member who calls is the one who joins.
-fn own_member(caller: Caller) -> Option<MemberId> {
-    match caller.identity_type {
-        IdentityType::Member => Some(MemberId(caller.id)),
-        IdentityType::AnonymousVisitor | IdentityType::WixUser | IdentityType::App => None,
     }
 }

@@ -82,17 +82,20 @@ impl Desk {
         let patience = crowding.fairness.patience;
         let between = (patience / LOOKS).clamp(SELDOM, OFTEN);
         let mut looks = Looks::default();
+        let queues = self.shards.queues(&self.names);
         let seen = |ready: Option<Ready>| {
             let wait = ready.and_then(|ready| {
                 let taken = crowding.taken.load(Ordering::Relaxed);
-                // Others consume as well, and take as much as we do.
-                let workers = f64::from(ready.consumers) / f64::from(self.steering.lanes());
+                // Others consume as well, and take as much as we do. A shard has one consumer of each worker, the common
+                // queue one of each lane.
+                let lanes = if queues.len() > 1 { 1.0 } else { f64::from(self.steering.lanes()) };
+                let workers = f64::from(ready.consumers) / lanes;
                 looks.wait(ready.messages, taken, Instant::now()).map(|wait| wait / workers.max(1.0))
             });
             let several = crowding.several_sites.load(Ordering::Relaxed);
             crowding.show(several && wait.is_some_and(|wait| wait > patience.as_secs_f64()));
         };
-        depth::follow(connection, &self.names.requests(), between, self.broker_timeout, seen).await
+        depth::follow(connection, &queues, between, self.broker_timeout, seen).await
     }
 }
 

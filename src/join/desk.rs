@@ -13,6 +13,7 @@ use wildmatch::WildMatch;
 use super::crowding::Crowding;
 use super::rounds::Policy;
 use super::settle::Settle;
+use super::shards::Shards;
 use super::steering::Steering;
 use crate::announce::HandOver;
 use crate::auth::Authenticator;
@@ -44,6 +45,8 @@ pub struct DeskParts {
     pub dead_letters: Arc<AtomicU32>,
     /// Whether members of several sites are on record, as last seen.
     pub several_sites: Arc<AtomicBool>,
+    /// The shards of the requests.
+    pub shards: Arc<Shards>,
 }
 
 /// The desk that the lanes work at.
@@ -59,6 +62,8 @@ pub struct Desk {
     pub(super) join: config::Join,
     pub(super) steering: Steering,
     pub(super) crowding: Crowding,
+    /// The shards of the requests, if there are any.
+    pub shards: Arc<Shards>,
     pub(super) outage: config::Outage,
     pub(super) broker_timeout: Duration,
     pub(super) confirm_timeout: Duration,
@@ -84,14 +89,15 @@ impl Desk {
     #[must_use]
     pub fn new(parts: DeskParts, config: &config::Config) -> Self {
         let DeskParts { authenticator, publisher, hand_over, health, meters, traces, names, .. } = parts;
-        let DeskParts { worker_user, dead_letters, several_sites, .. } = parts;
+        let DeskParts { worker_user, dead_letters, several_sites, shards, .. } = parts;
         Self {
             authenticator,
             publisher,
             hand_over,
             health,
-            steering: Steering::new(&config.join, meters.clone()),
+            steering: Steering::new(&config.join, names.shards(), meters.clone()),
             crowding: Crowding::new(config.fairness, several_sites),
+            shards,
             meters,
             traces,
             names,

@@ -7,8 +7,8 @@ use tracing::debug;
 
 use super::Desk;
 use super::arrival::Item;
-use super::lane::REQUESTS;
 use super::settle::{Gone, Settle};
+use super::sources::DEFERRED;
 use crate::domain::SiteId;
 use crate::operations::Dependency;
 use crate::rabbitmq::consumer::Tag;
@@ -24,7 +24,7 @@ impl Desk {
         }
         // Nothing makes way twice.
         let sites: Vec<Option<SiteId>> =
-            items.iter().map(|item| (item.tag.source == REQUESTS).then_some(item.request.site)).collect();
+            items.iter().map(|item| (item.tag.source != DEFERRED).then_some(item.request.site)).collect();
         let mut aside: Vec<(Tag, Outgoing)> = Vec::new();
         let mut kept = Vec::with_capacity(items.len());
         for (item, keeps) in items.into_iter().zip(keep_their_place(&sites, self.crowding.share())) {
@@ -42,7 +42,7 @@ impl Desk {
     fn deferred(&self, item: &Item) -> Outgoing {
         let Item { incoming, request, .. } = item;
         let (attempts, arrived) = (request.attempts, request.received_at);
-        let history = History { attempts, arrived, sender: Some(Sender::of(request)) };
+        let history = History { attempts, arrived, sender: Some(Sender::of(request)), target: request.target };
         copy::retry(incoming, &history, &self.names.internal(), self.names.deferred_key(), &self.worker_user)
     }
 }
@@ -53,14 +53,14 @@ fn keep_their_place(sites: &[Option<SiteId>], share: f64) -> Vec<bool> {
     #[expect(clippy::cast_precision_loss, reason = "batches have up to a thousand requests")]
     let most = (sites.len() as f64 * share).max(1.0);
     let mut kept: HashMap<SiteId, f64> = HashMap::new();
-    let mut keeps = |site: &Option<SiteId>| {
+    let keeps = |site: &Option<SiteId>| {
         let Some(site) = site else { return true };
         let kept = kept.entry(*site).or_default();
         let keeps = *kept + 1.0 <= most;
         *kept += f64::from(u8::from(keeps));
         keeps
     };
-    sites.iter().map(|site| keeps(site)).collect()
+    sites.iter().map(keeps).collect()
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use lapin::Connection;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
@@ -12,29 +12,26 @@ use super::Desk;
 use super::arrival::Item;
 pub use super::settle::Gone;
 use super::settle::Settle;
+use super::shards::TURN;
+use super::sources::{DEFERRED, order};
 use crate::operations::{Dependency, Laps, Step};
 use crate::postgres::{Session, StoreError};
-use crate::rabbitmq::consumer::{Deliveries, Source, Tag};
+use crate::rabbitmq::consumer::{Deliveries, Tag};
 use crate::retry::Pauses;
 use crate::telemetry::chain;
 use crate::wire::Incoming;
 
-/// The queues that a lane takes from, as its deliveries name them.
-pub(super) const REQUESTS: usize = 0;
-const DEFERRED: usize = 1;
-/// While there is a crowd and room for nobody else, one batch in so many is of those who made way: they shall get on, and
-/// what the broker handed out must not be held for ever.
-const DEFERRED_ONE_IN: u32 = 32;
-
 /// One lane.
 pub struct Lane {
-    place: usize,
-    /// Deliveries that it has in advance, as last chosen.
-    prefetch: u16,
-    /// Batches since it was the turn of those who made way.
-    turn: u32,
+    pub(super) place: usize,
+    /// Batches, so that each queue comes first in its turn.
+    turn: usize,
     /// Requests of the last batch that made way.
     aside: usize,
+    /// When it last looked whether it is to leave a shard to another worker.
+    pub(super) looked: Instant,
+    /// Deliveries that it has in advance, as last chosen.
+    pub(super) prefetch: u16,
     pub(super) desk: Arc<Desk>,
     pub(super) store: Session,
 }
@@ -58,6 +55,8 @@ enum Next {
     Batch(Vec<(Tag, Incoming)>),
     /// Nothing: copies were settled, or there is room for others.
     Settled,
+    /// It looks whether it is to leave a shard to another worker.
+    Share,
     /// It ends here.
     End(Pause),
 }
@@ -67,7 +66,7 @@ impl Lane {
     #[must_use]
     pub fn new(place: usize, desk: Arc<Desk>, store: Session) -> Self {
         let store = store.standing_for(desk.id);
-        Self { place, prefetch: 0, turn: 0, aside: 0, desk, store }
+        Self { place, turn: 0, aside: 0, looked: Instant::now(), prefetch: 0, desk, store }
     }
 
     /// Serves until `stop`. An outage of `PostgreSQL` closes the channel, which returns its deliveries, and opens another
@@ -82,8 +81,7 @@ impl Lane {
         let mut pauses = Pauses::up_to(self.desk.outage.max_pause);
         while stop.run_until_cancelled(self.until_ready()).await.is_some() {
             let desk = Arc::clone(&self.desk);
-            let prefetch = if careful { 1 } else { self.prefetch };
-            let sources = [desk.names.requests(), desk.names.deferred()].map(|queue| Source { queue, prefetch });
+            let sources = self.sources(careful);
             // On a connection that is just being lost the answer may never come.
             let opening = Deliveries::open(connection, &sources, desk.broker_timeout);
             let Some(deliveries) = stop.run_until_cancelled(opening).await.transpose()? else { break };
@@ -113,17 +111,22 @@ impl Lane {
     ) -> Result<Pause, Gone> {
         let _serving = self.desk.meters.serving();
         let mut settle = self.desk.settle(deliveries.settlements());
+        self.desk.shards.holds(self.place, 0);
         let pause = loop {
             let most = self.desk.steering.next_batch();
             let batch = match self.next(&mut deliveries, most, &mut settle, stop).await? {
                 Next::Batch(batch) => batch,
                 Next::Settled => continue,
+                Next::Share => {
+                    self.share(&mut deliveries).await?;
+                    continue;
+                }
                 Next::End(pause) => {
                     self.finish(&mut deliveries, &mut settle).await?;
                     break pause;
                 }
             };
-            self.turn = (self.turn + 1) % DEFERRED_ONE_IN;
+            self.turn = self.turn.wrapping_add(1);
             let (began, requests) = (Instant::now(), batch.len());
             if let Some(pause) = self.handle(batch, &mut settle, stop).await? {
                 break pause;
@@ -134,6 +137,7 @@ impl Lane {
             }
         };
         self.leave(deliveries, settle, pause).await?;
+        self.desk.shards.holds(self.place, 0);
         Ok(pause)
     }
 
@@ -147,11 +151,12 @@ impl Lane {
     ) -> Result<Next, Gone> {
         self.until_room().await;
         let crowded = self.desk.crowding.is_crowded();
-        deliveries.serve(self.order(crowded));
+        deliveries.serve(|sources| order(sources, self.turn, crowded));
         Ok(tokio::select! {
             biased;
             () = stop.cancelled() => Next::End(Pause::Stop),
             () = self.desk.steering.until_unwanted(self.place, self.prefetch) => Next::End(Pause::Resteered),
+            () = sleep_until(self.looked + TURN), if self.desk.shards.are_shared() => Next::Share,
             copies = settle.next_copies() => {
                 settle.copied(copies).await?;
                 Next::Settled
@@ -160,16 +165,6 @@ impl Lane {
             () = self.desk.crowding.until_room(), if crowded => Next::Settled,
             batch = deliveries.next_batch(most) => Next::Batch(batch.ok_or(Gone::Ended)?),
         })
-    }
-
-    /// From which queues the next batch is filled: those who made way take what room the others leave, and now and then come
-    /// first, or they might never.
-    const fn order(&self, crowded: bool) -> &'static [usize] {
-        match (self.turn, crowded) {
-            (0, _) => &[DEFERRED, REQUESTS],
-            (_, false) => &[REQUESTS, DEFERRED],
-            (_, true) => &[REQUESTS],
-        }
     }
 
     /// Waits a moment where the announcer is behind: for enough room for all lanes, since each of them sees the same.
@@ -187,7 +182,7 @@ impl Lane {
         stop: &CancellationToken,
     ) -> Result<Option<Pause>, Gone> {
         settle.taken(batch.iter().map(|(tag, _)| *tag));
-        self.desk.crowding.took(batch.iter().filter(|(tag, _)| tag.source == REQUESTS).count() as u64);
+        self.desk.crowding.took(batch.iter().filter(|(tag, _)| tag.source != DEFERRED).count() as u64);
         let (suspects, fresh): (Vec<_>, Vec<_>) = batch.into_iter().partition(|(_, incoming)| incoming.redelivered);
         match self.together(fresh, settle, stop).await? {
             Some(pause) => Ok(Some(pause)),

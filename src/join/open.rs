@@ -83,7 +83,9 @@ mod tests {
     fn acks(taken: &[Tag], done: &[Tag]) -> (Vec<(usize, u64, bool)>, usize) {
         let mut open = Open::default();
         open.taken(taken.iter().copied());
-        done.iter().for_each(|tag| open.done(*tag));
+        for tag in done {
+            open.done(*tag);
+        }
         let told = |Ack { tag, multiple }: Ack| (tag.source, tag.number, multiple);
         (open.acknowledged().into_iter().map(told).collect(), open.len())
     }

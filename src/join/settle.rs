@@ -98,11 +98,11 @@ impl Settle {
         self.copies.push(Box::pin(async move {
             fail_point::pass(Point::BeforeCopy);
             let began = Instant::now();
-            let copied = sent(&publisher, limit, copies).await;
-            if copied.iter().all(|(_, copied)| *copied == Copied::Confirmed) {
+            let told = sent(&publisher, limit, copies).await;
+            if told.iter().all(|(_, copied)| *copied == Copied::Confirmed) {
                 meters.confirm.of("copy").record(began.elapsed().as_secs_f64());
             }
-            copied
+            told
         }));
     }
 
@@ -201,9 +201,9 @@ async fn sent(publisher: &Publisher, limit: Duration, mut copies: Vec<(Tag, Outg
                 let messages = copies.iter().map(|(_, copy)| copy.clone()).collect();
                 let mut fates = publisher.copies(messages).await.unwrap_or_default().into_iter();
                 copies.retain(|(tag, _)| {
-                    let copied = fates.next().and_then(proven);
-                    told.extend(copied.map(|copied| (*tag, copied)));
-                    copied.is_none()
+                    let proof = fates.next().and_then(proven);
+                    told.extend(proof.map(|proof| (*tag, proof)));
+                    proof.is_none()
                 });
                 if copies.is_empty() {
                     return;

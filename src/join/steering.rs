@@ -25,6 +25,7 @@ pub(super) struct Chosen {
 /// Chooses, and learns from every batch.
 pub(super) struct Steering {
     most: Chosen,
+    spread: bool,
     steered: bool,
     chosen: watch::Sender<Chosen>,
     turn: AtomicUsize,
@@ -74,13 +75,18 @@ const LONGEST: f64 = 0.1;
 const TRUST: f64 = 0.3;
 
 impl Steering {
-    pub(super) fn new(join: &config::Join, meters: Meters) -> Self {
+    /// With requests spread over `shards`; 0 if they are not.
+    pub(super) fn new(join: &config::Join, shards: u16, meters: Meters) -> Self {
         let most = Chosen { lanes: join.lanes, batch: join.batch_max, prefetch: join.prefetch };
-        let first = if join.steered { within(most, BEFORE.0, BEFORE.1) } else { most };
+        let mut first = if join.steered { within(most, BEFORE.0, BEFORE.1) } else { most };
+        let spread = shards > 0;
+        if spread {
+            first = Chosen { lanes: first.lanes.min(shards.into()), prefetch: most.prefetch, ..first };
+        }
         show(&meters, first);
         let seen = Seen { since: Instant::now(), whole: Sum::default(), half: Sum::default(), cost: None };
         let (steered, turn, seen) = (join.steered, AtomicUsize::new(0), Mutex::new(seen));
-        Self { most, steered, chosen: watch::Sender::new(first), turn, seen, meters }
+        Self { most, spread, steered, chosen: watch::Sender::new(first), turn, seen, meters }
     }
 
     /// What is chosen now.
@@ -134,7 +140,11 @@ impl Steering {
         let cost = believed(seen.cost, found(now.batch, seen.whole, seen.half));
         *seen = Seen { since: Instant::now(), whole: Sum::default(), half: Sum::default(), cost: Some(cost) };
         drop(seen);
-        let next = choose(cost, self.most);
+        let mut next = choose(cost, self.most);
+        if self.spread {
+            // A lane that begins anew stands last in the line of each of its shards: other workers would get them all.
+            next = Chosen { batch: next.batch, ..now };
+        }
         if self.chosen.send_if_modified(|chosen| std::mem::replace(chosen, next) != next) {
             tracing::debug!(?next, ?cost, "steering");
             show(&self.meters, next);

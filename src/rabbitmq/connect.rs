@@ -162,6 +162,7 @@ mod tests {
             operator_url: none(),
             management_url: none(),
             prefix: String::new(),
+            shards: 1,
             declare: false,
             reply_queues: Vec::new(),
             heartbeat: Duration::from_secs(10),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::future::try_join_all;
+use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions};
 use lapin::types::{FieldTable, ShortString};
 use lapin::{Channel, Connection, Consumer};
@@ -33,17 +34,28 @@ pub struct Source {
 }
 
 /// The deliveries of one lane, from one queue or several. Each queue has a channel of its own: on a common one, to
-/// acknowledge all up to a delivery of one queue would acknowledge what came from another before it, unseen.
+/// acknowledge all up to a delivery of one queue would acknowledge what came from another before it, and was not even
+/// looked at.
 pub struct Deliveries {
-    channels: Vec<Channel>,
-    /// Of each source, unless it has told its end, which it does once: whoever asks again waits for ever.
-    consumers: Vec<Option<Consumer>>,
+    taps: Vec<Tap>,
     /// The sources that are served, the first of them first; what was delivered from others waits.
     order: Vec<usize>,
     /// We asked for the end: the others still have something.
     cancelled: bool,
     /// The broker ended one of them.
     ended: bool,
+}
+
+/// One source at work.
+struct Tap {
+    channel: Channel,
+    queue: ShortString,
+    /// None once it has told its end, which it does once: whoever asks again waits for ever.
+    consumer: Option<Consumer>,
+    /// Cancelled by us to stand last in line; what was delivered to it comes first.
+    before: Option<Consumer>,
+    /// The consumer was given something. Of a queue with a single active consumer, it is that one.
+    delivers: bool,
 }
 
 /// Settles the deliveries of one lane.
@@ -56,28 +68,15 @@ impl Deliveries {
     /// # Errors
     /// If the broker refuses, or does not answer.
     pub async fn open(connection: &Connection, sources: &[Source], limit: Duration) -> Result<Self, CallError> {
-        within(limit, Self::consume(connection, sources)).await
-    }
-
-    async fn consume(connection: &Connection, sources: &[Source]) -> Result<Self, lapin::Error> {
         // Side by side, so that several take no longer than one.
-        let opened = try_join_all(sources.iter().map(|Source { queue, prefetch }| async move {
-            let channel = connection.create_channel().await?;
-            // Before consuming: nothing else bounds what the broker sends and `lapin` buffers.
-            channel.basic_qos(*prefetch, BasicQosOptions::default()).await?;
-            let queue = ShortString::try_new(queue.clone()).unwrap_or_default();
-            let options = BasicConsumeOptions::default();
-            let consumer = channel.basic_consume(queue, "".into(), options, FieldTable::default()).await?;
-            Ok::<_, lapin::Error>((channel, Some(consumer)))
-        }));
-        let (channels, consumers) = opened.await?.into_iter().unzip();
-        Ok(Self { channels, consumers, order: (0..sources.len()).collect(), cancelled: false, ended: false })
+        let taps = within(limit, try_join_all(sources.iter().map(|source| Tap::open(connection, source)))).await?;
+        Ok(Self { taps, order: (0..sources.len()).collect(), cancelled: false, ended: false })
     }
 
-    /// Serves these sources alone and in this order, until it is told otherwise.
-    pub fn serve(&mut self, order: &[usize]) {
+    /// Serves these of so many sources alone and in this order, until it is told otherwise.
+    pub fn serve<Order: Iterator<Item = usize>>(&mut self, order: impl FnOnce(usize) -> Order) {
         self.order.clear();
-        self.order.extend_from_slice(order);
+        self.order.extend(order(self.taps.len()));
     }
 
     /// Waits for a delivery, then takes what is ready beside it, up to `most`. No timer: an idle queue gives batches of
@@ -95,18 +94,13 @@ impl Deliveries {
         let mut turn = 0;
         while batch.len() < most && !self.ended && turn < self.order.len() {
             let source = self.order[turn];
-            let Some(consumer) = &mut self.consumers[source] else {
-                turn += 1;
-                continue;
-            };
-            match consumer.poll_next_unpin(context) {
-                Poll::Ready(Some(Ok(delivery))) => {
+            match self.taps[source].poll(context) {
+                Poll::Ready(Some(delivery)) => {
                     batch.push((Tag { source, number: delivery.delivery_tag }, incoming(delivery)));
                 }
-                Poll::Ready(Some(Err(_)) | None) => {
+                Poll::Ready(None) => {
                     // Told by the next call, after this batch.
-                    self.consumers[source] = None;
-                    self.ended = !self.cancelled || self.consumers.iter().all(Option::is_none);
+                    self.ended = !self.cancelled || self.taps.iter().all(|tap| tap.consumer.is_none());
                 }
                 Poll::Pending => turn += 1,
             }
@@ -117,7 +111,20 @@ impl Deliveries {
     /// The other half: settles what came.
     #[must_use]
     pub fn settlements(&self) -> Settlements {
-        Settlements(self.channels.clone())
+        Settlements(self.taps.iter().map(|tap| tap.channel.clone()).collect())
+    }
+
+    /// The sources that have given something since they are consumed, or since they stand last in line.
+    pub fn delivering(&self) -> impl Iterator<Item = usize> {
+        self.taps.iter().enumerate().filter(|(_, tap)| tap.delivers).map(|(source, _)| source)
+    }
+
+    /// Lets others consume a queue before us, where only one may at a time. What was delivered already still comes.
+    ///
+    /// # Errors
+    /// If the channel is gone, or the broker does not answer.
+    pub async fn stand_last(&mut self, source: usize, limit: Duration) -> Result<(), CallError> {
+        within(limit, self.taps[source].stand_last()).await
     }
 
     /// Takes no more from any queue; what was delivered already still comes, and then the end.
@@ -126,14 +133,14 @@ impl Deliveries {
     /// If the channel is gone already, or the broker does not answer.
     pub async fn cancel(&mut self, limit: Duration) -> Result<(), CallError> {
         self.cancelled = true;
-        self.order = (0..self.channels.len()).collect();
+        self.order = (0..self.taps.len()).collect();
         within(limit, self.stop_consuming()).await
     }
 
     async fn stop_consuming(&self) -> Result<(), lapin::Error> {
-        for (channel, consumer) in self.channels.iter().zip(&self.consumers) {
-            let Some(consumer) = consumer else { continue };
-            channel.basic_cancel(consumer.tag(), BasicCancelOptions::default()).await?;
+        for tap in &self.taps {
+            let Some(consumer) = &tap.consumer else { continue };
+            tap.channel.basic_cancel(consumer.tag(), BasicCancelOptions::default()).await?;
         }
         Ok(())
     }
@@ -145,13 +152,66 @@ impl Deliveries {
     pub async fn close(self, limit: Duration) -> Result<(), CallError> {
         within(limit, async {
             self.stop_consuming().await?;
-            for channel in &self.channels {
-                channel.close(200, "done".into()).await?;
+            for tap in &self.taps {
+                tap.channel.close(200, "done".into()).await?;
             }
             Ok(())
         })
         .await
     }
+}
+
+impl Tap {
+    async fn open(connection: &Connection, source: &Source) -> Result<Self, lapin::Error> {
+        let channel = connection.create_channel().await?;
+        // Before consuming: nothing else bounds what the broker sends and `lapin` buffers.
+        channel.basic_qos(source.prefetch, BasicQosOptions::default()).await?;
+        let queue = ShortString::try_new(source.queue.clone()).unwrap_or_default();
+        let consumer = Some(consume(&channel, &queue).await?);
+        Ok(Self { channel, queue, consumer, before: None, delivers: false })
+    }
+
+    /// The next delivery; `None` for the end, with or without an error before, which is told once.
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Delivery>> {
+        if let Some(before) = &mut self.before {
+            match before.poll_next_unpin(context) {
+                Poll::Ready(Some(Ok(delivery))) => return Poll::Ready(Some(delivery)),
+                // Cancelled, it ends after what it was given; if the channel is gone, the other tells so.
+                Poll::Ready(Some(Err(_)) | None) => self.before = None,
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        let Some(consumer) = &mut self.consumer else { return Poll::Pending };
+        match consumer.poll_next_unpin(context) {
+            Poll::Ready(Some(Ok(delivery))) => {
+                self.delivers = true;
+                Poll::Ready(Some(delivery))
+            }
+            Poll::Ready(Some(Err(_)) | None) => {
+                self.consumer = None;
+                Poll::Ready(None)
+            }
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    async fn stand_last(&mut self) -> Result<(), lapin::Error> {
+        // The last time is not over, or everything is.
+        if self.before.is_some() {
+            return Ok(());
+        }
+        let Some(consumer) = self.consumer.take() else { return Ok(()) };
+        let tag = consumer.tag();
+        self.before = Some(consumer);
+        self.channel.basic_cancel(tag, BasicCancelOptions::default()).await?;
+        self.consumer = Some(consume(&self.channel, &self.queue).await?);
+        self.delivers = false;
+        Ok(())
+    }
+}
+
+async fn consume(channel: &Channel, queue: &ShortString) -> Result<Consumer, lapin::Error> {
+    channel.basic_consume(queue.clone(), "".into(), BasicConsumeOptions::default(), FieldTable::default()).await
 }
 
 impl Settlements {

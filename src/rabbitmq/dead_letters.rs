@@ -80,7 +80,7 @@ impl DeadLetters {
         // Whoever wrote one decides what is believed of it.
         let worker_user = Address::parse(&broker.url).map_err(ConnectError::from)?.user().to_owned();
         let connection = connect(&broker.operator_url, "join-community dead-letters", broker).await?;
-        let name = Names::new(&broker.prefix).dead_letters();
+        let name = Names::of(broker).dead_letters();
         let queue = ShortString::try_new(name.clone()).unwrap_or_default();
         let look = async {
             let channel = connection.create_channel().await?;

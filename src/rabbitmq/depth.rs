@@ -14,42 +14,63 @@ use crate::telemetry::chain;
 
 const INTERVAL: Duration = Duration::from_secs(10);
 
-/// Tells for each queue, by its place in the list, how many messages lie in it; as long as it is polled.
-pub async fn watch(connection: &Connection, queues: &[String], seen: impl Fn(usize, u32)) -> Infallible {
-    let mut ticks = tokio::time::interval(INTERVAL);
-    loop {
-        ticks.tick().await;
-        for (place, queue) in queues.iter().enumerate() {
-            match ask(connection, queue).await {
-                Ok(messages) => seen(place, messages),
-                Err(error) => debug!(queue, %error, "the depth of a queue is not to be had"),
-            }
-        }
-    }
-}
-
-/// A channel of its own each time: asking for a queue that is missing closes the channel.
-async fn ask(connection: &Connection, queue: &str) -> Result<u32, lapin::Error> {
-    let channel = connection.create_channel().await?;
-    let found = declared(&channel, queue).await?;
-    channel.close(200, "asked".into()).await?;
-    Ok(found.message_count())
-}
-
 /// What lies in a queue, ready to be taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ready {
     /// Messages that nobody has taken.
     pub messages: u32,
-    /// Those who take.
+    /// Those who take, or stand in line to.
     pub consumers: u32,
 }
 
-/// Tells again and again what lies in a queue, as long as it is polled; `None` where that is not to be had. Unlike
-/// [`watch`] so often that it keeps its channel.
+/// Tells for each kind of queue what lies in those of that kind together, and how many consume the last of them; as long as
+/// it is polled.
+pub async fn watch(
+    connection: &Connection,
+    kinds: impl Fn() -> Vec<Vec<String>>,
+    seen: impl Fn(usize, Ready),
+) -> Infallible {
+    let mut ticks = tokio::time::interval(INTERVAL);
+    loop {
+        ticks.tick().await;
+        for (place, queues) in kinds().iter().enumerate() {
+            if let Some(ready) = together(connection, queues).await {
+                seen(place, ready);
+            }
+        }
+    }
+}
+
+/// Nothing if it is not to be had of all of them: a part would look like the whole.
+async fn together(connection: &Connection, queues: &[String]) -> Option<Ready> {
+    let mut sum = Ready { messages: 0, consumers: 0 };
+    for queue in queues {
+        match ask(connection, queue).await {
+            Ok(Ready { messages, consumers }) => {
+                sum = Ready { messages: sum.messages.saturating_add(messages), consumers };
+            }
+            Err(error) => {
+                debug!(queue, %error, "the depth of a queue is not to be had");
+                return None;
+            }
+        }
+    }
+    Some(sum)
+}
+
+/// A channel of its own each time: asking for a queue that is missing closes the channel.
+async fn ask(connection: &Connection, queue: &str) -> Result<Ready, lapin::Error> {
+    let channel = connection.create_channel().await?;
+    let found = declared(&channel, queue).await?;
+    channel.close(200, "asked".into()).await?;
+    Ok(Ready { messages: found.message_count(), consumers: found.consumer_count() })
+}
+
+/// Tells again and again what lies in queues together, and how many consume the last of them, as long as it is polled; `None`
+/// where that is not to be had. Unlike [`watch`] so often that it keeps its channel.
 pub async fn follow(
     connection: &Connection,
-    queue: &str,
+    queues: &[String],
     between: Duration,
     limit: Duration,
     mut seen: impl FnMut(Option<Ready>),
@@ -64,8 +85,13 @@ pub async fn follow(
                 Some(channel) => channel,
                 None => connection.create_channel().await?,
             };
-            let found = declared(&channel, queue).await?;
-            Ok((channel, Ready { messages: found.message_count(), consumers: found.consumer_count() }))
+            let mut sum = Ready { messages: 0, consumers: 0 };
+            for queue in queues {
+                let found = declared(&channel, queue).await?;
+                let messages = sum.messages.saturating_add(found.message_count());
+                sum = Ready { messages, consumers: found.consumer_count() };
+            }
+            Ok((channel, sum))
         });
         match asked.await {
             Ok((channel, ready)) => {
@@ -73,7 +99,7 @@ pub async fn follow(
                 seen(Some(ready));
             }
             Err(error) => {
-                debug!(queue, error = chain(&error), "what lies in a queue is not to be had");
+                debug!(error = chain(&error), "what lies in the queues of requests is not to be had");
                 seen(None);
             }
         }

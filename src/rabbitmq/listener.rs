@@ -49,7 +49,7 @@ impl Listener {
     /// If there is no connection, or no right.
     pub async fn connect(broker: &config::Broker) -> Result<Self, ListenError> {
         let connection = connect(&broker.url, "join-community listener", broker).await?;
-        let exchange = ShortString::try_new(Names::new(&broker.prefix).events()).unwrap_or_default();
+        let exchange = ShortString::try_new(Names::of(broker).events()).unwrap_or_default();
         let consumer = within(broker.timeout, listen(&connection, exchange)).await?;
         Ok(Self { connection, consumer })
     }

@@ -20,8 +20,8 @@ use super::connect::{ConnectError, connect};
 use super::topology::Names;
 
 use crate::config;
-use crate::domain::RequestId;
-use crate::wire::headers::{AUTHORIZATION, REQUEST_KEY, REQUEST_TYPE};
+use crate::domain::{MemberId, RequestId};
+use crate::wire::headers::{AUTHORIZATION, MEMBER_ID, REQUEST_KEY, REQUEST_TYPE};
 
 /// RabbitMQ's pseudo-queue: what is consumed here by a channel are the replies to what that channel publishes.
 const DIRECT_REPLY_TO: &str = "amq.rabbitmq.reply-to";
@@ -33,6 +33,8 @@ pub struct Order<'a> {
     pub id: &'a RequestId,
     /// The body, as `wire::request::encode` writes it.
     pub body: &'a [u8],
+    /// The member who is to join, where the producer knows: what all requests for a member are kept in order by.
+    pub member: Option<MemberId>,
     /// The caller's session token. Without it the broker is asked to vouch for the producer.
     pub token: Option<&'a SecretString>,
 }
@@ -76,7 +78,7 @@ impl Producer {
         let opened = opened.unwrap_or_else(|_| Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()));
         let (channel, replies) = opened.map_err(ProducerError::Deaf)?;
         // The longest prefix that the configuration takes leaves room for the name.
-        let exchange = ShortString::try_new(Names::new(&broker.prefix).intake()).unwrap_or_default();
+        let exchange = ShortString::try_new(Names::of(broker).intake()).unwrap_or_default();
         Ok(Self { connection, channel, replies, exchange, user, confirm_timeout: broker.confirm_timeout })
     }
 
@@ -165,15 +167,18 @@ impl Producer {
             .with_content_type("application/json".into())
             .with_app_id("join-community enqueue".into())
             .with_delivery_mode(2);
+        let mut headers = FieldTable::default();
+        if let Some(member) = order.member {
+            headers.insert(MEMBER_ID.into(), AMQPValue::LongString(LongString::from(member.to_string())));
+        }
         if let Some(token) = order.token {
-            let mut headers = FieldTable::default();
             let bearer = format!("Bearer {}", token.expose_secret());
             headers.insert(AUTHORIZATION.into(), AMQPValue::LongString(LongString::from(bearer)));
-            properties = properties.with_headers(headers);
         } else {
             // The broker refuses any user but the one logged in: that makes this word a proof.
             properties = properties.with_user_id(self.user.clone());
         }
+        properties = properties.with_headers(headers);
         if self.replies.is_some() {
             properties = properties.with_reply_to(DIRECT_REPLY_TO.into());
         }

@@ -2,13 +2,15 @@
 //! Separate, because deployment, worker and operators must mean the same objects by the same names.
 
 mod declare;
+mod error;
 mod export;
 mod names;
 mod plan;
 mod verify;
 
-pub use declare::{Declared, Existence, TopologyError, declare, existing};
+pub use declare::{Declared, Existence, declare, existing, highest_shard};
+pub use error::TopologyError;
 pub use export::export;
 pub use names::{Names, RUNGS, Rung, rung_for};
-pub use plan::{Arguments, Binding, Exchange, Plan, Queue, Value, plan};
+pub use plan::{Arguments, Binding, Destination, Exchange, Plan, Queue, Value, plan};
 pub use verify::{Depth, Finding, Problem, Report, VerifyError, verify};

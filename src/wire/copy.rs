@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 
 use super::request::trace;
 use super::{HeaderValue, Incoming, Outgoing, headers, instant};
-use crate::domain::{Attempts, Caller, Proof, Request, Requester};
+use crate::domain::{Attempts, Caller, MemberId, Proof, Request, Requester};
 
 /// Longest short string of AMQP, in bytes.
 const SHORT: usize = 255;
@@ -33,6 +33,8 @@ pub struct History<'a> {
     pub arrived: OffsetDateTime,
     /// Who sent it, if that is proven.
     pub sender: Option<Sender<'a>>,
+    /// The member it is about, if that is proven: the copy goes through the same queue as all about this member.
+    pub target: Option<MemberId>,
 }
 
 /// Who sent a request, as far as a copy can carry it.
@@ -191,6 +193,9 @@ fn base(incoming: &Incoming, history: &History<'_>, exchange: &str, routing_key:
         ..Outgoing::default()
     };
     push(&mut copy, headers::ARRIVED, &instant::text(history.arrived));
+    if let Some(member) = history.target {
+        push(&mut copy, headers::MEMBER_ID, &member.to_string());
+    }
     if let Some(sender) = travelling(history) {
         push(&mut copy, headers::REQUESTER, sender.requester.as_str());
         if let Some(caller) = sender.caller {

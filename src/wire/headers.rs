@@ -13,6 +13,8 @@ pub const DEAD_LETTER_KEY: &str = "dead-letter";
 /// `type` of an event, and its routing key.
 pub const EVENT_TYPE: &str = "wix.members.v1.member_updated";
 
+/// Names the member of a request, for an exchange that spreads requests over queues. It decides nothing else.
+pub const MEMBER_ID: &str = "memberId";
 /// Carries a session token.
 pub const AUTHORIZATION: &str = "authorization";
 /// W3C trace context.

@@ -106,6 +106,14 @@ pub struct Draft {
     pub elevated: Option<bool>,
 }
 
+impl Draft {
+    /// The member who is to join; `None` where only the caller's token says who that is.
+    #[must_use]
+    pub fn target(&self) -> Option<MemberId> {
+        self.member.or_else(|| self.identity.and_then(Caller::own_member))
+    }
+}
+
 /// Writes the body of a request.
 #[must_use]
 pub fn encode(draft: &Draft) -> Vec<u8> {

@@ -3,7 +3,7 @@
 
 use anyhow::Result;
 use lapin::BasicProperties;
-use lapin::types::FieldTable;
+use lapin::types::{AMQPValue, FieldTable};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -133,7 +133,7 @@ impl Load {
             .with_user_id(PRODUCER.into())
             .with_reply_to(REPLIES.into())
             .with_delivery_mode(2)
-            .with_headers(FieldTable::default());
+            .with_headers(of_member(member.1));
         let request = self.ledger.requests.len();
         let requester = REQUESTER.to_owned();
         self.ledger.requests.push(Request { id, requester, member, expected, confirmed: 0 });
@@ -160,4 +160,11 @@ impl Load {
                 .with_delivery_mode(2);
         }
     }
+}
+
+/// What all requests for a member are kept in order by, where they are spread over shards.
+fn of_member(member: Uuid) -> FieldTable {
+    let mut headers = FieldTable::default();
+    headers.insert("memberId".into(), AMQPValue::LongString(member.to_string().into()));
+    headers
 }

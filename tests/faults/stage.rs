@@ -194,6 +194,7 @@ fn environment(installation: &Installation) -> Vec<(String, String)> {
         format!("[{{ user = \"{PRODUCER}\", identity_types = [\"MEMBER\"], sites = [\"*\"], may_elevate = false }}]");
     [
         ("BROKER__URL", installation.vhost().worker_url.clone()),
+        ("BROKER__SHARDS", installation.config.broker.shards.to_string()),
         ("BROKER__DECLARE", "false".to_owned()),
         ("BROKER__HEARTBEAT", "2s".to_owned()),
         ("BROKER__TIMEOUT", "3s".to_owned()),

@@ -46,6 +46,7 @@ mod resync;
 mod reused_ids;
 mod rounds;
 mod session;
+mod shards;
 mod shutdown;
 mod statements;
 mod suspects;

@@ -50,7 +50,7 @@ async fn worker(broker: &Broker, management: Option<&Management>, found: &mut Fi
     };
     found.ok("the worker gets in", "broker.url");
     message_size(takes_message_of(&connection, LARGEST_MESSAGE + 1, broker.timeout).await, found);
-    topology(verify(&connection, management, &Names::new(&broker.prefix)).await, broker.declare, found);
+    topology(verify(&connection, management, &Names::of(broker)).await, broker.declare, found);
     leave(connection, broker.timeout).await;
 }
 
@@ -77,6 +77,7 @@ fn topology(report: Result<Report, VerifyError>, declares: bool, found: &mut Fin
             Problem::Missing if declares => found.warning(what, "", "`run` will create it, as broker.declare is true"),
             Problem::Missing => found.error(what, "", "or let `run` create it, with broker.declare = true"),
             Problem::Differs { .. } => found.error(what, "", "delete it when it is empty, then `topology declare`"),
+            Problem::LeftOver { .. } => found.warning(what, "", "or raise broker.shards again"),
             Problem::Hidden | Problem::Unexpected => found.warning(what, "", "see `topology verify`"),
         }
     }
@@ -111,7 +112,7 @@ async fn other(broker: &Broker, key: &str, url: &SecretString, found: &mut Findi
 /// The broker's version, and how long it leaves a request unsettled as far as it tells.
 async fn facts(management: &Management, broker: &Broker) -> Result<(String, Option<Duration>), ManagementError> {
     let version = management.overview().await?.rabbitmq_version;
-    let queue = management.queue(&Names::new(&broker.prefix).requests()).await?;
+    let queue = management.queue(&Names::of(broker).requests()).await?;
     Ok((version, queue.and_then(|queue| queue.consumer_timeout())))
 }
 

@@ -111,7 +111,7 @@ impl WayBack {
         Ok(Self {
             authenticator,
             courier,
-            names: Names::new(&broker.prefix),
+            names: Names::of(broker),
             worker,
             retention: config.requests.retention,
             force,
@@ -155,7 +155,8 @@ impl WayBack {
         self.check_age(letter, now)?;
         let (attempts, arrived) = self.authenticator.history(&incoming, now);
         let sender = Sender { requester: &proven.requester, caller: Some(proven.caller), proof: proven.proof };
-        let history = History { attempts, arrived, sender: Some(sender) };
+        let target = decoded.body.member.or_else(|| proven.caller.own_member());
+        let history = History { attempts, arrived, sender: Some(sender), target };
         Ok(copy::replay(&incoming, &history, &self.names.intake(), &self.worker))
     }
 

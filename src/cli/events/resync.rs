@@ -41,7 +41,7 @@ struct Report {
 /// Announces the members of a site.
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
     let config = &context.config;
-    let names = Names::new(&config.broker.prefix);
+    let names = Names::of(&config.broker);
     if let Some(queue) = &args.to {
         ensure!(is_for_events(&names, queue), "`{}` is a queue of Join Community itself", visible(queue));
     }

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::Report;
-use crate::config::{Config, MINUTE};
+use crate::config::{Config, MINUTE, MOST_SHARDS};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
@@ -36,9 +36,10 @@ pub(super) fn apply(config: &Config, report: &mut Report<'_>) {
 type Count = (&'static str, u64, RangeInclusive<u64>);
 type Span = (&'static str, Duration, RangeInclusive<Duration>);
 
-fn counts(config: &Config) -> [Count; 8] {
-    let Config { cache, join, announce, .. } = config;
+fn counts(config: &Config) -> [Count; 9] {
+    let Config { broker, cache, join, announce, .. } = config;
     [
+        ("broker.shards", broker.shards.into(), 1..=MOST_SHARDS.into()),
         ("cache.audit_rate", cache.audit_rate.into(), 0..=1_000_000),
         ("join.lanes", join.lanes as u64, 1..=64),
         ("join.batch_max", join.batch_max as u64, 1..=1000),

@@ -50,6 +50,8 @@ pub struct Handles {
     pub batch_limit: Gauge,
     /// Deliveries prefetched for each lane, as chosen within `join.prefetch`.
     pub prefetch: Gauge,
+    /// Shards that the broker gives this worker.
+    pub shards_held: Gauge,
     /// Requests in a batch.
     pub batch_requests: Histogram,
     /// From load to the last answer of a batch.
@@ -142,6 +144,7 @@ impl Handles {
                 "join_community_prefetch_requests",
                 "Deliveries in advance for a lane, within join.prefetch.",
             ),
+            shards_held: gauge("join_community_shards_held", "Shards of the requests that this worker serves."),
             batch_requests: histogram("join_community_batch_requests", "Requests in a batch."),
             batch_seconds: histogram("join_community_batch_seconds", "From load to the last answer of a batch."),
             batch_failures: counter("join_community_batch_failures_total", "Batches that the database failed."),

@@ -1,19 +1,21 @@
 //! Creates what is missing. Separate, because it needs a right that the serving worker better does not have.
 
-use std::time::Duration;
-
-use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
+use lapin::options::{
+    ExchangeBindOptions, ExchangeDeclareOptions, ExchangeUnbindOptions, QueueBindOptions, QueueDeclareOptions,
+};
 use lapin::types::{FieldTable, ShortString};
-use lapin::{Channel, Connection, ErrorKind};
+use lapin::{Channel, Connection, ErrorKind, Queue};
 
+use super::error::{LIMIT, TopologyError};
+use super::export::kind;
 use super::names::Names;
-use super::plan::{plan, table};
+use super::plan::{Binding, CONSISTENT_HASH, Destination, plan, table};
+use crate::config::MOST_SHARDS;
 
-/// Limit of each call; a broker that blocks publishers answers none at all.
-const LIMIT: Duration = Duration::from_secs(10);
 const ACCESS_REFUSED: u16 = 403;
 const NOT_FOUND: u16 = 404;
 const PRECONDITION_FAILED: u16 = 406;
+const COMMAND_INVALID: u16 = 503;
 
 /// What [`declare()`] did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,51 +33,6 @@ pub enum Existence {
     Missing,
     /// This user may not look: RabbitMQ 4.3 wants a right even for that.
     Hidden,
-}
-
-/// Why the topology could not be declared, or looked at.
-#[derive(Debug, thiserror::Error)]
-pub enum TopologyError {
-    /// It exists, and is another.
-    #[error(
-        "{object} exists with another {argument}, and what exists cannot be changed: delete it once it is empty, \
-         or declare under another broker.prefix"
-    )]
-    Mismatch {
-        /// Which exchange or queue.
-        object: String,
-        /// Which argument differs, as the broker names it.
-        argument: String,
-        /// What was expected and found, in the broker's words.
-        #[source]
-        source: lapin::protocol::AMQPError,
-    },
-    /// The user lacks a right.
-    #[error("{object} may not be declared by this broker user: grant the right to configure it, or declare as another")]
-    Refused {
-        /// Which exchange or queue.
-        object: String,
-        /// The broker's words.
-        #[source]
-        source: lapin::protocol::AMQPError,
-    },
-    /// The broker did not answer.
-    #[error(
-        "{object}: the broker does not answer within {LIMIT:?}; does it block publishers for lack of memory or disk?"
-    )]
-    Silent {
-        /// Which exchange or queue.
-        object: String,
-    },
-    /// The connection failed, or the broker refused for another reason.
-    #[error("{object} could not be declared")]
-    Failed {
-        /// Which exchange or queue.
-        object: String,
-        /// What happened.
-        #[source]
-        source: lapin::Error,
-    },
 }
 
 /// Looks at each queue, in the order of the plan, and changes nothing.
@@ -107,7 +64,8 @@ pub async fn declare(connection: &Connection, names: &Names) -> Result<Declared,
         let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
         let arguments = table(&exchange.arguments);
         let declared = channel.exchange_declare(short(&exchange.name), exchange.kind.clone(), options, arguments);
-        within(&format!("exchange `{}`", exchange.name), declared).await?;
+        let declared = within(&format!("exchange `{}`", exchange.name), declared).await;
+        declared.map_err(|error| if kind(&exchange.kind) == CONSISTENT_HASH { unknown_type(error) } else { error })?;
     }
     for queue in &plan.queues {
         let declared =
@@ -115,13 +73,76 @@ pub async fn declare(connection: &Connection, names: &Names) -> Result<Declared,
         within(&format!("queue `{}`", queue.name), declared).await?;
     }
     for binding in &plan.bindings {
-        let (queue, exchange) = (short(&binding.queue), short(&binding.exchange));
-        let options = QueueBindOptions::default();
-        let bound = channel.queue_bind(queue, exchange, binding.key.into(), options, FieldTable::default());
-        within(&format!("the binding of queue `{}` to exchange `{}`", binding.queue, binding.exchange), bound).await?;
+        bind(&channel, binding).await?;
     }
     close(&channel).await?;
+    for binding in &plan.former {
+        unbind(connection, binding).await?;
+    }
     Ok(Declared { created_queues })
+}
+
+async fn bind(channel: &Channel, binding: &Binding) -> Result<(), TopologyError> {
+    let Binding { exchange, destination, key } = binding;
+    let (source, key, none) = (short(exchange), ShortString::from(*key), FieldTable::default());
+    let object = format!("the binding of {destination} to exchange `{exchange}`");
+    match destination {
+        Destination::Queue(name) => {
+            within(&object, channel.queue_bind(short(name), source, key, QueueBindOptions::default(), none)).await
+        }
+        Destination::Exchange(name) => {
+            within(&object, channel.exchange_bind(short(name), source, key, ExchangeBindOptions::default(), none)).await
+        }
+    }
+}
+
+/// Takes a binding away that is not to be there any more; that it never was is no error.
+async fn unbind(connection: &Connection, binding: &Binding) -> Result<(), TopologyError> {
+    // A channel of its own, which an error closes.
+    let channel = channel(connection).await?;
+    let Binding { exchange, destination, key } = binding;
+    let (source, key, none) = (short(exchange), ShortString::from(*key), FieldTable::default());
+    let object = format!("the former binding of {destination} to exchange `{exchange}`");
+    let unbound = match destination {
+        Destination::Queue(name) => within(&object, channel.queue_unbind(short(name), source, key, none)).await,
+        Destination::Exchange(name) => {
+            let options = ExchangeUnbindOptions::default();
+            within(&object, channel.exchange_unbind(short(name), source, key, options, none)).await
+        }
+    };
+    match unbound {
+        Ok(()) => close(&channel).await,
+        Err(TopologyError::Failed { source, .. }) if code(&source) == Some(NOT_FOUND) => Ok(()),
+        // Rights from before there were shards: whoever may not bind them has not bound them.
+        Err(TopologyError::Refused { .. }) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// The highest number of a shard that there is: those that are planned, and those from when there were more, for as long
+/// as nobody deletes them. Whoever deletes them begins with the highest.
+///
+/// # Errors
+/// If the connection fails.
+pub async fn highest_shard(connection: &Connection, names: &Names) -> Result<u16, TopologyError> {
+    let mut highest = names.shards();
+    while highest < MOST_SHARDS && look_at_queue(connection, &names.shard(highest + 1)).await? == Existence::Exists {
+        highest += 1;
+    }
+    Ok(highest)
+}
+
+/// How many messages wait in a queue, if it is there and may be looked at.
+pub(super) async fn waiting(connection: &Connection, name: &str) -> Result<Option<u32>, TopologyError> {
+    let channel = channel(connection).await?;
+    let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+    let looked = channel.queue_declare(short(name), passive, FieldTable::default());
+    let looked = within(&format!("queue `{name}`"), looked).await;
+    let messages = looked.as_ref().ok().map(Queue::message_count);
+    Ok(match seen(&channel, looked.map(|_| ())).await? {
+        Existence::Exists => messages,
+        Existence::Missing | Existence::Hidden => None,
+    })
 }
 
 pub(super) async fn look_at_queue(connection: &Connection, name: &str) -> Result<Existence, TopologyError> {
@@ -174,6 +195,20 @@ async fn within<T>(object: &str, call: impl Future<Output = lapin::Result<T>>) -
     })
 }
 
+/// For a type that it does not know the broker ends the connection.
+fn unknown_type(error: TopologyError) -> TopologyError {
+    match error {
+        TopologyError::Failed { object, source } if code(&source) == Some(COMMAND_INVALID) => {
+            TopologyError::NoPlugin { object, source }
+        }
+        other @ (TopologyError::Failed { .. }
+        | TopologyError::Mismatch { .. }
+        | TopologyError::Refused { .. }
+        | TopologyError::NoPlugin { .. }
+        | TopologyError::Silent { .. }) => other,
+    }
+}
+
 fn code(error: &lapin::Error) -> Option<u16> {
     if let ErrorKind::ProtocolError(error) = error.kind() { Some(error.get_id()) } else { None }
 }
@@ -190,7 +225,20 @@ fn short(name: &str) -> ShortString {
 
 #[cfg(test)]
 mod tests {
-    use super::argument;
+    use lapin::ErrorKind;
+    use lapin::protocol::{AMQPError, AMQPErrorKind, AMQPHardError};
+
+    use super::{TopologyError, argument, unknown_type};
+
+    #[test]
+    fn a_broker_without_the_plugin_is_told_what_to_do() {
+        let said = "COMMAND_INVALID - unknown exchange type 'x-consistent-hash'";
+        let error = AMQPError::new(AMQPErrorKind::Hard(AMQPHardError::COMMANDINVALID), said.into());
+        let source = ErrorKind::ProtocolError(error).into();
+        let told =
+            unknown_type(TopologyError::Failed { object: "exchange `join-community.shards`".to_owned(), source });
+        assert!(told.to_string().contains("rabbitmq-plugins enable rabbitmq_consistent_hash_exchange"), "{told}");
+    }
 
     #[test]
     fn the_argument_that_differs_is_taken_from_what_the_broker_says() {

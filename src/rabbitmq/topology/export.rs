@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::names::Names;
-use super::plan::{Arguments, plan};
+use super::plan::{Arguments, Destination, plan};
 
 /// Definitions (JSON) with exchanges, queues and bindings for a vhost, which is to exist; no users and no rights.
 #[must_use]
@@ -23,8 +23,12 @@ pub fn export(names: &Names, vhost: &str) -> Json {
         })
     });
     let bindings = plan.bindings.iter().map(|binding| {
+        let (kind, name) = match &binding.destination {
+            Destination::Queue(name) => ("queue", name),
+            Destination::Exchange(name) => ("exchange", name),
+        };
         json!({
-            "source": binding.exchange, "vhost": vhost, "destination": binding.queue, "destination_type": "queue",
+            "source": binding.exchange, "vhost": vhost, "destination": name, "destination_type": kind,
             "routing_key": binding.key, "arguments": {},
         })
     });
@@ -66,5 +70,18 @@ mod tests {
         assert_eq!(export["queues"][0]["arguments"]["x-delivery-limit"], 200);
         assert_eq!(export["exchanges"][3]["arguments"]["alternate-exchange"], "eu.members.events.unrouted");
         assert!(export.get("users").is_none());
+    }
+
+    #[test]
+    fn the_export_of_a_spread_installation_leads_requests_over_an_exchange_of_the_plugin() {
+        let export = export(&Names::new("").sharded(3), "/");
+        assert_eq!(export["exchanges"][4]["type"], "x-consistent-hash");
+        assert_eq!(export["queues"][11]["name"], "join-community.requests.3");
+        assert_eq!(export["queues"][11]["arguments"]["x-single-active-consumer"], true);
+        let bindings = export["bindings"].as_array().unwrap();
+        let from_intake: Vec<_> = bindings.iter().filter(|binding| binding["source"] == "join-community").collect();
+        assert_eq!(from_intake.len(), 1, "{from_intake:?}");
+        assert_eq!(from_intake[0]["destination_type"], "exchange");
+        assert_eq!(from_intake[0]["destination"], "join-community.shards");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::config;
 use crate::wire::headers::{DEAD_LETTER_KEY, DEFERRED_KEY, REQUEST_KEY};
 
 /// A step of the retry ladder: a queue in which a copy waits for a fixed time.
@@ -40,6 +41,7 @@ pub fn rung_for(attempt: u32) -> Rung {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Names {
     prefix: Box<str>,
+    shards: u16,
 }
 
 const INTAKE: &str = "join-community";
@@ -47,10 +49,28 @@ const EVENTS: &str = "members.events";
 const UNROUTED: &str = "members.events.unrouted";
 
 impl Names {
-    /// The names of the installation with this prefix, which may be empty.
+    /// The names of the installation with this prefix, which may be empty, and one request queue.
     #[must_use]
     pub fn new(prefix: &str) -> Self {
-        Self { prefix: prefix.into() }
+        Self { prefix: prefix.into(), shards: 0 }
+    }
+
+    /// The names of the installation that the configuration is about.
+    #[must_use]
+    pub fn of(broker: &config::Broker) -> Self {
+        Self::new(&broker.prefix).sharded(broker.shards)
+    }
+
+    /// The same with requests spread over so many queues; over one they are not spread.
+    #[must_use]
+    pub fn sharded(self, count: u16) -> Self {
+        Self { shards: if count > 1 { count } else { 0 }, ..self }
+    }
+
+    /// Over how many queues requests are spread; 0 if they are not.
+    #[must_use]
+    pub const fn shards(&self) -> u16 {
+        self.shards
     }
 
     /// The exchange that producers write to.
@@ -63,6 +83,18 @@ impl Names {
     #[must_use]
     pub fn requests(&self) -> String {
         self.full("join-community.requests")
+    }
+
+    /// The exchange that spreads requests over the shards.
+    #[must_use]
+    pub fn spread(&self) -> String {
+        self.full("join-community.shards")
+    }
+
+    /// A shard of the requests, counted from 1.
+    #[must_use]
+    pub fn shard(&self, number: u16) -> String {
+        format!("{}.{number}", self.requests())
     }
 
     /// The queue of requests that made way for those of other sites.
@@ -135,7 +167,10 @@ impl Names {
         let bare = Self::new("");
         let bases = [bare.requests(), bare.deferred(), bare.dead_letters(), bare.unrouted()];
         let rungs = RUNGS.map(|rung| bare.retry(rung));
+        // A shard is the requests queue and a number.
+        let unnumbered = queue.trim_end_matches(|digit: char| digit.is_ascii_digit()).trim_end_matches('.');
         queue.strip_prefix(&*self.prefix).is_some_and(is_within)
+            || unnumbered.ends_with(bases[0].as_str())
             || bases.iter().chain(&rungs).any(|base| queue.ends_with(base.as_str()))
     }
 
@@ -155,6 +190,8 @@ mod tests {
             (names.intake(), "eu.join-community"),
             (names.requests(), "eu.join-community.requests"),
             (names.deferred(), "eu.join-community.deferred"),
+            (names.spread(), "eu.join-community.shards"),
+            (names.shard(12), "eu.join-community.requests.12"),
             (names.internal(), "eu.join-community.internal"),
             (names.retry(RUNGS[2]), "eu.join-community.retry.30s"),
             (names.dead_letters(), "eu.join-community.dead-letters"),
@@ -182,7 +219,7 @@ mod tests {
     fn no_reply_goes_to_a_queue_of_any_installation() {
         for prefix in ["", "eu."] {
             let names = Names::new(prefix);
-            let queues = [names.requests(), names.deferred(), names.dead_letters(), names.unrouted()];
+            let queues = [names.requests(), names.shard(64), names.deferred(), names.dead_letters(), names.unrouted()];
             for own in queues.into_iter().chain([names.retry(RUNGS[0])]) {
                 assert!(names.is_own_queue(&own), "{own}");
                 assert!(Names::new("us.").is_own_queue(&own), "{own} is another installation's");

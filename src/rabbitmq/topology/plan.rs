@@ -1,12 +1,16 @@
 //! The one list of exchanges, queues and bindings, each argument with its reason. Everything else reads it: declaring,
 //! verifying and exporting cannot differ.
 
-use std::fmt;
+mod objects;
 
 use lapin::ExchangeKind;
-use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
+
+pub(super) use objects::table;
+pub use objects::{Arguments, Binding, Destination, Exchange, Plan, Queue, Value};
 
 use super::names::{Names, RUNGS};
+use crate::config::MOST_SHARDS;
+use crate::wire::headers;
 
 /// Looking at a message counts as a delivery, and what exceeds the limit is dropped. An absent limit means 20 on
 /// RabbitMQ 4, `-1` no limit there and one single delivery on 3.10: so a number that is never reached.
@@ -16,59 +20,10 @@ const REQUESTS_DELIVERY_LIMIT: i64 = 200;
 /// Nobody is bound for these events: keep some days of them, but never fill the disk.
 const UNROUTED_CAP: i64 = 100_000;
 
-/// A value of an argument.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Value {
-    /// Text.
-    Text(String),
-    /// A number.
-    Number(i64),
-}
-
-/// Arguments by name.
-pub type Arguments = Vec<(&'static str, Value)>;
-
-/// An exchange, always durable.
-#[derive(Clone, Debug)]
-pub struct Exchange {
-    /// Its full name.
-    pub name: String,
-    /// Its type, one of `direct`, `topic`, `fanout`.
-    pub kind: ExchangeKind,
-    /// Its arguments.
-    pub arguments: Arguments,
-}
-
-/// A quorum queue.
-#[derive(Clone, Debug)]
-pub struct Queue {
-    /// Its full name.
-    pub name: String,
-    /// Its arguments.
-    pub arguments: Arguments,
-}
-
-/// A queue bound to an exchange.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Binding {
-    /// The exchange's full name.
-    pub exchange: String,
-    /// The queue's full name.
-    pub queue: String,
-    /// The routing key.
-    pub key: &'static str,
-}
-
-/// Everything that is declared, in an order in which it can be.
-#[derive(Clone, Debug)]
-pub struct Plan {
-    /// Exchanges.
-    pub exchanges: Vec<Exchange>,
-    /// Queues.
-    pub queues: Vec<Queue>,
-    /// Bindings.
-    pub bindings: Vec<Binding>,
-}
+/// The type of exchange that RabbitMQ's plugin of that name brings.
+pub(super) const CONSISTENT_HASH: &str = "x-consistent-hash";
+/// The key of a binding is the share that the queue gets there.
+const SAME_WEIGHT: &str = "1";
 
 /// The plan of one installation.
 #[must_use]
@@ -95,9 +50,8 @@ pub fn plan(names: &Names) -> Plan {
         quorum(names.dead_letters(), [("x-delivery-limit", Value::Number(LOOKING_USES_NOTHING_UP))]),
         quorum(names.unrouted(), unrouted()),
     ];
-    let bind = |exchange, queue, key| Binding { exchange, queue, key };
+    let bind = |exchange, queue, key| Binding { exchange, destination: Destination::Queue(queue), key };
     let mut bindings = vec![
-        bind(names.intake(), names.requests(), names.request_key()),
         bind(names.internal(), names.deferred(), names.deferred_key()),
         bind(names.internal(), names.dead_letters(), names.dead_letter_key()),
         bind(names.unrouted(), names.unrouted(), ""),
@@ -109,7 +63,36 @@ pub fn plan(names: &Names) -> Plan {
         queues.push(quorum(names.retry(rung), arguments));
         bindings.push(bind(names.internal(), names.retry(rung), names.retry_key(rung)));
     }
-    Plan { exchanges, queues, bindings }
+    spread(names, Plan { exchanges, queues, bindings, former: Vec::new() })
+}
+
+/// The way of the requests: into the one queue, or spread over the shards.
+fn spread(names: &Names, mut plan: Plan) -> Plan {
+    let bind = |exchange, destination, key| Binding { exchange, destination, key };
+    let whole = bind(names.intake(), Destination::Queue(names.requests()), names.request_key());
+    let spread = bind(names.intake(), Destination::Exchange(names.spread()), names.request_key());
+    if names.shards() == 0 {
+        plan.bindings.push(whole);
+        return Plan { former: vec![spread], ..plan };
+    }
+    plan.exchanges.push(Exchange {
+        name: names.spread(),
+        kind: ExchangeKind::Custom(CONSISTENT_HASH.to_owned()),
+        // Requests without the header go all to one shard: slower, and as safe.
+        arguments: vec![("hash-header", Value::Text(headers::MEMBER_ID.to_owned()))],
+    });
+    let shard = |number| bind(names.spread(), Destination::Queue(names.shard(number)), SAME_WEIGHT);
+    for number in 1..=names.shards() {
+        let mut arguments = requests(names);
+        // All requests for a member in one hand at a time: that keeps their order.
+        arguments.push(("x-single-active-consumer", Value::Flag(true)));
+        plan.queues.push(quorum(names.shard(number), arguments));
+        plan.bindings.push(shard(number));
+    }
+    plan.bindings.push(spread);
+    plan.former.push(whole);
+    plan.former.extend((names.shards() + 1..=MOST_SHARDS).map(shard));
+    plan
 }
 
 fn requests(names: &Names) -> Arguments {
@@ -146,44 +129,9 @@ fn quorum(name: String, arguments: impl IntoIterator<Item = (&'static str, Value
     Queue { name, arguments: all }
 }
 
-/// The table that goes over the wire.
-pub(super) fn table(arguments: &Arguments) -> FieldTable {
-    let mut table = FieldTable::default();
-    for (name, value) in arguments {
-        table.insert(
-            ShortString::from(*name),
-            match value {
-                Value::Text(text) => AMQPValue::LongString(LongString::from(text.as_str())),
-                Value::Number(number) => AMQPValue::LongLongInt(*number),
-            },
-        );
-    }
-    table
-}
-
-impl Value {
-    /// The value in JSON, as the management API shows it.
-    #[must_use]
-    pub fn to_json(&self) -> serde_json::Value {
-        match self {
-            Self::Text(text) => text.as_str().into(),
-            Self::Number(number) => (*number).into(),
-        }
-    }
-}
-
-impl fmt::Display for Value {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Text(text) => f.write_str(text),
-            Self::Number(number) => number.fmt(f),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Plan, Value, plan};
+    use super::{Binding, Destination, Plan, Value, plan};
     use crate::rabbitmq::topology::Names;
 
     fn argument<'a>(plan: &'a Plan, queue: &str, name: &str) -> Option<&'a Value> {
@@ -220,7 +168,8 @@ mod tests {
         let plan = plan(&Names::new("eu."));
         assert_eq!((plan.exchanges.len(), plan.queues.len(), plan.bindings.len()), (4, 9, 9));
         for queue in &plan.queues {
-            assert_eq!(plan.bindings.iter().filter(|binding| binding.queue == queue.name).count(), 1, "{}", queue.name);
+            let bound = Destination::Queue(queue.name.clone());
+            assert_eq!(plan.bindings.iter().filter(|known| known.destination == bound).count(), 1, "{}", queue.name);
             let route = |name| argument(&plan, &queue.name, name).map(ToString::to_string);
             if let Some(exchange) = route("x-dead-letter-exchange") {
                 let key = route("x-dead-letter-routing-key").expect("a key");
@@ -228,5 +177,23 @@ mod tests {
                 assert!(leads, "{} dead-letters into nothing", queue.name);
             }
         }
+    }
+
+    #[test]
+    fn requests_are_spread_over_shards_or_lie_in_one_queue_and_the_other_way_is_taken_down() {
+        let (one, four) = (plan(&Names::new("").sharded(1)), plan(&Names::new("").sharded(4)));
+        assert_eq!((four.exchanges.len(), four.queues.len(), four.bindings.len()), (5, 13, 13));
+        let intake = |bindings: &[Binding]| -> Vec<Binding> {
+            bindings.iter().filter(|binding| binding.exchange == "join-community").cloned().collect()
+        };
+        assert_eq!(intake(&one.bindings), intake(&four.former));
+        assert_eq!(intake(&one.former), intake(&four.bindings));
+        // The intake leads to the shards only once each of them is bound.
+        assert_eq!(four.bindings.last(), intake(&four.bindings).last());
+        let shards =
+            |bindings: &[Binding]| bindings.iter().filter(|known| known.exchange == "join-community.shards").count();
+        assert_eq!((shards(&four.bindings), shards(&four.former)), (4, 60));
+        assert_eq!(argument(&four, "join-community.requests.4", "x-single-active-consumer"), Some(&Value::Flag(true)));
+        assert_eq!(argument(&four, "join-community.requests", "x-single-active-consumer"), None);
     }
 }

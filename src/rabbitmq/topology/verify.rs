@@ -4,9 +4,11 @@
 use lapin::Connection;
 use serde::Serialize;
 
-use super::declare::{Existence, TopologyError, look_at_exchange, look_at_queue};
+use super::declare::{Existence, look_at_exchange, look_at_queue, waiting};
+use super::error::TopologyError;
 use super::names::Names;
 use super::plan::plan;
+use crate::config::MOST_SHARDS;
 use crate::rabbitmq::management::{Management, ManagementError};
 
 mod compare;
@@ -50,6 +52,11 @@ pub enum Problem {
     Missing,
     /// Something exists that should not.
     Unexpected,
+    /// A shard from when there were more: no request comes into it any more, and workers drain it.
+    LeftOver {
+        /// What waits in it.
+        messages: u32,
+    },
     /// This user may not look at it.
     Hidden,
     /// It is another.
@@ -107,6 +114,7 @@ pub async fn verify(
         let existence = look_at_queue(connection, &queue.name).await?;
         findings.extend(absent(format!("queue `{}`", queue.name), existence));
     }
+    findings.extend(left_over(connection, names).await?);
     let depth = if let Some(management) = management {
         findings.extend(compare::everything(management, names, &plan).await?);
         Depth::Everything
@@ -114,6 +122,22 @@ pub async fn verify(
         Depth::Existence
     };
     Ok(Report { depth, objects: plan.exchanges.len() + plan.queues.len(), findings })
+}
+
+/// Shards beyond those that are planned.
+async fn left_over(connection: &Connection, names: &Names) -> Result<Vec<Finding>, TopologyError> {
+    let mut found = Vec::new();
+    // Without the exchange there never was one.
+    if look_at_exchange(connection, &names.spread()).await? != Existence::Exists {
+        return Ok(found);
+    }
+    for number in names.shards() + 1..=MOST_SHARDS {
+        let queue = names.shard(number);
+        if let Some(messages) = waiting(connection, &queue).await? {
+            found.push(Finding::new(format!("queue `{queue}`"), Problem::LeftOver { messages }));
+        }
+    }
+    Ok(found)
 }
 
 fn absent(object: String, existence: Existence) -> Option<Finding> {

@@ -35,7 +35,7 @@ fn every_copy_fits_however_large_what_it_copies_is() {
         let requester = Requester::producer(&"x".repeat(name));
         let proof = Proof::Token { permission: true, expired: false };
         let sender = Some(Sender { requester: &requester, caller: Some(caller), proof });
-        let history = History { attempts, arrived: OffsetDateTime::UNIX_EPOCH, sender };
+        let history = History { attempts, arrived: OffsetDateTime::UNIX_EPOCH, sender, target: None };
         let request = largest(WHOLE_BODY);
         let text = "x".repeat(100_000);
         let why = DeadLetter { reason: DeadReason::CrashLoop, pointer: Some(&text), error: &text };

@@ -4,7 +4,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{DeadLetter, DeadReason, History, Sender, body_digest, dead_letter, replay, retry};
-use crate::domain::{Attempts, Caller, IdentityType, Proof, Request, RequestId, Requester, SiteId};
+use crate::domain::{Attempts, Caller, IdentityType, MemberId, Proof, Request, RequestId, Requester, SiteId};
 use crate::wire::{HeaderValue, Incoming, Outgoing, headers};
 
 const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
@@ -52,7 +52,12 @@ fn request(proof: Proof) -> Request {
 }
 
 fn history(proven: Option<&Request>) -> History<'_> {
-    History { attempts: ATTEMPTS, arrived: OffsetDateTime::UNIX_EPOCH, sender: proven.map(Sender::of) }
+    History {
+        attempts: ATTEMPTS,
+        arrived: OffsetDateTime::UNIX_EPOCH,
+        sender: proven.map(Sender::of),
+        target: proven.and_then(|request| request.target),
+    }
 }
 
 fn header<'a>(copy: &'a Outgoing, name: &str) -> Option<&'a HeaderValue> {
@@ -93,8 +98,17 @@ fn a_retried_copy_is_the_same_request_with_its_attempts_and_written_by_the_worke
     assert_eq!(text(&copy, headers::REQUESTER).as_deref(), Some("producer:member-gateway"));
     assert_eq!(text(&copy, headers::CALLER).as_deref(), Some("APP:00000000-0000-0000-0000-000000000000"));
     assert_eq!(header(&copy, headers::PERMISSION), None);
+    assert_eq!(header(&copy, headers::MEMBER_ID), None, "an app that names nobody");
     assert_eq!(text(&copy, headers::TRACEPARENT).as_deref(), Some(PARENT));
     assert_eq!(text(&copy, headers::TRACESTATE).as_deref(), Some("a=b"));
+}
+
+#[test]
+fn a_copy_names_the_member_that_the_request_is_about_so_that_it_goes_the_same_way() {
+    let about = Request { target: Some(MemberId(Uuid::from_u128(7))), ..request(PRODUCER) };
+    for copy in [retried(&incoming(), Some(&about)), buried(&incoming(), Some(&about), "")] {
+        assert_eq!(text(&copy, headers::MEMBER_ID).as_deref(), Some("00000000-0000-0000-0000-000000000007"));
+    }
 }
 
 #[test]

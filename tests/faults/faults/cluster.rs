@@ -26,17 +26,25 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// Between windows of a load, so that there is some left.
 const PAUSE: Duration = Duration::from_millis(100);
 const REQUESTS: &str = "join-community.requests";
+/// Spread over so many queues, where requests are.
+const SHARDS: u16 = 6;
 const PROBE: &str = "faults.probe";
 
 pub(super) fn faults() -> Vec<Fault> {
     let fault = |name, what, run| {
-        let quick = name == "cluster/leader-killed";
-        Fault { name, what, quick, alone: false, workers: &[1, 3], run }
+        let quick = matches!(name, "cluster/leader-killed" | "cluster/shards");
+        let workers: &[usize] = if name == "cluster/shards" { &[2, 3] } else { &[1, 3] };
+        Fault { name, what, quick, alone: false, workers, run }
     };
     vec![
         fault("cluster/leader-killed", "three nodes: `kill -9` of the leader of the request queue", |trial| {
             leader_killed(trial).boxed()
         }),
+        fault(
+            "cluster/shards",
+            "three nodes, requests spread over six shards: `kill -9` of the node that leads most of them",
+            |trial| shards(trial).boxed(),
+        ),
         fault(
             "cluster/each-node-in-turn",
             "three nodes: each killed and brought back in turn, then each stopped in order and started again",
@@ -53,9 +61,9 @@ pub(super) fn faults() -> Vec<Fault> {
     ]
 }
 
-/// A stage on the cluster. Its queues have members on all nodes.
-async fn set(cluster: &Cluster, trial: &Trial) -> Result<Stage> {
-    let installation = Installation::around(vhost_at(&cluster.urls), |_| {}).await;
+/// A stage on the cluster, with requests spread over so many queues. All have members on all nodes.
+async fn set(cluster: &Cluster, trial: &Trial, shards: u16) -> Result<Stage> {
+    let installation = Installation::around(vhost_at(&cluster.urls), |config| config.broker.shards = shards).await;
     let mut stage = Stage::around(installation, trial).await?;
     stage.broker_lasts_at(of_administrator(cluster, &stage, 1)?);
     cluster.until_whole(&stage.installation.vhost().name).await?;
@@ -109,7 +117,7 @@ async fn lose_and_bring_back(
 
 async fn leader_killed(trial: Trial) -> Result<Outcome> {
     let cluster = cluster::turn().await?;
-    let mut stage = set(&cluster, &trial).await?;
+    let mut stage = set(&cluster, &trial, 1).await?;
     let (mut ledger, parts) = parts(&stage, &trial, 2).await?;
     let leader = leader(&cluster, &stage).await?;
     let both = parts.try_into().map_err(|_| anyhow::anyhow!("not two parts"))?;
@@ -119,9 +127,27 @@ async fn leader_killed(trial: Trial) -> Result<Outcome> {
     stage.compare(ledger).await
 }
 
+async fn shards(trial: Trial) -> Result<Outcome> {
+    let cluster = cluster::turn().await?;
+    let mut stage = set(&cluster, &trial, SHARDS).await?;
+    let (mut ledger, parts) = parts(&stage, &trial, 2).await?;
+    let node = leader(&cluster, &stage).await?;
+    let both = parts.try_into().map_err(|_| anyhow::anyhow!("not two parts"))?;
+    let moved = lose_and_bring_back((&cluster, &stage), (node, Deed::Kill), &mut ledger, both).await?;
+    stage.healed();
+    stage.installation.reconnect().await;
+    stage.rest(&ledger).await;
+    for number in 1..=SHARDS {
+        let left = stage.installation.depth(&format!("{REQUESTS}.{number}")).await;
+        ensure!(left == 0, "{left} requests still lie in shard {number}");
+    }
+    let outcome = stage.compare(ledger).await?;
+    Ok(Outcome { note: format!("{moved} queues had to find another leader"), ..outcome })
+}
+
 async fn each_in_turn(trial: Trial) -> Result<Outcome> {
     let cluster = cluster::turn().await?;
-    let mut stage = set(&cluster, &trial).await?;
+    let mut stage = set(&cluster, &trial, 1).await?;
     let turns = [Deed::Kill, Deed::Stop].into_iter().flat_map(|deed| NODES.map(|node| (node, deed)));
     let (mut ledger, parts) = parts(&stage, &trial, 4 * NODES.len()).await?;
     let (mut parts, mut moved, mut times) = (parts.into_iter(), 0, 0);
@@ -139,7 +165,7 @@ async fn each_in_turn(trial: Trial) -> Result<Outcome> {
 
 async fn two_killed(trial: Trial) -> Result<Outcome> {
     let cluster = cluster::turn().await?;
-    let mut stage = set(&cluster, &trial).await?;
+    let mut stage = set(&cluster, &trial, 1).await?;
     let [first, second] = two(leader(&cluster, &stage).await?);
     let left = rest([first, second]);
     let mut sender = stage.load(if trial.quick { 200 } else { 1000 }, PAUSE).await?;
@@ -161,7 +187,7 @@ async fn two_killed(trial: Trial) -> Result<Outcome> {
 
 async fn two_frozen(trial: Trial) -> Result<Outcome> {
     let cluster = cluster::turn().await?;
-    let mut stage = set(&cluster, &trial).await?;
+    let mut stage = set(&cluster, &trial, 1).await?;
     let [first, second] = two(leader(&cluster, &stage).await?);
     let left = rest([first, second]);
     let (connection, probe) = probe(&of_administrator(&cluster, &stage, left)?).await?;

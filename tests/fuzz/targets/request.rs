@@ -190,7 +190,7 @@ fn survives_writing(body: &Body) {
 fn survives_the_ladder(incoming: &Incoming, decoded: &Decoded, sender: Option<&Proven>, attempts: Attempts) {
     let sender = sender.map(|(requester, caller, proof)| Sender { requester, caller: Some(*caller), proof: *proof });
     let attempts = attempts.one_more(Wait::Busy);
-    let history = History { attempts, arrived: NOW, sender };
+    let history = History { attempts, arrived: NOW, sender, target: decoded.body.member };
     let copied = copy::retry(incoming, &history, "join-community.internal", "retry.1s", WORKER);
     fits_into_a_frame(&copied);
     let again = received(copied);
@@ -221,7 +221,7 @@ fn names_place_and_rule(incoming: &Incoming, malformed: &Malformed) {
 fn lies_among_the_dead_letters(incoming: &Incoming, malformed: &Malformed, attempts: Attempts) {
     let (error, pointer) = (malformed.to_string(), malformed.pointer.as_deref());
     let why = DeadLetter { reason: DeadReason::Malformed, pointer, error: &error };
-    let history = History { attempts, arrived: NOW, sender: None };
+    let history = History { attempts, arrived: NOW, sender: None, target: None };
     let dead = copy::dead_letter(incoming, &history, &why, "join-community.internal", WORKER);
     fits_into_a_frame(&dead);
     let text = |value: &HeaderValue| matches!(value, HeaderValue::Text(text) if text.contains(CANARY));

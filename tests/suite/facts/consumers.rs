@@ -41,7 +41,7 @@ async fn a_worker_that_may_not_declare_consumes_again_once_somebody_else_has() {
     worker.until_misses(Dependency::Consuming).await;
     let broker = &installation.config.broker;
     let deployer = connect(&broker.url, "deployer", broker).await.unwrap();
-    topology::declare(&deployer, &Names::new(&broker.prefix)).await.unwrap();
+    topology::declare(&deployer, &Names::of(broker)).await.unwrap();
     let crowd = installation.crowd_at_the_door(&producer, 5).await;
     for request in &crowd.requests {
         assert_eq!(producer.answer_to(request).await.status, 200);
@@ -81,7 +81,7 @@ async fn what_waits_untouched_from_one_queue_is_not_acknowledged_with_what_came_
     let connection = connect(&broker.url, "test", broker).await.unwrap();
     let sources = [requests(), Source { queue: DEFERRED.to_owned(), prefetch: 10 }];
     let mut deliveries = Deliveries::open(&connection, &sources, LIMIT).await.unwrap();
-    deliveries.serve(&[0]);
+    deliveries.serve(|_| std::iter::once(0));
     // It is in our hands before any request is, and nobody looks at it.
     installation.until_holds(DEFERRED, 0).await;
     let producer = installation.producer().await;

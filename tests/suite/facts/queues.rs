@@ -48,14 +48,14 @@ async fn a_worker_serves_two_seconds_after_it_created_a_queue_and_at_once_if_all
     let installation = Installation::new().await;
     let broker = &installation.config.broker;
     let deployer = connect(&broker.url, "deployer", broker).await.unwrap();
-    assert!(!topology::declare(&deployer, &Names::new(&broker.prefix)).await.unwrap().created_queues);
+    assert!(!topology::declare(&deployer, &Names::of(broker)).await.unwrap().created_queues);
     let channel = installation.channel().await;
     channel.queue_delete("join-community.retry.10m".into(), QueueDeleteOptions::default()).await.unwrap();
     let started = Instant::now();
     let worker = Worker::start(installation.config.clone()).await;
     assert!(started.elapsed() >= SETTLING, "ready after {:?}", started.elapsed());
     worker.stop().await;
-    assert!(!topology::declare(&deployer, &Names::new(&broker.prefix)).await.unwrap().created_queues);
+    assert!(!topology::declare(&deployer, &Names::of(broker)).await.unwrap().created_queues);
 }
 
 /// The queues as the broker has them.

@@ -91,7 +91,7 @@ async fn an_event_that_no_queue_took_stays_owed_and_goes_out_when_one_does() {
     .await;
     let broker = &installation.config.broker;
     let deployer = connect(&broker.url, "deployer", broker).await.unwrap();
-    topology::declare(&deployer, &Names::new(&broker.prefix)).await.unwrap();
+    topology::declare(&deployer, &Names::of(broker)).await.unwrap();
     installation.all_joined_once(&crowd).await;
     installation.until_holds("members.events.unrouted", 20).await;
     worker.stop().await;

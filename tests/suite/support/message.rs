@@ -21,7 +21,8 @@ impl Message {
     /// A member who asks to join.
     pub(crate) fn join(site: Uuid, member: Uuid) -> Self {
         let identity = json!({ "identityType": "MEMBER", "memberId": member });
-        Self::json(&json!({ "siteId": site, "memberId": member, "identity": identity }))
+        let message = Self::json(&json!({ "siteId": site, "memberId": member, "identity": identity }));
+        message.text_header("memberId", &member.to_string())
     }
 
     /// A request with this body.
@@ -74,6 +75,11 @@ impl Message {
     pub(crate) fn header(mut self, name: &str, value: AMQPValue) -> Self {
         self.headers.insert(name.into(), value);
         self
+    }
+
+    /// Without any header.
+    pub(crate) fn without_headers(&self) -> Self {
+        Self { headers: FieldTable::default(), ..self.clone() }
     }
 
     /// With other properties. `message_id`, `user_id` and headers have their own methods.

@@ -50,8 +50,9 @@ pub(super) async fn everything(
     for planned in &plan.queues {
         found.extend(management.bindings_of(&planned.name).await?.into_iter().filter_map(binding));
     }
-    // Events are there for others to be bound to; what is bound to these two gets a copy of every request.
-    for exchange in [names.intake(), names.internal()] {
+    // Events are there for others to be bound to; what is bound to these gets a copy of requests.
+    let spread = (names.shards() > 0).then(|| names.spread());
+    for exchange in [names.intake(), names.internal()].into_iter().chain(spread) {
         found.extend(management.bindings_from(&exchange).await?.into_iter().filter_map(binding));
     }
     findings.extend(bindings(plan, &found));
@@ -139,7 +140,7 @@ fn bindings(plan: &Plan, found: &BTreeSet<Bound>) -> Vec<Finding> {
     let planned: BTreeSet<Bound> = plan
         .bindings
         .iter()
-        .map(|binding| (binding.exchange.clone(), format!("queue `{}`", binding.queue), binding.key.to_owned()))
+        .map(|binding| (binding.exchange.clone(), binding.destination.to_string(), binding.key.to_owned()))
         .collect();
     let named = |(exchange, destination, key): &Bound, problem| {
         let key = if key.is_empty() { String::new() } else { format!(" with key `{key}`") };
@@ -238,7 +239,7 @@ mod tests {
         let mut found: BTreeSet<_> = plan
             .bindings
             .iter()
-            .map(|bound| (bound.exchange.clone(), format!("queue `{}`", bound.queue), bound.key.to_owned()))
+            .map(|bound| (bound.exchange.clone(), bound.destination.to_string(), bound.key.to_owned()))
             .collect();
         assert_eq!(bindings(&plan, &found), []);
         found.pop_first();
