@@ -12,9 +12,11 @@ mod listener;
 mod live;
 mod pages;
 mod parts;
+mod repair;
 mod server;
 mod store;
 mod timeline;
+mod which;
 
 pub use access::{Secret, digest_of};
 pub use api::{Action, Requests, document};

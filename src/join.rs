@@ -12,6 +12,7 @@ mod fairness;
 pub mod lane;
 mod leaving;
 mod open;
+pub mod rehearsal;
 pub mod rounds;
 mod settle;
 mod shards;

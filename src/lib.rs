@@ -34,6 +34,8 @@ pub mod postgres;
 #[cfg(feature = "worker")]
 pub mod rabbitmq;
 #[cfg(feature = "worker")]
+pub mod replay;
+#[cfg(feature = "worker")]
 pub mod retry;
 #[cfg(feature = "worker")]
 pub mod telemetry;

@@ -10,6 +10,7 @@ mod members;
 mod migrate;
 mod outbox;
 mod preflight;
+mod rehearsal;
 mod requests;
 mod resync;
 mod rows;
@@ -26,6 +27,7 @@ pub use members::{Advanced, Taken};
 pub use migrate::{Applied, MigrationError, migrate};
 pub use outbox::{Claim, OutboxDepth, Paid, Side};
 pub use preflight::{ServerFacts, preflight};
+pub use rehearsal::{Rehearsal, RequestKey};
 pub use requests::{Owed, Pruned, RecordedRequest};
 pub use resync::{Cause, Causes, RequestPlace, ResyncPage};
 pub use search::{EXAMINED, Edge, Found, Search};
@@ -42,6 +44,7 @@ pub const STATEMENTS: &[(&str, &str)] = &[
     ("forget", outbox::FORGET),
     ("clear", outbox::CLEAR),
     ("release", outbox::RELEASE),
+    ("verdicts", rehearsal::VERDICTS),
     ("probe", session::PROBE),
     ("import", members::IMPORT),
     ("advance", members::ADVANCE),

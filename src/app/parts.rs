@@ -100,8 +100,9 @@ impl App {
         let worker_user: Box<str> = Address::parse(&config.broker.url)?.user().into();
         let background = CancellationToken::new();
         let listener = listen(&config.http.listen).await?;
-        let operations = listener.map(|listener| Ok::<_, StartError>((listener, console(&config, &health, &meters)?)));
-        let authenticator = Authenticator::start(&config.auth, &worker_user, background.clone()).await?;
+        let authenticator = Arc::new(Authenticator::start(&config.auth, &worker_user, background.clone()).await?);
+        let operations = listener
+            .map(|listener| Ok::<_, StartError>((listener, console(&config, &health, &meters, &authenticator)?)));
         let (publisher, publishing) = Publisher::new(config.broker.confirm_timeout);
         let announcer = Announcer::start(Parts {
             publisher: publisher.clone(),
@@ -130,7 +131,7 @@ impl App {
             traces,
             push,
             names,
-            authenticator: Arc::new(authenticator),
+            authenticator,
             publisher,
             publishing,
             announcer,
@@ -205,11 +206,17 @@ fn collected(
     Ok((Traces::to(collector, meters)?, push))
 }
 
-fn console(config: &Config, health: &Health, meters: &Meters) -> Result<Console, StartError> {
+fn console(
+    config: &Config,
+    health: &Health,
+    meters: &Meters,
+    authenticator: &Arc<Authenticator>,
+) -> Result<Console, StartError> {
     let parts = console::Parts {
         config,
         health: health.clone(),
         meters: meters.clone(),
+        authenticator: Arc::clone(authenticator),
         sessions: [session(config, Role::Tool, meters)?, session(config, Role::Tool, meters)?],
         profiles: profiles(config, meters)?,
     };

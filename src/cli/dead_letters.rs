@@ -1,59 +1,26 @@
 //! `dead-letters`: what could not be handled.
 
+mod arguments;
 mod discard;
+mod edit;
 mod look;
 mod pretty;
+mod record;
 mod replay;
+mod shown;
 mod which;
 
+use std::io;
 use std::process::ExitCode;
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use secrecy::ExposeSecret as _;
 
+pub use arguments::{Command, Discard, Edit, Look, Replay};
+
 use super::Context;
+use super::print::visible;
 use crate::rabbitmq::dead_letters::DeadLetters;
-use which::Which;
-
-const AFTER_HELP: &str = "\
-What is read is held back from others until the command ends, and then lies where it lay before.";
-
-/// Commands of `dead-letters`.
-#[derive(Debug, clap::Subcommand)]
-#[command(after_help = AFTER_HELP)]
-pub enum Command {
-    /// List them, and count them by reason. Looking changes nothing.
-    List,
-    /// Show one of them whole, with its token masked.
-    Show {
-        /// Its id, as `list` shows it.
-        #[arg(value_parser = which::id)]
-        id: String,
-    },
-    /// Put them back into the request queue, as far as they prove who asks; exit code 1 if any is refused.
-    Replay {
-        /// Which of them.
-        #[command(flatten)]
-        which: Which,
-        /// Also what is older than `requests.retention`: a request that was carried out then may be carried out again.
-        #[arg(long)]
-        force: bool,
-    },
-    /// Remove them for good. Asks first, on a terminal.
-    Discard {
-        /// Which of them.
-        #[command(flatten)]
-        which: Which,
-        /// Do not ask.
-        #[arg(long)]
-        yes: bool,
-    },
-    /// Write all of them, one JSON object a line, with their tokens masked.
-    Export {
-        /// A new file, readable by its owner alone; stdout if there is none.
-        file: Option<std::path::PathBuf>,
-    },
-}
 
 /// Runs the command.
 ///
@@ -61,27 +28,38 @@ pub enum Command {
 /// What kept it from being done.
 pub async fn run(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
     match command {
-        Command::List => with(context, async |letters| look::list(letters, context).await).await,
-        Command::Show { id } => with(context, async |letters| look::show(letters, &id, context).await).await,
-        Command::Export { file: None } => with(context, async |letters| look::export(letters, context).await).await,
-        Command::Export { file: Some(path) } => {
-            with(context, async |letters| look::export_to(letters, &path, context).await).await
+        Command::List { look: Look { filter, discarded } } => {
+            with(context, discarded, async |letters| look::list(letters, &filter.selection(), context).await).await
         }
-        Command::Replay { which, force } => replay::run(which, force, context).await,
-        Command::Discard { which, yes } => {
-            with(context, async |letters| discard::run(letters, which, yes, context).await).await
+        Command::Show { id, discarded } => {
+            with(context, discarded, async |letters| look::show(letters, &id, context).await).await
         }
+        Command::Export { file, look: Look { filter, discarded } } => {
+            let only = filter.selection();
+            with(context, discarded, async |letters| match &file {
+                None => look::export(letters, &only, context).await,
+                Some(path) => look::export_to(letters, &only, path, context).await,
+            })
+            .await
+        }
+        Command::Replay(args) => Box::pin(replay::run(args, context)).await,
+        Command::Edit(args) => Box::pin(edit::run(args, context)).await,
+        Command::Discard(args) => Box::pin(discard::run(args, context)).await,
+        Command::Restore { which, why } => Box::pin(discard::restore(which, why, context)).await,
     }
 }
 
-/// Does some work with the dead letters; whatever comes of it, all that was not removed lies where it lay afterwards.
+/// Does some work with the dead letters, or the discarded ones; whatever comes of it, all that was not removed lies where it
+/// lay afterwards.
 async fn with<T>(
     context: &Context,
+    discarded: bool,
     work: impl AsyncFnOnce(&mut DeadLetters) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
-    let empty = context.config.broker.operator_url.expose_secret().is_empty();
-    ensure!(!empty, "broker.operator_url is empty: it names the broker user who may read dead letters");
-    let mut letters = DeadLetters::open(&context.config.broker).await?;
+    operator(context)?;
+    let broker = &context.config.broker;
+    let mut letters =
+        if discarded { DeadLetters::open_discarded(broker).await? } else { DeadLetters::open(broker).await? };
     let done = work(&mut letters).await;
     let closed = letters.close().await;
     let done = done?;
@@ -89,8 +67,24 @@ async fn with<T>(
     Ok(done)
 }
 
+/// Whether there is a user who may read them.
+fn operator(context: &Context) -> anyhow::Result<()> {
+    let empty = context.config.broker.operator_url.expose_secret().is_empty();
+    ensure!(!empty, "broker.operator_url is empty: it names the broker user who may read dead letters");
+    Ok(())
+}
+
 /// A bar on the terminal for what may take long; none where stderr is no terminal.
 fn progress(total: u32) -> indicatif::ProgressBar {
     const LONG: u32 = 100;
     if total < LONG { indicatif::ProgressBar::hidden() } else { indicatif::ProgressBar::new(total.into()) }
+}
+
+/// A line from the terminal; on a thread of its own, so that heartbeats and signals go on while somebody thinks.
+async fn line() -> anyhow::Result<String> {
+    let read = tokio::task::spawn_blocking(|| {
+        let mut line = String::new();
+        io::stdin().read_line(&mut line).map(|_| line)
+    });
+    Ok(read.await.context("the question was interrupted")??)
 }

@@ -1,6 +1,6 @@
 //! What commands share that walk past many members: a bar, and the command line that goes on where one stopped.
 
-use std::fmt::{Display, Write as _};
+use std::fmt::Display;
 use std::io::{self, IsTerminal as _};
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -37,22 +37,31 @@ impl Again {
         Self(format!("{} {command}", again.0))
     }
 
+    /// Options alone.
+    pub(super) fn bare() -> Self {
+        Self(String::new())
+    }
+
+    /// A word as it is given.
+    pub(super) fn word(mut self, word: &str) -> Self {
+        if !self.0.is_empty() {
+            self.0.push(' ');
+        }
+        self.0.push_str(&quoted(word));
+        self
+    }
+
     /// An option with its value, if it has one.
     pub(super) fn option(mut self, name: &str, value: Option<impl Display>) -> Self {
         if let Some(value) = value {
-            // Writing to a String cannot fail.
-            write!(self.0, " {name} {}", quoted(&value.to_string())).unwrap_or_default();
+            self = self.word(name).word(&value.to_string());
         }
         self
     }
 
     /// An option without a value, if it was given.
-    pub(super) fn flag(mut self, name: &str, given: bool) -> Self {
-        if given {
-            self.0.push(' ');
-            self.0.push_str(name);
-        }
-        self
+    pub(super) fn flag(self, name: &str, given: bool) -> Self {
+        if given { self.word(name) } else { self }
     }
 
     /// The whole line.

@@ -112,6 +112,8 @@ fn typed(text: String, like: Option<&Value>) -> Result<Value, &'static str> {
         parsed.filter(Value::is_bool).ok_or("true or false")
     } else if like.is_some_and(Value::is_integer) {
         parsed.filter(Value::is_integer).ok_or("a whole number")
+    } else if like.is_some_and(Value::is_float) {
+        parsed.filter(|value| value.is_float() || value.is_integer()).ok_or("a number")
     } else {
         Ok(Value::String(text))
     }

@@ -5,6 +5,7 @@ mod actions;
 mod letters;
 mod overview;
 mod records;
+mod repair;
 
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use utoipa_axum::routes;
 pub use self::actions::Action;
 pub use self::records::Requests;
 pub(super) use self::records::{Look, looked_for, told};
+pub(super) use self::repair::careful;
 use super::parts::Console;
 use crate::config::ConsoleRole;
 
@@ -52,8 +54,16 @@ fn described(role: ConsoleRole) -> OpenApiRouter<Arc<Console>> {
             .routes(routes!(records::request))
             .routes(routes!(records::timeline_of))
             .routes(routes!(letters::dead_letters))
+            .routes(routes!(repair::replay_state))
             .routes(routes!(letters::dead_letter)),
-        ConsoleRole::Operator => router.routes(routes!(letters::read)),
+        ConsoleRole::Operator => router
+            .routes(routes!(letters::read))
+            .routes(routes!(repair::dry_run))
+            .routes(routes!(repair::replay))
+            .routes(routes!(repair::stop))
+            .routes(routes!(repair::discard))
+            .routes(routes!(repair::restore))
+            .routes(routes!(repair::edit)),
         ConsoleRole::Admin => router.routes(routes!(letters::unmask)).routes(routes!(actions::actions)),
     }
 }

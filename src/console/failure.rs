@@ -8,7 +8,9 @@ use utoipa::ToSchema;
 
 use crate::cache::CacheError;
 use crate::postgres::StoreError;
+use crate::rabbitmq::courier::CourierError;
 use crate::rabbitmq::dead_letters::DeadLettersError;
+use crate::replay::{EditError, MoveError, ReplayError};
 use crate::telemetry::chain;
 
 /// Why a call was not answered as asked.
@@ -27,6 +29,8 @@ pub(super) enum Failure {
     Invalid(String),
     /// There is no such thing.
     Missing(String),
+    /// Not in this role.
+    Forbidden(String),
     /// Not now; ask again later, or elsewhere.
     Refused(String),
     /// A service that is needed does not serve.
@@ -38,6 +42,7 @@ impl Failure {
         match self {
             Self::Invalid(_) => StatusCode::BAD_REQUEST,
             Self::Missing(_) => StatusCode::NOT_FOUND,
+            Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::Refused(_) => StatusCode::CONFLICT,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -45,7 +50,11 @@ impl Failure {
 
     pub(super) fn message(&self) -> &str {
         match self {
-            Self::Invalid(text) | Self::Missing(text) | Self::Refused(text) | Self::Unavailable(text) => text,
+            Self::Invalid(text)
+            | Self::Missing(text)
+            | Self::Forbidden(text)
+            | Self::Refused(text)
+            | Self::Unavailable(text) => text,
         }
     }
 
@@ -53,6 +62,7 @@ impl Failure {
         match self {
             Self::Invalid(_) => "invalid",
             Self::Missing(_) => "not_found",
+            Self::Forbidden(_) => "role",
             Self::Refused(_) => "refused",
             Self::Unavailable(_) => "unavailable",
         }
@@ -80,6 +90,33 @@ impl From<CacheError> for Failure {
 impl From<DeadLettersError> for Failure {
     fn from(error: DeadLettersError) -> Self {
         Self::Unavailable(format!("the dead letters cannot be read: {}", chain(&error)))
+    }
+}
+
+impl From<MoveError> for Failure {
+    fn from(error: MoveError) -> Self {
+        Self::Unavailable(format!("not all were moved: {}", chain(&error)))
+    }
+}
+
+impl From<EditError> for Failure {
+    fn from(error: EditError) -> Self {
+        match error {
+            EditError::Refused(_) => Self::Invalid(error.to_string()),
+            EditError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ReplayError> for Failure {
+    fn from(error: ReplayError) -> Self {
+        Self::Unavailable(chain(&error))
+    }
+}
+
+impl From<CourierError> for Failure {
+    fn from(error: CourierError) -> Self {
+        Self::Unavailable(format!("nothing can be sent: {}", chain(&error)))
     }
 }
 

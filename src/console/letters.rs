@@ -144,7 +144,8 @@ impl Letters {
         }
     }
 
-    fn turn(&self) -> Result<OwnedMutexGuard<()>, Failure> {
+    /// The right to read them; whoever has it has them to themself, as far as this worker goes.
+    pub(super) fn turn(&self) -> Result<OwnedMutexGuard<()>, Failure> {
         let turn = Arc::clone(&self.turn).try_lock_owned();
         turn.map_err(|_| Failure::Refused("they are being read already; look again in a moment".to_owned()))
     }
@@ -154,7 +155,8 @@ fn broke_down() -> Failure {
     Failure::Unavailable("reading the dead letters broke down; the log says how".to_owned())
 }
 
-async fn open(broker: &Broker) -> Result<DeadLetters, Failure> {
+/// Begins to read them, if they are few enough for that.
+pub(super) async fn open(broker: &Broker) -> Result<DeadLetters, Failure> {
     if broker.operator_url.expose_secret().is_empty() {
         let text = "broker.operator_url is empty: it names the broker user who may read dead letters";
         return Err(Failure::Refused(text.to_owned()));

@@ -6,6 +6,7 @@ mod letters;
 mod login;
 mod overview;
 mod records;
+mod repair;
 
 use std::sync::Arc;
 
@@ -59,9 +60,18 @@ pub(super) fn routes(role: ConsoleRole) -> Router<Arc<Console>> {
             .route("/requests/{id}", get(records::explain))
             .route("/members/{site}/{member}", get(records::timeline))
             .route("/dead-letters", get(letters::list))
+            .route("/dead-letters/replay", get(repair::progress))
+            .route("/dead-letters/replay/live", get(repair::live))
             .route("/dead-letters/{id}", get(letters::show))
             .route("/logout", post(login::end)),
-        ConsoleRole::Operator => Router::new().route("/dead-letters/reading", post(letters::read)),
+        ConsoleRole::Operator => Router::new()
+            .route("/dead-letters/reading", post(letters::read))
+            .route("/dead-letters/dry-run", post(repair::dry_run))
+            .route("/dead-letters/replay", post(repair::replay))
+            .route("/dead-letters/replay/stop", post(repair::stop))
+            .route("/dead-letters/discard", post(repair::discard))
+            .route("/dead-letters/restore", post(repair::restore))
+            .route("/dead-letters/{id}/edit", post(repair::edit)),
         ConsoleRole::Admin => Router::new()
             .route("/dead-letters/{id}/unmask", post(letters::unmask))
             .route("/actions", get(records::actions)),

@@ -1,12 +1,16 @@
 //! What the console is made of. Separate from its routes, because the worker is put together elsewhere.
 
+use std::sync::Arc;
+
 use tokio::sync::{Mutex, Semaphore};
 
 use super::access::Access;
 use super::guard::AT_ONCE;
 use super::letters::Letters;
 use super::live::Live;
+use super::repair::Repair;
 use super::store::Store;
+use crate::auth::Authenticator;
 use crate::cache::Profiles;
 use crate::config::{Config, Http};
 use crate::operations::{Health, Meters};
@@ -23,6 +27,8 @@ pub struct Parts<'a> {
     pub health: Health,
     /// The metrics.
     pub meters: Meters,
+    /// Proves who sent a dead letter that is replayed.
+    pub authenticator: Arc<Authenticator>,
     /// Two sessions with the database of its own.
     pub sessions: [Session; 2],
     /// A connection to the cache of its own.
@@ -38,18 +44,19 @@ pub struct Console {
     pub(super) store: Store,
     pub(super) profiles: Mutex<Profiles>,
     pub(super) letters: Letters,
+    pub(super) repair: Repair,
     pub(super) live: Live,
     /// Calls that may be worked on.
     pub(super) turns: Semaphore,
     /// Live pages that may be open.
-    pub(super) streams: std::sync::Arc<Semaphore>,
+    pub(super) streams: Arc<Semaphore>,
 }
 
 impl Console {
     /// Puts it together. Connects to nothing.
     #[must_use]
     pub fn new(parts: Parts<'_>) -> Self {
-        let Parts { config, health, meters, sessions, profiles } = parts;
+        let Parts { config, health, meters, authenticator, sessions, profiles } = parts;
         Self {
             access: Access::new(&config.http),
             http: config.http.clone(),
@@ -58,9 +65,10 @@ impl Console {
             store: Store::new(sessions),
             profiles: Mutex::new(profiles),
             letters: Letters::new(&config.broker),
+            repair: Repair::new(config, authenticator),
             live: Live::new(&config.broker),
             turns: Semaphore::new(AT_ONCE),
-            streams: std::sync::Arc::new(Semaphore::new(STREAMS)),
+            streams: Arc::new(Semaphore::new(STREAMS)),
         }
     }
 }

@@ -49,10 +49,12 @@ fn router(console: &Arc<Console>, stop: &CancellationToken) -> Router {
     let mut calls = metrics;
     if console.http.console {
         let live = Router::new().route("/live", get(live::stream)).route_layer(needs(ConsoleRole::Viewer));
-        calls = calls.merge(pages::open()).merge(live.layer(axum::Extension(stop.clone())));
+        calls = calls.merge(pages::open()).merge(live);
         for (role, routes) in ConsoleRole::ALL.map(|role| (role, api::routes(role).merge(pages::routes(role)))) {
             calls = calls.merge(routes.route_layer(needs(role)));
         }
+        // Live pages end when the worker does.
+        calls = calls.layer(axum::Extension(stop.clone()));
     }
     let calls = calls.route_layer(middleware::from_fn_with_state(Arc::clone(console), bound));
     Router::new()

@@ -8,7 +8,7 @@ use super::Desk;
 use super::arrival::{Arrival, Item, examine};
 use super::rounds::Outcome;
 use super::settle::Settle;
-use crate::domain::{Change, Member, Origin, Request, Verdict, Wait, to_millis};
+use crate::domain::{Caller, Change, Member, Origin, Proof, Request, Requester, Verdict, Wait, to_millis};
 use crate::fail_point::{self, Point};
 use crate::postgres::StoreError;
 use crate::rabbitmq::consumer::Tag;
@@ -108,9 +108,7 @@ impl Desk {
         warn!(body.sha256 = copy::body_digest(&incoming.body), "a message that ends the worker becomes a dead letter");
         let why = DeadLetter { reason: DeadReason::CrashLoop, pointer: None, error };
         let sender = self.authenticator.unread_sender(incoming);
-        let sender =
-            sender.as_ref().map(|(requester, caller, proof)| Sender { requester, caller: *caller, proof: *proof });
-        let history = History { sender, ..self.history(incoming, None) };
+        let history = History { sender: sender.as_ref().map(self::sender), ..self.history(incoming, None) };
         self.bury(tag, &why, self.letter(incoming, &history, &why), settle);
     }
 
@@ -125,7 +123,12 @@ impl Desk {
         }
         let error = malformed.to_string();
         let why = DeadLetter { reason: DeadReason::Malformed, pointer: malformed.pointer.as_deref(), error: &error };
-        self.dead_letter(parcel, &why, settle);
+        // The producer that the broker vouched for is not forgotten: an operator may mend what it sent, as far as it goes.
+        let unread = if request.is_none() { self.authenticator.unread_sender(incoming) } else { None };
+        let sender = unread.as_ref().map(sender).or(request.map(Sender::of));
+        let history = History { sender, ..self.history(incoming, request) };
+        debug!(reason = why.reason.as_str(), pointer = why.pointer, "dead letter");
+        self.bury(tag, &why, self.letter(incoming, &history, &why), settle);
     }
 
     fn try_later(&self, Parcel { tag, incoming, request }: Parcel<'_>, wait: Wait, settle: &mut Settle) {
@@ -188,12 +191,17 @@ impl Desk {
     }
 }
 
+/// The sender of a message that nobody has read.
+const fn sender((requester, caller, proof): &(Requester, Option<Caller>, Proof)) -> Sender<'_> {
+    Sender { requester, caller: *caller, proof: *proof }
+}
+
 const fn unproven(tag: Tag, incoming: &Incoming) -> Parcel<'_> {
     Parcel { tag, incoming, request: None }
 }
 
 /// What the world is to learn of a verdict.
-fn change(request: &Request, verdict: Verdict, member: Option<Box<Member>>, fresh: bool) -> Option<Change> {
+pub(super) fn change(request: &Request, verdict: Verdict, member: Option<Box<Member>>, fresh: bool) -> Option<Change> {
     let joined = fresh && verdict == Verdict::Joined;
     let buried = fresh && verdict.owes_tombstone();
     // A profile that is public already may be missing from the cache: it is warmed, where that finds room.

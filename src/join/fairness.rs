@@ -56,9 +56,8 @@ fn keep_their_place(sites: &[Option<SiteId>], share: f64) -> Vec<bool> {
     let keeps = |site: &Option<SiteId>| {
         let Some(site) = site else { return true };
         let kept = kept.entry(*site).or_default();
-        let keeps = *kept + 1.0 <= most;
-        *kept += f64::from(u8::from(keeps));
-        keeps
+        *kept += 1.0;
+        *kept <= most
     };
     sites.iter().map(keeps).collect()
 }

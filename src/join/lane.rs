@@ -156,7 +156,7 @@ impl Lane {
             biased;
             () = stop.cancelled() => Next::End(Pause::Stop),
             () = self.desk.steering.until_unwanted(self.place, self.prefetch) => Next::End(Pause::Resteered),
-            () = sleep_until(self.looked + TURN), if self.desk.shards.are_shared() => Next::Share,
+            () = sleep_until(self.looked + TURN), if self.desk.shards.are_there() => Next::Share,
             copies = settle.next_copies() => {
                 settle.copied(copies).await?;
                 Next::Settled

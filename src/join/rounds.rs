@@ -149,7 +149,8 @@ async fn commit(
     Ok(recorded)
 }
 
-fn ruling<'a>(request: &'a Request, standing: &Standing, decision: Decision) -> Option<Ruling<'a>> {
+/// What there is to record of a decision.
+pub(super) fn ruling<'a>(request: &'a Request, standing: &Standing, decision: Decision) -> Option<Ruling<'a>> {
     let Decision::Decided(verdict) = decision else { return None };
     let sequence = standing.member.as_ref().map(|member| member.event_sequence);
     let event_sequence = if verdict == Verdict::Joined { sequence.map(|sequence| sequence + 1) } else { sequence };

@@ -66,9 +66,9 @@ impl Shards {
         self.numbers().filter(move |number| usize::from(number - 1) % lanes == place)
     }
 
-    /// Whether the shards are to be shared out with others.
-    pub(super) fn are_shared(&self) -> bool {
-        self.highest.load(Ordering::Relaxed) > 0 && self.workers.load(Ordering::Relaxed) > 1
+    /// Whether there are any.
+    pub(super) fn are_there(&self) -> bool {
+        self.highest.load(Ordering::Relaxed) > 0
     }
 
     /// Notes how many shards a lane holds: the broker gives it their requests.

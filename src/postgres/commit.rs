@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use sqlx::Row;
+use sqlx::postgres::{PgConnection, PgRow};
 use time::OffsetDateTime;
 
 use super::{Session, StoreError};
@@ -39,29 +40,7 @@ impl Session {
         if ceiling::is_on() {
             return Ok(vec![true; rulings.len()]);
         }
-        let recorded = self.run(async |connection| {
-            let column = Columns(rulings);
-            sqlx::query(COMMIT)
-                .bind(column.of(|ruling| ruling.request.site.0))
-                .bind(column.of(|ruling| ruling.request.id.as_str()))
-                .bind(column.of(|ruling| ruling.request.requester.as_str()))
-                .bind(column.of(|ruling| ruling.request.digest.as_slice()))
-                .bind(column.of(|ruling| ruling.request.target.map(|member| member.0)))
-                .bind(column.of(|ruling| ruling.request.caller.to_string()))
-                .bind(column.of(|ruling| ruling.request.is_elevated()))
-                .bind(column.of(|ruling| proof(ruling.request.proof)))
-                .bind(column.of(|ruling| ruling.verdict.as_str()))
-                .bind(column.of(|ruling| ruling.verdict.code()))
-                .bind(column.of(|ruling| ruling.verdict.reason()))
-                .bind(column.of(|ruling| ruling.event_sequence))
-                .bind(column.of(|ruling| ruling.request.received_at))
-                .bind(column.of(|ruling| ruling.request.traceparent.as_deref()))
-                .bind(decided_at)
-                .bind(lease.as_secs_f64())
-                .fetch_all(connection)
-                .await
-        });
-        let recorded = recorded.await?;
+        let recorded = self.run(async |connection| commit(connection, rulings, decided_at, lease).await).await?;
         let mut keys = std::collections::HashSet::with_capacity(recorded.len());
         for row in &recorded {
             keys.insert((row.try_get::<uuid::Uuid, _>(0)?, row.try_get::<&str, _>(1)?, row.try_get::<&str, _>(2)?));
@@ -73,6 +52,35 @@ impl Session {
             })
             .collect())
     }
+}
+
+/// Runs the statement. Answers with the keys that stand recorded because of it.
+pub(super) async fn commit(
+    connection: &mut PgConnection,
+    rulings: &[Ruling<'_>],
+    decided_at: OffsetDateTime,
+    lease: Duration,
+) -> Result<Vec<PgRow>, sqlx::Error> {
+    let column = Columns(rulings);
+    sqlx::query(COMMIT)
+        .bind(column.of(|ruling| ruling.request.site.0))
+        .bind(column.of(|ruling| ruling.request.id.as_str()))
+        .bind(column.of(|ruling| ruling.request.requester.as_str()))
+        .bind(column.of(|ruling| ruling.request.digest.as_slice()))
+        .bind(column.of(|ruling| ruling.request.target.map(|member| member.0)))
+        .bind(column.of(|ruling| ruling.request.caller.to_string()))
+        .bind(column.of(|ruling| ruling.request.is_elevated()))
+        .bind(column.of(|ruling| proof(ruling.request.proof)))
+        .bind(column.of(|ruling| ruling.verdict.as_str()))
+        .bind(column.of(|ruling| ruling.verdict.code()))
+        .bind(column.of(|ruling| ruling.verdict.reason()))
+        .bind(column.of(|ruling| ruling.event_sequence))
+        .bind(column.of(|ruling| ruling.request.received_at))
+        .bind(column.of(|ruling| ruling.request.traceparent.as_deref()))
+        .bind(decided_at)
+        .bind(lease.as_secs_f64())
+        .fetch_all(connection)
+        .await
 }
 
 /// The rulings by column, as arrays are bound.

@@ -1,6 +1,6 @@
 //! *Load*: one query brings, for a whole round, what stands recorded.
 
-use sqlx::postgres::PgRow;
+use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Error, Row};
 
 use super::rows::{member, member_columns, unreadable};
@@ -36,24 +36,26 @@ impl Session {
         if let Some(standings) = ceiling::standings(requests) {
             return Ok(standings);
         }
-        self.run(async |connection| {
-            let rows = sqlx::query(LOAD)
-                .bind(requests.iter().map(|request| request.site.0).collect::<Vec<_>>())
-                .bind(requests.iter().map(|request| request.id.as_str()).collect::<Vec<_>>())
-                .bind(requests.iter().map(|request| request.requester.as_str()).collect::<Vec<_>>())
-                .bind(requests.iter().map(|request| request.target.map(|member| member.0)).collect::<Vec<_>>())
-                .fetch_all(connection)
-                .await?;
-            let mut standings = vec![Standing::default(); requests.len()];
-            for row in &rows {
-                let place: i64 = row.try_get(0)?;
-                let place = usize::try_from(place - 1).ok().and_then(|place| standings.get_mut(place));
-                *place.ok_or_else(|| Error::Protocol("load answered for no request".into()))? = standing(row)?;
-            }
-            Ok(standings)
-        })
-        .await
+        self.run(async |connection| load(connection, requests).await).await
     }
+}
+
+/// What stands recorded for each request, in their order.
+pub(super) async fn load(connection: &mut PgConnection, requests: &[&Request]) -> Result<Vec<Standing>, Error> {
+    let rows = sqlx::query(LOAD)
+        .bind(requests.iter().map(|request| request.site.0).collect::<Vec<_>>())
+        .bind(requests.iter().map(|request| request.id.as_str()).collect::<Vec<_>>())
+        .bind(requests.iter().map(|request| request.requester.as_str()).collect::<Vec<_>>())
+        .bind(requests.iter().map(|request| request.target.map(|member| member.0)).collect::<Vec<_>>())
+        .fetch_all(connection)
+        .await?;
+    let mut standings = vec![Standing::default(); requests.len()];
+    for row in &rows {
+        let place: i64 = row.try_get(0)?;
+        let place = usize::try_from(place - 1).ok().and_then(|place| standings.get_mut(place));
+        *place.ok_or_else(|| Error::Protocol("load answered for no request".into()))? = standing(row)?;
+    }
+    Ok(standings)
 }
 
 fn standing(row: &PgRow) -> Result<Standing, Error> {

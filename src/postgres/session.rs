@@ -107,6 +107,33 @@ impl Session {
         }
     }
 
+    /// Runs statements in a transaction that is rolled back, whatever comes of them.
+    ///
+    /// The connection is handed on only once the server says that the transaction has ended; otherwise it is thrown away,
+    /// or the next statement of this session would become part of what is rolled back.
+    ///
+    /// # Errors
+    /// As [`Session::run`]. Nothing has taken effect in any case.
+    pub async fn rolled_back<T>(
+        &mut self,
+        work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, sqlx::Error>,
+    ) -> Result<T, StoreError> {
+        let limit = self.statement_limit * ROLLED_BACK;
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.connect().await?,
+        };
+        let rehearsal = async {
+            sqlx::query(BEGIN).execute(&mut connection).await?;
+            let done = work(&mut connection).await;
+            sqlx::query(ROLL_BACK).execute(&mut connection).await?;
+            Ok::<_, sqlx::Error>(done)
+        };
+        let done = tokio::time::timeout(limit, rehearsal).await.map_err(|_| StoreError::Silent(limit))??;
+        self.connection = Some(connection);
+        Ok(done?)
+    }
+
     /// Asks whether PostgreSQL serves and takes writes.
     ///
     /// # Errors
@@ -135,6 +162,13 @@ impl Session {
         Ok(connection)
     }
 }
+
+// These two are not listed in `STATEMENTS`: PostgreSQL prepares no statement that begins or ends a transaction.
+const BEGIN: &str = "BEGIN";
+const ROLL_BACK: &str = "ROLLBACK";
+
+/// Statements that a transaction which is rolled back may take the time of.
+const ROLLED_BACK: u32 = 4;
 
 pub(super) const PROBE: &str = "SELECT current_setting('transaction_read_only')::boolean \
      FROM (VALUES (1)) one LEFT JOIN (SELECT event_sequence FROM members LIMIT 0) m ON true";

@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
-use lapin::Connection;
+use lapin::{BasicProperties, Connection};
 use secrecy::SecretString;
 
-use super::call::CallError;
+use super::call::{CallError, within};
 use super::connect::{ConnectError, connect};
+use super::depth;
 use super::supervisor::close;
 use super::window::{Fate, Window, WindowError};
 use crate::config;
@@ -30,6 +31,9 @@ pub enum CourierError {
     /// There is no channel.
     #[error("no channel to publish on")]
     Channel(#[source] CallError),
+    /// The broker does not tell what lies in a queue.
+    #[error("the broker does not tell how many dead letters there are")]
+    Depth(#[source] CallError),
     /// The channel failed on the way.
     #[error("the broker did not confirm; the message may have been published")]
     Unknown(#[source] WindowError),
@@ -57,6 +61,30 @@ impl Courier {
         let published = tokio::time::timeout(self.confirm_limit, self.window.publish(&[message])).await;
         let fates = published.map_err(|_| CourierError::Silent(self.confirm_limit))?.map_err(CourierError::Unknown)?;
         Ok(fates.first().copied().unwrap_or(Fate::Refused))
+    }
+
+    /// Publishes a message just as it is given; only for what is moved from one queue of ours to another.
+    ///
+    /// # Errors
+    /// As [`Courier::publish`].
+    pub(super) async fn forward(
+        &mut self,
+        (exchange, routing_key): (&str, &str),
+        properties: BasicProperties,
+        body: &[u8],
+    ) -> Result<Fate, CourierError> {
+        let forwarded = self.window.forward(exchange, routing_key, properties, body);
+        let fate = tokio::time::timeout(self.confirm_limit, forwarded).await;
+        fate.map_err(|_| CourierError::Silent(self.confirm_limit))?.map_err(CourierError::Unknown)
+    }
+
+    /// How many messages lie in a queue that nobody is reading.
+    ///
+    /// # Errors
+    /// If the broker does not say so.
+    pub async fn waiting(&self, queue: &str) -> Result<u32, CourierError> {
+        let ready = within(self.limit, depth::ask(&self.connection, queue)).await.map_err(CourierError::Depth)?;
+        Ok(ready.messages)
     }
 
     /// Takes leave of the broker, which spares its log a warning.

@@ -5,11 +5,16 @@ mod guarded;
 mod held;
 mod letter;
 mod mask;
+mod moved;
+mod mover;
+mod selection;
 mod shown;
 
-pub use guarded::without_personal_data;
+pub use guarded::{shown_id, without_personal_data};
 pub use letter::{Letter, REASONS};
 pub use mask::mask;
+pub use mover::{Mover, To};
+pub use selection::Selection;
 pub use shown::{Summary, Whole};
 
 use std::time::Duration;
@@ -77,10 +82,21 @@ impl DeadLetters {
     /// # Errors
     /// If there is no connection, or the queue cannot be read.
     pub async fn open(broker: &config::Broker) -> Result<Self, DeadLettersError> {
+        Self::read_queue(broker, Names::of(broker).dead_letters()).await
+    }
+
+    /// The same for those that were discarded and can still be restored.
+    ///
+    /// # Errors
+    /// As [`DeadLetters::open`].
+    pub async fn open_discarded(broker: &config::Broker) -> Result<Self, DeadLettersError> {
+        Self::read_queue(broker, Names::of(broker).discarded()).await
+    }
+
+    async fn read_queue(broker: &config::Broker, name: String) -> Result<Self, DeadLettersError> {
         // Whoever wrote one decides what is believed of it.
         let worker_user = Address::parse(&broker.url).map_err(ConnectError::from)?.user().to_owned();
         let connection = connect(&broker.operator_url, "join-community dead-letters", broker).await?;
-        let name = Names::of(broker).dead_letters();
         let queue = ShortString::try_new(name.clone()).unwrap_or_default();
         let look = async {
             let channel = connection.create_channel().await?;
@@ -104,6 +120,12 @@ impl DeadLetters {
     #[must_use]
     pub const fn total(&self) -> u32 {
         self.total
+    }
+
+    /// How many of them were not read yet.
+    #[must_use]
+    pub const fn unread(&self) -> u32 {
+        self.unread
     }
 
     /// The next one; none after the last.

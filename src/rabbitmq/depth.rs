@@ -59,7 +59,7 @@ async fn together(connection: &Connection, queues: &[String]) -> Option<Ready> {
 }
 
 /// A channel of its own each time: asking for a queue that is missing closes the channel.
-async fn ask(connection: &Connection, queue: &str) -> Result<Ready, lapin::Error> {
+pub(super) async fn ask(connection: &Connection, queue: &str) -> Result<Ready, lapin::Error> {
     let channel = connection.create_channel().await?;
     let found = declared(&channel, queue).await?;
     channel.close(200, "asked".into()).await?;

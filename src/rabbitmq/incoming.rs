@@ -58,6 +58,7 @@ fn read_headers(table: &FieldTable, incoming: &mut Incoming) {
         arrived: header(headers::ARRIVED).map(text),
         requester: header(headers::REQUESTER).map(text),
         caller: header(headers::CALLER).map(text),
+        replay: header(headers::REPLAY).map(text),
         permission: header(headers::PERMISSION).and_then(AMQPValue::as_bool),
     };
 }

@@ -31,6 +31,9 @@ pub struct Supervised<'a> {
     pub health: &'a Health,
 }
 
+/// How long a connection that failed may take to be closed in order.
+const FAREWELL: Duration = Duration::from_secs(1);
+
 /// What is done with a connection while it lives.
 pub trait Sessions: Send {
     /// Why a session failed.
@@ -50,7 +53,9 @@ impl Supervised<'_> {
                     let connection = Arc::new(connection);
                     let started = tokio::time::Instant::now();
                     let end = sessions.session(Arc::clone(&connection)).await;
-                    close(&connection, self.broker.timeout).await;
+                    // One that failed may hang, and would keep the next one, or the end of the worker, waiting.
+                    let limit = if end.is_ok() { self.broker.timeout } else { self.broker.timeout.min(FAREWELL) };
+                    close(&connection, limit).await;
                     let Err(error) = end else { return };
                     self.tell(&error);
                     if started.elapsed() > self.longest_pause {

@@ -94,6 +94,26 @@ impl Window {
             .collect())
     }
 
+    /// Publishes one message with these properties, whatever they are.
+    ///
+    /// # Errors
+    /// As [`Window::publish`].
+    pub(super) async fn forward(
+        &self,
+        exchange: &str,
+        routing_key: &str,
+        properties: BasicProperties,
+        body: &[u8],
+    ) -> Result<Fate, WindowError> {
+        if body.len() > MAX_BODY {
+            return Ok(Fate::TooLarge);
+        }
+        let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+        let (exchange, routing_key) = (short(exchange), short(routing_key));
+        let published = self.channel.basic_publish(exchange, routing_key, options, body, properties).await?;
+        fate(&published.await?)
+    }
+
     /// One flight: out together, confirmed within the limit. While the broker blocks publishers the clock stands still: a
     /// blocked connection is no broken one, and a new one would be blocked just the same.
     async fn flight(&self, messages: &[&Outgoing]) -> Result<Vec<Fate>, WindowError> {

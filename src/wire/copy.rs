@@ -19,6 +19,8 @@ const TRACESTATE: usize = 512;
 /// Longest requester, pointer and error in a header: together with the rest they stay far below 16 KiB, because a
 /// header that exceeds a frame closes the connection for everybody.
 const TEXT: usize = 1024;
+/// Longest mark of a replay: two ids.
+const MARK: usize = 64;
 /// Up to this size the body of a dead letter is kept whole.
 pub const WHOLE_BODY: usize = 64 * 1024;
 /// What is kept of a larger one.
@@ -109,9 +111,12 @@ pub fn retry(incoming: &Incoming, history: &History<'_>, exchange: &str, routing
 
 /// The copy that goes back to where requests come from, its ladder all before it. For dead letters that are replayed.
 #[must_use]
-pub fn replay(incoming: &Incoming, history: &History<'_>, exchange: &str, user: &str) -> Outgoing {
+pub fn replay(incoming: &Incoming, history: &History<'_>, exchange: &str, user: &str, mark: &str) -> Outgoing {
     let mut copy = base(incoming, history, exchange, headers::REQUEST_KEY, user);
     carry_on(&mut copy, incoming, history, Attempts::default());
+    // Not the mark of a replay before this one.
+    copy.headers.retain(|(name, _)| name != headers::REPLAY);
+    push(&mut copy, headers::REPLAY, cut(mark, MARK));
     copy
 }
 
@@ -196,6 +201,10 @@ fn base(incoming: &Incoming, history: &History<'_>, exchange: &str, routing_key:
     if let Some(member) = history.target {
         push(&mut copy, headers::MEMBER_ID, &member.to_string());
     }
+    // Whatever becomes of a request that was replayed, it leads back to the letter that it was.
+    if let Some(mark) = incoming.own.replay.as_deref().filter(|_| incoming.user_id.as_deref() == Some(user)) {
+        push(&mut copy, headers::REPLAY, cut(mark, MARK));
+    }
     if let Some(sender) = travelling(history) {
         push(&mut copy, headers::REQUESTER, sender.requester.as_str());
         if let Some(caller) = sender.caller {
@@ -239,5 +248,8 @@ fn cut(text: &str, most: usize) -> &str {
     &text[..text.floor_char_boundary(most)]
 }
 
+mod read_back;
 #[cfg(test)]
 mod tests;
+
+pub use read_back::read_back;

@@ -10,6 +10,8 @@ pub const REQUEST_KEY: &str = "request";
 pub const DEFERRED_KEY: &str = "deferred";
 /// Routing key of a dead letter.
 pub const DEAD_LETTER_KEY: &str = "dead-letter";
+/// Routing key of a dead letter that was discarded.
+pub const DISCARDED_KEY: &str = "discarded";
 /// `type` of an event, and its routing key.
 pub const EVENT_TYPE: &str = "wix.members.v1.member_updated";
 
@@ -48,6 +50,10 @@ pub const CALLER: &str = "x-join-community-caller";
 pub const ARRIVED: &str = "x-join-community-arrived";
 /// Whether the token that proved the caller held the permission to act for others.
 pub const PERMISSION: &str = "x-join-community-permission";
+/// Which dead letter a request was replayed from, and by which replay: `<letter>/<replay>`.
+pub const REPLAY: &str = "x-join-community-replay";
+/// What a dead letter was before it was moved from one queue to another: its properties and headers.
+pub const MOVED: &str = "x-join-community-moved";
 /// Size of a body that was too large to be kept whole, in bytes.
 pub const BODY_SIZE: &str = "x-join-community-body-size";
 /// SHA-256 of a body that was too large to be kept whole.

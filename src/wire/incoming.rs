@@ -58,6 +58,8 @@ pub struct OwnHeaders {
     pub requester: Option<Box<str>>,
     /// Who calls.
     pub caller: Option<Box<str>>,
+    /// Which dead letter it was replayed from, and by which replay.
+    pub replay: Option<Box<str>>,
     /// Whether the token held the permission to act for others.
     pub permission: Option<bool>,
 }

@@ -4,6 +4,7 @@ mod access;
 mod browser;
 mod letters;
 mod records;
+mod repairing;
 
 use reqwest::StatusCode;
 

@@ -100,6 +100,7 @@ async fn what_the_worker_writes_has_no_header_of_a_request_but_the_trace() {
             .header("BCC", victims())
             .header("x-death", AMQPValue::FieldArray(vec![AMQPValue::FieldTable(FieldTable::default())].into()))
             .text_header("x-secret", "s3cr3t")
+            .text_header("memberId", "s3cr3t")
             .reply_to("gateway.replies")
     };
 
@@ -116,6 +117,8 @@ async fn what_the_worker_writes_has_no_header_of_a_request_but_the_trace() {
             "siteId",
             "identity",
             "requestId",
+            // Not the producer's: whom the decoded request is about.
+            "memberId",
             "x-death",
             "x-delivery-count",
             "x-first-death-exchange",

@@ -62,6 +62,40 @@ async fn work_that_is_dropped_halfway_leaves_no_connection_behind_and_later_writ
     assert!(cut > 2 && done > 0, "cut {cut} times, done {done} times: nothing was tested");
 }
 
+#[tokio::test]
+async fn what_is_rolled_back_never_lasts_and_what_comes_after_it_always_does_wherever_it_was_cut() {
+    let database = database().await;
+    let mut store = Session::new(&database.config, Role::Tool).unwrap();
+    let mut onlooker = database.stranger().await;
+    let insert = "INSERT INTO sites (site_id) VALUES ($1)";
+    let (mut cut, mut done, mut failed) = (0, 0, 0);
+    for polls in 0..40 {
+        store.probe().await.unwrap();
+        let (tried, site) = (new_site().0, new_site().0);
+        let work = store.rolled_back(async |connection| {
+            sqlx::query(insert).bind(tried).execute(&mut *connection).await?;
+            sqlx::query("SELECT pg_sleep(0.002)").execute(&mut *connection).await?;
+            // Every third fails inside its transaction.
+            if polls % 3 == 0 {
+                sqlx::query("SELECT 1 / 0").execute(&mut *connection).await?;
+            }
+            Ok(())
+        });
+        match dropped_after(work, polls).await {
+            None => cut += 1,
+            Some(Ok(())) => done += 1,
+            Some(Err(StoreError::Permanent(_))) => failed += 1,
+            Some(Err(other)) => panic!("{other:?}"),
+        }
+        store.run(async |connection| sqlx::query(insert).bind(site).execute(connection).await).await.unwrap();
+        let lasting = "SELECT array_agg(site_id) FROM sites WHERE site_id IN ($1, $2)";
+        let lasting: Option<Vec<uuid::Uuid>> =
+            sqlx::query_scalar(lasting).bind(tried).bind(site).fetch_one(&mut onlooker).await.unwrap();
+        assert_eq!(lasting, Some(vec![site]), "cut at poll {polls}");
+    }
+    assert!(cut > 2 && done > 0 && failed > 0, "cut {cut} times, done {done}, failed {failed}: nothing was tested");
+}
+
 fn hurried(config: &config::Database) -> config::Database {
     config::Database {
         connect_timeout: Duration::from_secs(2),

@@ -67,10 +67,16 @@ const ARROWS: &[(&str, &[&str])] = &[
             "retry",
             "operations",
             "fail_point",
+            "ceiling",
         ],
     ),
+    // What operators do with dead letters, taken in as the join path takes in what is delivered.
+    ("replay", &["join", "auth", "rabbitmq", "postgres", "wire", "domain", "config", "telemetry", "retry"]),
     // Looks at all outside worlds, for operators; nothing that serves requests knows of it.
-    ("console", &["rabbitmq", "postgres", "cache", "wire", "domain", "config", "telemetry", "operations"]),
+    (
+        "console",
+        &["replay", "auth", "rabbitmq", "postgres", "cache", "wire", "domain", "config", "telemetry", "operations"],
+    ),
     // The only place that joins concrete parts.
     (
         "app",
@@ -97,6 +103,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "app",
             "announce",
             "console",
+            "replay",
             "operations",
             "auth",
             "rabbitmq",
@@ -116,7 +123,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("sqlx", &["src/postgres"]),
     ("redis", &["src/cache"]),
     // Beside its own folder: where deliveries are taken in and settled, and where connections are handed to lanes.
-    ("lapin", &["src/rabbitmq", "src/app", "src/join/lane", "src/join/settle"]),
+    ("lapin", &["src/rabbitmq", "src/app", "src/join/lane", "src/join/settle", "src/join/crowding"]),
     ("backoff", &["src/retry"]),
     ("clap", &["src/cli", "src/main"]),
     ("anyhow", &["src/cli", "src/main"]),

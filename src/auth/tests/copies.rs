@@ -14,6 +14,7 @@ fn own(requester: &Requester, caller: Caller, permission: Option<bool>) -> OwnHe
         arrived: Some("2026-11-24T09:58:00.000Z".into()),
         requester: Some(requester.as_str().into()),
         caller: Some(caller.to_string().into()),
+        replay: None,
         permission,
     }
 }

@@ -1,62 +1,86 @@
-//! `discard`: the only way a dead letter is lost, and somebody's decision.
+//! `discard` and `restore`: away from the dead letters, and back for as long as that is possible.
 
 use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use serde_json::json;
 
 use super::look::counted;
-use super::progress;
-use super::which::{Chosen, Which};
+use super::record::record;
+use super::which::Which;
+use super::{Discard, operator, progress};
 use crate::cli::Context;
-use crate::rabbitmq::dead_letters::DeadLetters;
+use crate::replay::{self, Moved};
 
-/// Removes what is chosen.
-pub(super) async fn run(
-    letters: &mut DeadLetters,
-    which: Which,
-    yes: bool,
-    context: &Context,
-) -> anyhow::Result<ExitCode> {
-    let output = context.output;
-    let total = letters.total();
-    let mut chosen = Chosen::new(which);
-    if !yes && io::stdin().is_terminal() {
-        output.note(&format_args!("Discard {} for good? Type yes to go on:", chosen.words(total)));
-        if !agreed().await? {
-            output.note(&"Nothing was discarded.");
-            return Ok(ExitCode::FAILURE);
-        }
+/// Moves what is chosen to the discarded ones, once somebody has said how many that are.
+pub(super) async fn run(args: Discard, context: &Context) -> anyhow::Result<ExitCode> {
+    let Discard { which, yes_discard, why } = args;
+    let (output, broker, selection) = (context.output, &context.config.broker, which.selection());
+    operator(context)?;
+    let count = replay::count(broker, &selection).await?;
+    if count > 0 {
+        let agreed = match yes_discard {
+            Some(agreed) => agreed,
+            None => asked(count, context).await?,
+        };
+        ensure!(agreed == count, "nothing was discarded: {} are meant, and not {agreed}", counted(count));
     }
-    let bar = progress(total);
-    let mut discarded: u32 = 0;
-    while let Some(letter) = letters.next().await? {
-        if chosen.takes(&letter) {
-            letters.remove(&letter).await?;
-            discarded += 1;
-        }
-        bar.inc(1);
-    }
+    let bar = progress(count);
+    let moved = replay::discard(broker, &selection, count, || bar.inc(1)).await;
     bar.finish_and_clear();
-    let result = json!({ "discarded": discarded, "notFound": chosen.missing() });
-    output.result(&result, |_| format!("{} discarded", counted(discarded)))?;
-    Ok(found(&chosen, context))
+    let outcome = match &moved {
+        Ok(moved) => format!("discarded {}", moved.moved),
+        Err(error) => format!("failed: {error}"),
+    };
+    record("dead_letters.discard", &which.words(), why.as_deref(), &outcome, context).await;
+    let moved = moved?;
+    let result = json!({ "discarded": moved.moved, "kept": kept(&moved), "notFound": moved.missing });
+    let again = "`dead-letters restore` takes them back, for seven days";
+    output.result(&result, |_| format!("{} discarded; {again}", counted(moved.moved)))?;
+    Ok(told(&moved, context))
 }
 
-/// Says which ids no dead letter has; exit code 1 if there are any.
-pub(super) fn found(chosen: &Chosen, context: &Context) -> ExitCode {
-    for id in chosen.missing() {
+/// Moves discarded letters back.
+pub(super) async fn restore(which: Which, why: Option<String>, context: &Context) -> anyhow::Result<ExitCode> {
+    operator(context)?;
+    let bar = progress(0);
+    let moved = replay::restore(&context.config.broker, &which.selection(), || bar.inc(1)).await;
+    bar.finish_and_clear();
+    let outcome = match &moved {
+        Ok(moved) => format!("restored {}", moved.moved),
+        Err(error) => format!("failed: {error}"),
+    };
+    record("dead_letters.restore", &which.words(), why.as_deref(), &outcome, context).await;
+    let moved = moved?;
+    let result = json!({ "restored": moved.moved, "kept": kept(&moved), "notFound": moved.missing });
+    context.output.result(&result, |_| format!("{} restored", counted(moved.moved)))?;
+    Ok(told(&moved, context))
+}
+
+fn kept(moved: &Moved) -> Vec<serde_json::Value> {
+    moved.kept.iter().map(|(id, why)| json!({ "id": id, "why": why })).collect()
+}
+
+/// Says what stays, and which ids no letter has; exit code 1 if there are any.
+fn told(moved: &Moved, context: &Context) -> ExitCode {
+    for (id, why) in &moved.kept {
+        context.output.note(&format_args!("{id} stays: {why}"));
+    }
+    for id in &moved.missing {
         context.output.note(&format_args!("there is no dead letter {id}"));
     }
-    if chosen.missing().is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if moved.kept.is_empty() && moved.missing.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// On a thread of its own, so that the connection's heartbeats go on while somebody thinks.
-async fn agreed() -> anyhow::Result<bool> {
-    let read = tokio::task::spawn_blocking(|| {
-        let mut line = String::new();
-        io::stdin().read_line(&mut line).map(|_| line)
-    });
-    Ok(read.await.context("the question was interrupted")??.trim().eq_ignore_ascii_case("yes"))
+/// The number that somebody types. Nothing is held meanwhile, so they may think for as long as they like.
+async fn asked(count: u32, context: &Context) -> anyhow::Result<u32> {
+    ensure!(
+        io::stdin().is_terminal(),
+        "{} are meant; say so with --yes-discard {count}, for there is no terminal to ask at",
+        counted(count)
+    );
+    context.output.note(&format_args!("Discard {}? Type the number to go on:", counted(count)));
+    let line = super::line().await?;
+    line.trim().parse().with_context(|| format!("nothing was discarded: `{}` is no number", line.trim().escape_debug()))
 }

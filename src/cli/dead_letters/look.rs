@@ -14,14 +14,17 @@ use serde_json::{Map, Value, json};
 use super::{pretty, progress};
 use crate::cli::Context;
 use crate::cli::print::visible;
-use crate::rabbitmq::dead_letters::{DeadLetters, Summary, Whole};
+use crate::rabbitmq::dead_letters::{DeadLetters, Selection, Summary, Whole};
 
 /// Lists them as they come: however many there are, one at a time is in memory.
-pub(super) async fn list(letters: &mut DeadLetters, context: &Context) -> anyhow::Result<ExitCode> {
+pub(super) async fn list(letters: &mut DeadLetters, only: &Selection, context: &Context) -> anyhow::Result<ExitCode> {
     let output = context.output;
     let mut reasons: BTreeMap<&'static str, u32> = BTreeMap::new();
     let mut count: u32 = 0;
     while let Some(letter) = letters.next().await? {
+        if !only.takes(&letter) {
+            continue;
+        }
         if output.is_json() {
             let separator = if count == 0 { "[" } else { "," };
             output.data(&format!("{separator}\n{}", serde_json::to_string(&letter.summary())?))?;
@@ -54,15 +57,23 @@ pub(super) async fn show(letters: &mut DeadLetters, id: &str, context: &Context)
 }
 
 /// Writes all of them to stdout, one JSON object a line.
-pub(super) async fn export(letters: &mut DeadLetters, context: &Context) -> anyhow::Result<ExitCode> {
+pub(super) async fn export(letters: &mut DeadLetters, only: &Selection, context: &Context) -> anyhow::Result<ExitCode> {
     while let Some(letter) = letters.next().await? {
+        if !only.takes(&letter) {
+            continue;
+        }
         context.output.data(&format!("{}\n", serde_json::to_string(&letter.whole())?))?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// Writes all of them to a new file, one JSON object a line.
-pub(super) async fn export_to(letters: &mut DeadLetters, path: &Path, context: &Context) -> anyhow::Result<ExitCode> {
+pub(super) async fn export_to(
+    letters: &mut DeadLetters,
+    only: &Selection,
+    path: &Path,
+    context: &Context,
+) -> anyhow::Result<ExitCode> {
     // Never over another file, and for nobody else's eyes: there is personal data in it.
     let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     let unwritable = || format!("{} cannot be written; it must not exist yet", path.display());
@@ -70,10 +81,13 @@ pub(super) async fn export_to(letters: &mut DeadLetters, path: &Path, context: &
     let bar = progress(letters.total());
     let mut count: u32 = 0;
     while let Some(letter) = letters.next().await? {
+        bar.inc(1);
+        if !only.takes(&letter) {
+            continue;
+        }
         serde_json::to_writer(&mut writer, &letter.whole()).with_context(unwritable)?;
         writer.write_all(b"\n").with_context(unwritable)?;
         count += 1;
-        bar.inc(1);
     }
     writer.flush().with_context(unwritable)?;
     bar.finish_and_clear();

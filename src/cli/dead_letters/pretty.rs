@@ -15,6 +15,12 @@ pub(super) fn body(text: &str) -> String {
     lines.join("\n")
 }
 
+/// The body as it is given to an editor: indented if it is JSON, nothing escaped.
+pub(super) fn editable(text: &str) -> Cow<'_, str> {
+    let is_json = serde_json::from_str::<IgnoredAny>(text).is_ok();
+    if is_json { Cow::Owned(indent(text) + "\n") } else { Cow::Borrowed(text) }
+}
+
 /// Valid JSON with a line for each member and element; nothing but white space differs.
 fn indent(json: &str) -> String {
     let mut out = String::with_capacity(json.len() * 2);

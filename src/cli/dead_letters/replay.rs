@@ -1,177 +1,203 @@
-//! `replay`: puts dead letters back into the request queue. Each is taken in the way a delivery is: believed only as far
-//! as it proves itself, its proof written anew. Otherwise the worker's word would vouch for whatever lies there.
+//! `replay`: puts dead letters back into the request queue, in growing steps, or says first what each would come to.
 
 use std::process::ExitCode;
-use std::time::Duration;
+use std::sync::Arc;
 
-use anyhow::Context as _;
+use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::discard::found;
 use super::look::counted;
-use super::which::{Chosen, Which};
-use super::{progress, with};
-use crate::auth::{Authentication, Authenticator};
-use crate::cli::Context;
-use crate::config::Config;
+use super::record::record;
+use super::{Replay as Args, operator, shown, with};
+use crate::auth::Authenticator;
+use crate::cli::long::{Again, stopped};
+use crate::cli::{Context, signals};
 use crate::domain::to_millis;
+use crate::postgres::{Role, Session};
 use crate::rabbitmq::address::Address;
 use crate::rabbitmq::courier::Courier;
-use crate::rabbitmq::dead_letters::{DeadLetters, Letter};
-use crate::rabbitmq::topology::Names;
-use crate::rabbitmq::window::Fate;
-use crate::wire::copy::{self, History, Sender};
-use crate::wire::request::decode;
-use crate::wire::{Incoming, Outgoing};
+use crate::rabbitmq::dead_letters::Letter;
+use crate::replay::{Order, Parts, Preview, Replay, Tally, Told, WayBack};
+
+/// The way back, and what keeps its keys read.
+pub(super) async fn way_back(force: bool, context: &Context) -> anyhow::Result<(WayBack, DropGuard)> {
+    let (config, started) = (&context.config, to_millis(OffsetDateTime::now_utc()));
+    let stop = CancellationToken::new();
+    let worker = Address::parse(&config.broker.url)?.user().to_owned();
+    let authenticator = Authenticator::start(&config.auth, &worker, stop.clone()).await?;
+    // Without keys, what a token must prove is refused, by name; the rest needs none.
+    drop(tokio::time::timeout(config.broker.timeout, authenticator.wait_for_keys()).await);
+    let way_back = WayBack::new(config, Arc::new(authenticator), force, started)?;
+    Ok((way_back, stop.drop_guard()))
+}
 
 /// Replays what is chosen. A letter goes only when its replacement is confirmed: if this is interrupted, a request may
 /// be there twice, which changes nothing, but none is lost.
-pub(super) async fn run(which: Which, force: bool, context: &Context) -> anyhow::Result<ExitCode> {
-    let mut way_back = WayBack::start(&context.config, force).await?;
-    let mut chosen = Chosen::new(which);
-    let output = context.output;
-    if output.is_json() {
-        output.data("{\"refused\":[")?;
+pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
+    operator(context)?;
+    let (way_back, _keys) = way_back(args.force, context).await?;
+    if args.dry_run {
+        return dry_run(&args, &way_back, context).await;
     }
-    let all = with(context, async |letters| replay_all(letters, &mut chosen, &mut way_back, context).await).await;
-    way_back.courier.close().await;
-    let (replayed, refused) = all?;
-    if output.is_json() {
-        let missing = serde_json::to_string(chosen.missing())?;
-        output.data(&format!("],\"replayed\":{replayed},\"notFound\":{missing}}}\n"))?;
-    } else {
-        output.say(&format_args!("{} replayed, {refused} refused", counted(replayed)))?;
+    let config = &context.config;
+    let stop = CancellationToken::new();
+    signals::stop_on_signal(&stop, "a letter may have been replayed and lie there still; replaying it again is safe")?;
+    let courier = Courier::connect(&config.broker.url, "join-community dead-letters replay", &config.broker).await?;
+    let store = Session::new(&config.database, Role::Tool)?;
+    let order = Order {
+        selection: args.which.selection(),
+        rate: args.rate,
+        max_failures: args.max_failures,
+        patience: args.wait,
+        at_once: args.at_once,
+    };
+    let parts = Parts { broker: config.broker.clone(), way_back, courier, store };
+    let mut replay = Replay::new(parts, order, stop);
+    if context.output.is_json() {
+        context.output.data("{\"refused\":[")?;
     }
-    let found = found(&chosen, context);
-    Ok(if refused > 0 { ExitCode::FAILURE } else { found })
+    let bar = bar();
+    let (mut refused, mut untold) = (0_u32, Ok(()));
+    let done = replay
+        .run(&mut |told| match told {
+            Told::Refused(letter, why) => {
+                let told = bar.suspend(|| tell(letter, why, refused == 0, context));
+                untold = std::mem::replace(&mut untold, Ok(())).and(told);
+                refused += 1;
+            }
+            Told::Counted(tally) => count(&bar, tally),
+        })
+        .await;
+    bar.finish_and_clear();
+    let (tally, missing) = (replay.tally().clone(), replay.missing().to_vec());
+    replay.close().await;
+    let outcome = format!("replayed {}, refused {}, came back {}", tally.replayed, tally.refused, tally.came_back);
+    record("dead_letters.replay", &args.which.words(), args.why.as_deref(), &outcome, context).await;
+    untold?;
+    report(&args, &tally, &missing, done.is_ok(), context)?;
+    done?;
+    let failures = tally.refused > 0 || !tally.failed.is_empty() || tally.stopped.is_some();
+    Ok(if failures || !missing.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// Yields how many were replayed, and how many refused.
-async fn replay_all(
-    letters: &mut DeadLetters,
-    chosen: &mut Chosen,
-    way_back: &mut WayBack,
-    context: &Context,
-) -> anyhow::Result<(u32, u32)> {
-    let bar = progress(letters.total());
-    let (mut replayed, mut refused): (u32, u32) = (0, 0);
-    while let Some(letter) = letters.next().await? {
-        bar.inc(1);
-        if !chosen.takes(&letter) {
-            continue;
+/// What each would come to. Nothing is sent, and nothing is written.
+async fn dry_run(args: &Args, way_back: &WayBack, context: &Context) -> anyhow::Result<ExitCode> {
+    let (output, selection) = (context.output, args.which.selection());
+    let preview = Preview::new(&context.config, args.unmask);
+    let mut store = Session::new(&context.config.database, Role::Tool)?;
+    let mut missing = selection.ids.clone();
+    let (mut count, mut hopeless) = (0_u32, 0_u32);
+    with(context, false, async |letters| {
+        while let Some(letter) = letters.next().await? {
+            missing.remove(&letter.id);
+            if !selection.takes(&letter) {
+                continue;
+            }
+            let foreseen = preview.letter(&mut store, &letter, way_back).await?;
+            if output.is_json() {
+                let separator = if count == 0 { "[" } else { "," };
+                output.data(&format!("{separator}\n{}", serde_json::to_string(&foreseen)?))?;
+            } else {
+                output.say(&shown::words(&foreseen))?;
+            }
+            count += 1;
+            hopeless += u32::from(foreseen.outcome == "not_replayed");
         }
-        if let Err(why) = way_back.replay(&letter).await? {
-            bar.suspend(|| tell(&letter, &why, refused, context))?;
-            refused += 1;
-        } else {
-            letters.remove(&letter).await?;
-            replayed += 1;
-        }
+        Ok(())
+    })
+    .await?;
+    if output.is_json() {
+        output.data(if count == 0 { "[]\n" } else { "\n]\n" })?;
+    } else {
+        output.say(&format_args!(
+            "{} looked at, {hopeless} of them cannot be replayed; nothing was changed",
+            counted(count)
+        ))?;
     }
-    bar.finish_and_clear();
-    Ok((replayed, refused))
+    for id in &missing {
+        output.note(&format_args!("there is no dead letter {id}"));
+    }
+    Ok(if hopeless > 0 || !missing.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn bar() -> ProgressBar {
+    // Draws itself on a terminal alone.
+    let bar = ProgressBar::new(0);
+    match ProgressStyle::with_template("{bar:40} {pos} of {len} letters, {msg}") {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
+
+fn count(bar: &ProgressBar, tally: &Tally) {
+    bar.set_length(tally.chosen.into());
+    bar.set_position((tally.replayed + tally.refused).into());
+    bar.set_message(format!("{} came back, {} without an outcome", tally.came_back, tally.unsettled));
 }
 
 /// Says of one why it was refused, as soon as that is known: however many there are, none is kept in memory.
-fn tell(letter: &Letter, why: &str, before: u32, context: &Context) -> anyhow::Result<()> {
+fn tell(letter: &Letter, why: &str, is_first: bool, context: &Context) -> anyhow::Result<()> {
     if !context.output.is_json() {
         return context.output.say(&format_args!("{} is not replayed: {why}", letter.id));
     }
-    let request: Value = letter.incoming.message_id.as_deref().into();
-    let refusal = json!({ "id": letter.id, "requestId": request, "why": why });
-    let separator = if before == 0 { "" } else { "," };
+    let refusal = json!({ "id": letter.id, "requestId": letter.summary().request_id, "why": why });
+    let separator = if is_first { "" } else { "," };
     context.output.data(&format!("{separator}{refusal}"))
 }
 
-/// The way back into the request queue.
-struct WayBack {
-    authenticator: Authenticator,
-    courier: Courier,
-    names: Names,
-    worker: String,
-    retention: Duration,
-    force: bool,
-    /// What says nothing of its arrival came before this: so keys that were read since then can judge its token.
-    started: OffsetDateTime,
-    _keys: DropGuard,
+fn report(args: &Args, tally: &Tally, missing: &[String], whole: bool, context: &Context) -> anyhow::Result<()> {
+    let resume = (tally.stopped.is_some() || !whole).then(|| resume(args, context));
+    if context.output.is_json() {
+        let mut rest = serde_json::to_value(tally)?;
+        rest["refusedCount"] = tally.refused.into();
+        rest["notFound"] = missing.into();
+        rest["resume"] = resume.map_or(Value::Null, Value::from);
+        let rest = rest.as_object_mut().map(|rest| {
+            rest.remove("refused");
+            serde_json::to_string(rest)
+        });
+        let rest = rest.transpose()?.unwrap_or_default();
+        return context.output.data(&format!("],{}\n", rest.trim_start_matches('{')));
+    }
+    for failure in &tally.failed {
+        context.output.say(&format_args!(
+            "{} ({}): {}",
+            failure.id,
+            super::visible(&failure.request_id),
+            failure.why
+        ))?;
+    }
+    let verdicts: Vec<String> = tally.verdicts.iter().map(|(verdict, count)| format!("{count} {verdict}")).collect();
+    let verdicts = if verdicts.is_empty() { String::new() } else { format!(" ({})", verdicts.join(", ")) };
+    let Tally { replayed, refused, came_back, unsettled, left, .. } = tally;
+    context.output.say(&format_args!(
+        "{} replayed{verdicts}, {came_back} came back, {unsettled} without an outcome, {refused} refused",
+        counted(*replayed)
+    ))?;
+    if let Some(why) = &tally.stopped {
+        context.output.say(&format_args!("{} left untried, because {why}.", counted(*left)))?;
+    }
+    if let Some(resume) = resume {
+        context.output.say(&stopped(&resume))?;
+    }
+    for id in missing {
+        context.output.note(&format_args!("there is no dead letter {id}"));
+    }
+    Ok(())
 }
 
-impl WayBack {
-    async fn start(config: &Config, force: bool) -> anyhow::Result<Self> {
-        let started = to_millis(OffsetDateTime::now_utc());
-        let broker = &config.broker;
-        let worker = Address::parse(&broker.url)?.user().to_owned();
-        let stop = CancellationToken::new();
-        let authenticator = Authenticator::start(&config.auth, &worker, stop.clone()).await?;
-        let courier = Courier::connect(&broker.url, "join-community dead-letters replay", broker).await?;
-        // Without keys, what a token must prove is refused below, by name; the rest needs none.
-        drop(tokio::time::timeout(broker.timeout, authenticator.wait_for_keys()).await);
-        Ok(Self {
-            authenticator,
-            courier,
-            names: Names::of(broker),
-            worker,
-            retention: config.requests.retention,
-            force,
-            started,
-            _keys: stop.drop_guard(),
-        })
-    }
-
-    /// Publishes the replacement of a letter, or says why there is none.
-    async fn replay(&mut self, letter: &Letter) -> anyhow::Result<Result<(), String>> {
-        let replacement = match self.replacement(letter, OffsetDateTime::now_utc()) {
-            Ok(replacement) => replacement,
-            Err(why) => return Ok(Err(why)),
-        };
-        let unknown = || format!("dead letter {}: replaying it again is safe", letter.id);
-        Ok(match self.courier.publish(replacement).await.with_context(unknown)? {
-            Fate::Confirmed => Ok(()),
-            Fate::TooLarge => Err("it is larger than any request may be".to_owned()),
-            Fate::Refused | Fate::Returned => {
-                let intake = self.names.intake();
-                Err(format!("exchange `{intake}` does not lead to the request queue; see `topology verify`"))
-            }
-        })
-    }
-
-    fn replacement(&self, letter: &Letter, now: OffsetDateTime) -> Result<Outgoing, String> {
-        if letter.cut_from.is_some() {
-            return Err("only the beginning of its body was kept".to_owned());
-        }
-        let incoming =
-            Incoming { taken_at: Some(letter.first_seen.unwrap_or(self.started)), ..letter.incoming.clone() };
-        let decoded = decode(&incoming).map_err(|malformed| format!("it is malformed: {malformed}"))?;
-        let proven = match self.authenticator.authenticate(&incoming, &decoded, now) {
-            Authentication::Proven(proven) => proven,
-            Authentication::Refused(word) => return Err(format!("it does not prove who asks: {word}")),
-            Authentication::NoKeys => {
-                let missing = self.authenticator.keys_missing();
-                return Err(missing.unwrap_or_else(|| "the key that its token names is not known yet".to_owned()));
-            }
-        };
-        self.check_age(letter, now)?;
-        let (attempts, arrived) = self.authenticator.history(&incoming, now);
-        let sender = Sender { requester: &proven.requester, caller: Some(proven.caller), proof: proven.proof };
-        let target = decoded.body.member.or_else(|| proven.caller.own_member());
-        let history = History { attempts, arrived, sender: Some(sender), target };
-        Ok(copy::replay(&incoming, &history, &self.names.intake(), &self.worker))
-    }
-
-    /// A request that was carried out is known for `requests.retention`; after that it would be carried out again.
-    fn check_age(&self, letter: &Letter, now: OffsetDateTime) -> Result<(), String> {
-        let is_young = letter.first_seen.is_some_and(|seen| now - seen <= self.retention);
-        if is_young || self.force {
-            return Ok(());
-        }
-        let retention = humantime::format_duration(self.retention);
-        let age =
-            if letter.first_seen.is_some() { "it is older than" } else { "it does not say whether it is older than" };
-        Err(format!(
-            "{age} requests.retention ({retention}), for which a verdict is known: if it was carried out before, it \
-             would be carried out again; --force replays it all the same"
-        ))
-    }
+/// Leaves out what a replay has tried already, so that the same failures do not stop it again.
+fn resume(args: &Args, context: &Context) -> String {
+    let mut which = args.which.clone();
+    which.filter.never_replayed = true;
+    which
+        .options(Again::new("dead-letters replay", context))
+        .option("--rate", args.rate.map(|rate| format!("{rate}/s")))
+        .option("--max-failures", Some(args.max_failures))
+        .option("--wait", Some(humantime::format_duration(args.wait)))
+        .flag("--at-once", args.at_once)
+        .flag("--force", args.force)
+        .line()
 }

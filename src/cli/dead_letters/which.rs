@@ -1,59 +1,93 @@
-//! Which dead letters a command is about. Separate, because replaying and discarding must choose alike.
+//! Which dead letters a command is about. Separate, because all of them must choose alike.
 
-use std::collections::BTreeSet;
-
+use clap::ArgGroup;
 use clap::builder::PossibleValuesParser;
+use time::OffsetDateTime;
 
-use crate::rabbitmq::dead_letters::{Letter, REASONS};
+use crate::cli::long::Again;
+use crate::cli::values;
+use crate::domain::{MemberId, SiteId};
+use crate::rabbitmq::dead_letters::{REASONS, Selection};
+use crate::wire::instant;
 
-/// Which dead letters.
-#[derive(Debug, clap::Args)]
-#[group(required = true, multiple = false)]
+/// Which dead letters. Ids, `--all`, or what they have in common.
+#[derive(Clone, Debug, clap::Args)]
+#[group(skip)]
+#[command(group = ArgGroup::new("choice").required(true).multiple(true))]
 pub struct Which {
     /// Their ids, as `list` shows them.
-    #[arg(value_name = "ID", value_parser = id)]
+    #[arg(value_name = "ID", value_parser = id, group = "choice", conflicts_with = "common")]
     pub ids: Vec<String>,
     /// All of them.
-    #[arg(long)]
+    #[arg(long, group = "choice", conflicts_with_all = ["ids", "common"])]
     pub all: bool,
-    /// All with this reason.
-    #[arg(long, value_parser = PossibleValuesParser::new(REASONS))]
+    /// What they have in common.
+    #[command(flatten)]
+    pub filter: Filter,
+}
+
+/// What letters have in common; each option narrows it down.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[group(skip)]
+#[command(group = ArgGroup::new("common").multiple(true))]
+pub struct Filter {
+    /// With this reason.
+    #[arg(long, groups = ["choice", "common"], value_parser = PossibleValuesParser::new(REASONS))]
     pub reason: Option<String>,
+    /// About this site, as far as their bodies can be read.
+    #[arg(long, groups = ["choice", "common"], value_parser = values::site)]
+    pub site: Option<SiteId>,
+    /// About this member, likewise.
+    #[arg(long, groups = ["choice", "common"], value_parser = values::member)]
+    pub member: Option<MemberId>,
+    /// First seen then or later, `2026-11-24T10:00:00Z`.
+    #[arg(long, groups = ["choice", "common"], value_name = "INSTANT", value_parser = values::instant)]
+    pub since: Option<OffsetDateTime>,
+    /// First seen before that.
+    #[arg(long, groups = ["choice", "common"], value_name = "INSTANT", value_parser = values::instant)]
+    pub before: Option<OffsetDateTime>,
+    /// With this text in their error.
+    #[arg(long, groups = ["choice", "common"], value_name = "TEXT")]
+    pub error: Option<String>,
+    /// Not those that were replayed before and came back.
+    #[arg(long)]
+    pub never_replayed: bool,
 }
 
-/// The choice, and which of the chosen ids have not been met yet.
-pub(super) struct Chosen {
-    which: Which,
-    missing: BTreeSet<String>,
+impl Which {
+    /// The choice as it is applied.
+    pub(super) fn selection(&self) -> Selection {
+        Selection { ids: self.ids.iter().cloned().collect(), ..self.filter.selection() }
+    }
+
+    /// The choice in words.
+    pub(super) fn words(&self) -> String {
+        let words = self.options(Again::bare()).line();
+        if words.is_empty() { "--all".to_owned() } else { words }
+    }
+
+    /// The choice as the options of a command that goes on.
+    pub(super) fn options(&self, mut again: Again) -> Again {
+        for id in &self.ids {
+            again = again.word(id);
+        }
+        let Filter { reason, site, member, since, before, error, never_replayed } = &self.filter;
+        again
+            .flag("--all", self.all)
+            .option("--reason", reason.as_ref())
+            .option("--site", site.as_ref())
+            .option("--member", member.as_ref())
+            .option("--since", since.map(instant::text))
+            .option("--before", before.map(instant::text))
+            .option("--error", error.as_ref())
+            .flag("--never-replayed", *never_replayed)
+    }
 }
 
-impl Chosen {
-    pub(super) fn new(which: Which) -> Self {
-        let missing = which.ids.iter().cloned().collect();
-        Self { which, missing }
-    }
-
-    /// Whether this one is meant.
-    pub(super) fn takes(&mut self, letter: &Letter) -> bool {
-        if let Some(reason) = &self.which.reason {
-            return letter.reason == Some(reason.as_str());
-        }
-        self.missing.remove(&letter.id);
-        self.which.all || self.which.ids.contains(&letter.id)
-    }
-
-    /// The choice in words, of `total` that there are.
-    pub(super) fn words(&self, total: u32) -> String {
-        match (&self.which.reason, self.which.all) {
-            (Some(reason), _) => format!("every dead letter with reason {reason}"),
-            (None, true) => format!("all {total} dead letters"),
-            (None, false) => format!("{} of {total} dead letters", self.missing.len()),
-        }
-    }
-
-    /// The ids that no dead letter has.
-    pub(super) const fn missing(&self) -> &BTreeSet<String> {
-        &self.missing
+impl Filter {
+    pub(super) fn selection(&self) -> Selection {
+        let Self { reason, site, member, since, before, error, never_replayed } = self.clone();
+        Selection { ids: std::collections::BTreeSet::new(), reason, site, member, since, before, error, never_replayed }
     }
 }
 
@@ -76,14 +110,34 @@ mod tests {
     }
 
     #[test]
-    fn exactly_one_way_of_choosing_is_to_be_given() {
-        for good in ["0123456789abcdef fedcba9876543210", "--all", "--reason malformed", "--reason delivery_limit"] {
-            assert!(parses(&format!("replay {good}")) && parses(&format!("discard --yes {good}")), "{good}");
+    fn ids_or_all_or_what_they_have_in_common_is_to_be_given() {
+        let site = "6b0e7f1a-8c0d-4f3e-9a57-2d1c4b5e6f70";
+        for good in [
+            "0123456789abcdef fedcba9876543210",
+            "--all",
+            "--reason malformed",
+            "--reason delivery_limit --since 2026-11-24T10:00:00Z",
+            &format!("--site {site} --error locked --never-replayed"),
+        ] {
+            for command in ["replay", "replay --dry-run", "discard --yes-discard 2", "restore"] {
+                assert!(parses(&format!("{command} {good}")), "{command} {good}");
+            }
         }
-        for wrong in
-            ["", "--all 0123456789abcdef", "--all --reason busy", "--reason nonsense", "0123", "0123456789ABCDEF"]
-        {
-            assert!(!parses(&format!("replay {wrong}")) && !parses(&format!("discard {wrong}")), "{wrong}");
+        for wrong in [
+            "",
+            "--never-replayed",
+            "--all 0123456789abcdef",
+            "--all --reason busy",
+            "0123456789abcdef --reason busy",
+            "--reason nonsense",
+            "0123",
+            "0123456789ABCDEF",
+        ] {
+            for command in ["replay", "discard", "restore"] {
+                assert!(!parses(&format!("{command} {wrong}")), "{command} {wrong}");
+            }
         }
+        assert!(parses("list") && parses("list --reason busy --error locked --discarded"));
+        assert!(parses("export --error locked") && parses("export file --site 6b0e7f1a-8c0d-4f3e-9a57-2d1c4b5e6f70"));
     }
 }

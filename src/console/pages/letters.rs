@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::Page;
 use super::chart::number;
 use super::layout::{encoded, id, link, page};
+use super::repair;
 use crate::config::ConsoleRole;
 use crate::console::access::Operator;
 use crate::console::letters::{Line, Snapshot};
@@ -46,6 +47,9 @@ pub(super) async fn list(
                 " Each goes back to its place; meanwhile no command sees them."
             }
         }
+        @if operator.role >= ConsoleRole::Operator {
+            (repair::forms(only.reason.as_deref().unwrap_or_default(), ""))
+        }
         @if let Some(seen) = &seen {
             (groups(seen))
             (lines(seen, &only))
@@ -71,6 +75,11 @@ pub(super) async fn show(
         h1 { "Dead letter " (id(&letter)) }
         p class="note" { "Tokens and personal data are masked." }
         (shown(&whole))
+        @if operator.role >= ConsoleRole::Operator {
+            h2 { "Replay with another body" }
+            p class="note" { "It keeps its request id, its caller and its proof, and can ask for no more than it did." }
+            (repair::form_of(&letter, whole["body"].as_str().unwrap_or_default(), false))
+        }
         @if operator.role >= ConsoleRole::Admin {
             form method="post" action=(format!("{}/unmask", link("/dead-letters", &letter))) {
                 label { "Why you need to see what is masked" input name="reason" required maxlength="500" autocomplete="off"; }

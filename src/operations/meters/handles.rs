@@ -17,8 +17,17 @@ const CONFIRMED: &[&str] = &["event", "copy"];
 /// Connections that are counted.
 const CONNECTIONS: &[&str] = &["broker_consuming", "broker_publishing", "database", "cache"];
 /// The queues whose depth is watched.
-const QUEUES: &[&str] =
-    &["requests", "deferred", "dead_letters", "retry_1s", "retry_5s", "retry_30s", "retry_2m", "retry_10m"];
+const QUEUES: &[&str] = &[
+    "requests",
+    "deferred",
+    "dead_letters",
+    "discarded",
+    "retry_1s",
+    "retry_5s",
+    "retry_30s",
+    "retry_2m",
+    "retry_10m",
+];
 
 /// The handles. What each says stands beside its name, where it is registered.
 pub struct Handles {

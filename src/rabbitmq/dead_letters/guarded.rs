@@ -40,6 +40,12 @@ impl Letter {
     }
 }
 
+/// A request id as it is shown: a producer may have made it of a token, or of an address.
+#[must_use]
+pub fn shown_id(id: &str) -> String {
+    without_personal_data(&mask(id)).into_owned()
+}
+
 /// Free text without what is written like an e-mail address or a telephone number.
 #[must_use]
 pub fn without_personal_data(text: &str) -> Cow<'_, str> {

@@ -6,6 +6,7 @@ use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Acker, BasicProperties};
 use time::OffsetDateTime;
 
+use super::moved;
 use crate::rabbitmq::incoming::from_parts;
 use crate::wire::{Incoming, headers, instant};
 
@@ -31,6 +32,8 @@ pub struct Letter {
     pub written_by_worker: bool,
     /// How large the body was, if only its beginning was kept.
     pub cut_from: Option<i64>,
+    /// Which letter it was before it was replayed and came back, and by which replay.
+    pub replayed: Option<(String, String)>,
     /// The message.
     pub incoming: Incoming,
     properties: BasicProperties,
@@ -50,6 +53,8 @@ impl Letter {
     #[must_use]
     pub fn read(delivery: Delivery, worker_user: &str) -> Self {
         let Delivery { delivery_tag: tag, exchange, routing_key, redelivered, properties, data, acker, .. } = delivery;
+        // What was moved from one queue to another is what it was: the worker vouches for that, and for no more.
+        let properties = moved::original(properties, worker_user);
         let incoming = from_parts(&exchange, &routing_key, redelivered, &properties, data);
         let written_by_worker = incoming.user_id.as_deref() == Some(worker_user);
         let none = FieldTable::default();
@@ -70,6 +75,7 @@ impl Letter {
             first_seen,
             written_by_worker,
             cut_from,
+            replayed: own(headers::REPLAY).as_deref().and_then(mark),
             incoming,
             properties,
             tag,
@@ -101,6 +107,11 @@ impl Death {
         let at = seconds.and_then(|seconds| OffsetDateTime::from_unix_timestamp(i64::try_from(seconds).ok()?).ok());
         Self { reason: text(newest, "reason").and_then(|word| known(&word)), at }
     }
+}
+
+/// The mark of a replay: `<letter>/<replay>`.
+fn mark(text: &str) -> Option<(String, String)> {
+    text.split_once('/').map(|(letter, replay)| (letter.to_owned(), replay.to_owned()))
 }
 
 fn known(word: &str) -> Option<&'static str> {

@@ -63,8 +63,8 @@ mod tests {
     fn the_export_holds_every_object_with_its_arguments_and_no_user() {
         let export = export(&Names::new("eu."), "team/a");
         assert_eq!(export["exchanges"].as_array().map(Vec::len), Some(4));
-        assert_eq!(export["queues"].as_array().map(Vec::len), Some(9));
-        assert_eq!(export["bindings"].as_array().map(Vec::len), Some(9));
+        assert_eq!(export["queues"].as_array().map(Vec::len), Some(10));
+        assert_eq!(export["bindings"].as_array().map(Vec::len), Some(10));
         assert_eq!(export["queues"][0]["name"], "eu.join-community.requests");
         assert_eq!(export["queues"][0]["vhost"], "team/a");
         assert_eq!(export["queues"][0]["arguments"]["x-delivery-limit"], 200);
@@ -76,8 +76,8 @@ mod tests {
     fn the_export_of_a_spread_installation_leads_requests_over_an_exchange_of_the_plugin() {
         let export = export(&Names::new("").sharded(3), "/");
         assert_eq!(export["exchanges"][4]["type"], "x-consistent-hash");
-        assert_eq!(export["queues"][11]["name"], "join-community.requests.3");
-        assert_eq!(export["queues"][11]["arguments"]["x-single-active-consumer"], true);
+        assert_eq!(export["queues"][12]["name"], "join-community.requests.3");
+        assert_eq!(export["queues"][12]["arguments"]["x-single-active-consumer"], true);
         let bindings = export["bindings"].as_array().unwrap();
         let from_intake: Vec<_> = bindings.iter().filter(|binding| binding["source"] == "join-community").collect();
         assert_eq!(from_intake.len(), 1, "{from_intake:?}");

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::config;
-use crate::wire::headers::{DEAD_LETTER_KEY, DEFERRED_KEY, REQUEST_KEY};
+use crate::wire::headers::{DEAD_LETTER_KEY, DEFERRED_KEY, DISCARDED_KEY, REQUEST_KEY};
 
 /// A step of the retry ladder: a queue in which a copy waits for a fixed time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,6 +121,12 @@ impl Names {
         self.full("join-community.dead-letters")
     }
 
+    /// The queue of dead letters that were discarded, for as long as that can be undone.
+    #[must_use]
+    pub fn discarded(&self) -> String {
+        self.full("join-community.discarded")
+    }
+
     /// The exchange that events leave from.
     #[must_use]
     pub fn events(&self) -> String {
@@ -157,6 +163,12 @@ impl Names {
         DEAD_LETTER_KEY
     }
 
+    /// The routing key that leads to the discarded ones.
+    #[must_use]
+    pub const fn discarded_key(&self) -> &'static str {
+        DISCARDED_KEY
+    }
+
     /// Whether a queue is Join Community's own, this installation's or another's: no reply may go there, because a
     /// reply is published by the worker, and what the worker publishes is believed.
     #[must_use]
@@ -165,7 +177,7 @@ impl Names {
             [INTAKE, EVENTS].iter().any(|base| name.strip_prefix(base).is_some_and(|rest| rest.starts_with('.')))
         };
         let bare = Self::new("");
-        let bases = [bare.requests(), bare.deferred(), bare.dead_letters(), bare.unrouted()];
+        let bases = [bare.requests(), bare.deferred(), bare.dead_letters(), bare.discarded(), bare.unrouted()];
         let rungs = RUNGS.map(|rung| bare.retry(rung));
         // A shard is the requests queue and a number.
         let unnumbered = queue.trim_end_matches(|digit: char| digit.is_ascii_digit()).trim_end_matches('.');
@@ -195,13 +207,15 @@ mod tests {
             (names.internal(), "eu.join-community.internal"),
             (names.retry(RUNGS[2]), "eu.join-community.retry.30s"),
             (names.dead_letters(), "eu.join-community.dead-letters"),
+            (names.discarded(), "eu.join-community.discarded"),
             (names.events(), "eu.members.events"),
             (names.unrouted(), "eu.members.events.unrouted"),
         ] {
             assert_eq!(name, expected);
         }
-        let keys = [names.request_key(), names.deferred_key(), names.retry_key(RUNGS[2]), names.dead_letter_key()];
-        assert_eq!(keys, ["request", "deferred", "retry.30s", "dead-letter"]);
+        let keys = [names.request_key(), names.deferred_key(), names.dead_letter_key(), names.discarded_key()];
+        assert_eq!(keys, ["request", "deferred", "dead-letter", "discarded"]);
+        assert_eq!(names.retry_key(RUNGS[2]), "retry.30s");
     }
 
     #[test]
@@ -219,8 +233,8 @@ mod tests {
     fn no_reply_goes_to_a_queue_of_any_installation() {
         for prefix in ["", "eu."] {
             let names = Names::new(prefix);
-            let queues = [names.requests(), names.shard(64), names.deferred(), names.dead_letters(), names.unrouted()];
-            for own in queues.into_iter().chain([names.retry(RUNGS[0])]) {
+            let queues = [names.requests(), names.shard(64), names.deferred(), names.dead_letters(), names.discarded()];
+            for own in queues.into_iter().chain([names.unrouted(), names.retry(RUNGS[0])]) {
                 assert!(names.is_own_queue(&own), "{own}");
                 assert!(Names::new("us.").is_own_queue(&own), "{own} is another installation's");
             }

@@ -17,6 +17,8 @@ use crate::wire::headers;
 const LOOKING_USES_NOTHING_UP: i64 = 2_000_000_000;
 /// A last net, for what the worker itself never gets to settle: it counts attempts by headers of its own.
 const REQUESTS_DELIVERY_LIMIT: i64 = 200;
+/// Seven days: longer than a long weekend. Fixed, because an argument cannot be changed once the queue is declared.
+const DISCARDED_FOR: i64 = 7 * 24 * 60 * 60 * 1000;
 /// Nobody is bound for these events: keep some days of them, but never fill the disk.
 const UNROUTED_CAP: i64 = 100_000;
 
@@ -48,12 +50,14 @@ pub fn plan(names: &Names) -> Plan {
         // What waits in it are requests still.
         quorum(names.deferred(), requests(names)),
         quorum(names.dead_letters(), [("x-delivery-limit", Value::Number(LOOKING_USES_NOTHING_UP))]),
+        quorum(names.discarded(), discarded()),
         quorum(names.unrouted(), unrouted()),
     ];
     let bind = |exchange, queue, key| Binding { exchange, destination: Destination::Queue(queue), key };
     let mut bindings = vec![
         bind(names.internal(), names.deferred(), names.deferred_key()),
         bind(names.internal(), names.dead_letters(), names.dead_letter_key()),
+        bind(names.internal(), names.discarded(), names.discarded_key()),
         bind(names.unrouted(), names.unrouted(), ""),
     ];
     for rung in RUNGS {
@@ -99,6 +103,11 @@ fn requests(names: &Names) -> Arguments {
     let mut arguments = vec![("x-delivery-limit", Value::Number(REQUESTS_DELIVERY_LIMIT))];
     arguments.extend(dead_lettering(names.internal(), names.dead_letter_key()));
     arguments
+}
+
+/// What was discarded can be restored for a while, and then goes for good: it is dead-lettered nowhere.
+fn discarded() -> Arguments {
+    vec![("x-delivery-limit", Value::Number(LOOKING_USES_NOTHING_UP)), ("x-message-ttl", Value::Number(DISCARDED_FOR))]
 }
 
 fn unrouted() -> Arguments {
@@ -157,16 +166,20 @@ mod tests {
     #[test]
     fn looking_uses_nothing_up_and_the_dead_letters_have_no_other_limit() {
         let plan = plan(&Names::new(""));
-        for queue in ["join-community.dead-letters", "members.events.unrouted"] {
+        for queue in ["join-community.dead-letters", "join-community.discarded", "members.events.unrouted"] {
             assert_eq!(argument(&plan, queue, "x-delivery-limit"), Some(&Value::Number(2_000_000_000)));
         }
         assert_eq!(argument(&plan, "join-community.dead-letters", "x-max-length"), None);
+        assert_eq!(argument(&plan, "join-community.dead-letters", "x-message-ttl"), None);
+        let week = Some(&Value::Number(604_800_000));
+        assert_eq!(argument(&plan, "join-community.discarded", "x-message-ttl"), week);
+        assert_eq!(argument(&plan, "join-community.discarded", "x-dead-letter-exchange"), None);
     }
 
     #[test]
     fn every_queue_is_bound_once_and_every_dead_letter_route_leads_somewhere() {
         let plan = plan(&Names::new("eu."));
-        assert_eq!((plan.exchanges.len(), plan.queues.len(), plan.bindings.len()), (4, 9, 9));
+        assert_eq!((plan.exchanges.len(), plan.queues.len(), plan.bindings.len()), (4, 10, 10));
         for queue in &plan.queues {
             let bound = Destination::Queue(queue.name.clone());
             assert_eq!(plan.bindings.iter().filter(|known| known.destination == bound).count(), 1, "{}", queue.name);
@@ -182,7 +195,7 @@ mod tests {
     #[test]
     fn requests_are_spread_over_shards_or_lie_in_one_queue_and_the_other_way_is_taken_down() {
         let (one, four) = (plan(&Names::new("").sharded(1)), plan(&Names::new("").sharded(4)));
-        assert_eq!((four.exchanges.len(), four.queues.len(), four.bindings.len()), (5, 13, 13));
+        assert_eq!((four.exchanges.len(), four.queues.len(), four.bindings.len()), (5, 14, 14));
         let intake = |bindings: &[Binding]| -> Vec<Binding> {
             bindings.iter().filter(|binding| binding.exchange == "join-community").cloned().collect()
         };

@@ -41,7 +41,7 @@ fn every_copy_fits_however_large_what_it_copies_is() {
         let why = DeadLetter { reason: DeadReason::CrashLoop, pointer: Some(&text), error: &text };
         for copy in [
             copy::retry(&request, &history, &user, &user, &user),
-            copy::replay(&request, &history, &user, &user),
+            copy::replay(&request, &history, &user, &user, &user),
             copy::dead_letter(&largest(16 * MAX_BODY), &history, &why, &user, &user),
         ] {
             assert!(fits(&copy), "{} headers, {} bytes", copy.headers.len(), copy.body.len());

@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{DeadLetter, DeadReason, History, Sender, body_digest, dead_letter, replay, retry};
+use super::{DeadLetter, DeadReason, History, Sender, body_digest, dead_letter, read_back, replay, retry};
 use crate::domain::{Attempts, Caller, IdentityType, MemberId, Proof, Request, RequestId, Requester, SiteId};
 use crate::wire::{HeaderValue, Incoming, Outgoing, headers};
 
@@ -205,11 +205,30 @@ fn invalid_trace_context_stays_behind() {
 
 #[test]
 fn a_replayed_copy_begins_anew_and_keeps_when_it_first_arrived() {
-    let copy = replay(&incoming(), &history(Some(&request(PRODUCER))), "join-community", "join-worker");
+    let copy =
+        replay(&incoming(), &history(Some(&request(PRODUCER))), "join-community", "join-worker", "letter/replay");
     assert_eq!((&*copy.exchange, &*copy.routing_key), ("join-community", "request"));
     assert_eq!(header(&copy, headers::ATTEMPTS), Some(&HeaderValue::Number(0)));
     assert_eq!(text(&copy, headers::ARRIVED).as_deref(), Some("1970-01-01T00:00:00.000Z"));
     assert_eq!(text(&copy, headers::REQUESTER).as_deref(), Some("producer:member-gateway"));
     assert_eq!((copy.user_id.as_deref(), copy.body.as_slice()), (Some("join-worker"), b"{}".as_slice()));
     assert_eq!(header(&copy, headers::AUTHORIZATION), None);
+}
+
+#[test]
+fn the_mark_of_a_replay_goes_along_if_the_worker_wrote_it_and_a_copy_reads_as_it_was_written() {
+    let first =
+        replay(&incoming(), &history(Some(&request(PRODUCER))), "join-community", "join-worker", "letter/replay");
+    let met = read_back(&first);
+    assert_eq!((met.message_id.as_deref(), met.own.attempts), (Some("id-1"), Some(0)));
+    assert_eq!(met.own.requester.as_deref(), Some("producer:member-gateway"));
+    assert_eq!((met.own.replay.as_deref(), &met.body), (Some("letter/replay"), &first.body));
+    for copy in [retried(&met, Some(&request(PRODUCER))), buried(&met, None, "")] {
+        assert_eq!(text(&copy, headers::REPLAY).as_deref(), Some("letter/replay"));
+    }
+    let second = replay(&met, &history(Some(&request(PRODUCER))), "join-community", "join-worker", "other/replay");
+    assert_eq!(second.headers.iter().filter(|(name, _)| name == headers::REPLAY).count(), 1);
+    assert_eq!(text(&second, headers::REPLAY).as_deref(), Some("other/replay"));
+    let forged = Incoming { user_id: Some("stranger".into()), ..met };
+    assert_eq!(header(&retried(&forged, None), headers::REPLAY), None);
 }

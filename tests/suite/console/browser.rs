@@ -69,6 +69,7 @@ async fn every_page_is_drawn_in_both_themes_wide_or_narrow_without_a_complaint()
         ("request", format!("/requests/{}", request.request_id())),
         ("member", format!("/members/{site}/{member}")),
         ("dead-letters", "/dead-letters".to_owned()),
+        ("replay", "/dead-letters/replay".to_owned()),
         ("dead-letter", format!("/dead-letters/{letter}")),
     ] {
         for (look, theme, size) in LOOKS {

@@ -37,7 +37,7 @@ async fn every_queue_that_is_consumed_or_looked_into_has_a_positive_delivery_lim
         queue["arguments"]["x-delivery-limit"].as_i64().unwrap_or_default()
     };
     assert_eq!((limit("join-community.requests"), limit("join-community.deferred")), (200, 200));
-    for name in ["join-community.dead-letters", "members.events.unrouted"] {
+    for name in ["join-community.dead-letters", "join-community.discarded", "members.events.unrouted"] {
         assert!(limit(name) >= 1_000_000_000, "looking uses up the messages of {name}");
     }
 }

@@ -1,0 +1,122 @@
+//! What the pages of repair are made of: forms, a foreseen letter, the progress of a replay. Apart from what is done, because
+//! several pages show it.
+
+use maud::{Markup, html};
+
+use super::Fields;
+use crate::console::pages::layout::{id, link};
+use crate::console::repair::Progress;
+use crate::replay::{Link, Shown};
+
+/// The form that edits a letter.
+pub(in crate::console::pages) fn form_of(letter: &str, body: &str, may_send: bool) -> Markup {
+    html! {
+        form method="post" action=(format!("{}/edit", link("/dead-letters", letter))) {
+            label { "Body" textarea name="body" rows="14" spellcheck="false" { (body) } }
+            label { "Why" input name="why" maxlength="500" autocomplete="off"; }
+            button { "Show what it comes to" }
+            @if may_send { button name="send" value="yes" { "Send it" } }
+        }
+    }
+}
+
+/// The forms on the page of all dead letters, for what its filter shows.
+pub(in crate::console::pages) fn forms(reason: &str, error: &str) -> Markup {
+    let fields: Fields = [("reason", reason), ("error", error)]
+        .into_iter()
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    html! {
+        h2 { "Replay or discard" }
+        form method="post" action="/dead-letters/dry-run" class="search" {
+            (choice(&fields))
+            button { "Show what a replay comes to" }
+        }
+        form method="post" action="/dead-letters/discard" class="search" {
+            (choice(&fields))
+            label { "How many they are" input name="count" inputmode="numeric" required autocomplete="off"; }
+            label { "Why" input name="why" required maxlength="500" autocomplete="off"; }
+            button { "Discard" }
+        }
+        p { a href="/dead-letters/replay" { "The replay that goes on, or the last one" } }
+    }
+}
+
+fn choice(fields: &Fields) -> Markup {
+    html! {
+        @for (name, label) in [
+            ("reason", "Reason"), ("error", "Error holds"), ("site", "Site"), ("member", "Member"),
+            ("since", "First seen since"), ("before", "Before"), ("ids", "Ids"),
+        ] {
+            label { (label) input name=(name) value=(text(fields, name)) autocomplete="off"; }
+        }
+        label { input type="checkbox" name="all" value="yes"; " All of them" }
+        label { input type="checkbox" name="neverReplayed" value="yes"; " Not those that came back" }
+    }
+}
+
+pub(super) fn how() -> Markup {
+    html! {
+        label { "Why" input name="why" required maxlength="500" autocomplete="off"; }
+        label { "At most so many a second" input name="rate" inputmode="numeric" autocomplete="off"; }
+        label { "Stop if more than this share fails, in percent" input name="maxFailures" value="20" inputmode="numeric"; }
+    }
+}
+
+pub(super) fn hidden(fields: &Fields) -> Markup {
+    let carried =
+        fields.iter().filter(|(name, value)| !["why", "count", "rate"].contains(&name.as_str()) && !value.is_empty());
+    html! { @for (name, value) in carried { input type="hidden" name=(name) value=(value); } }
+}
+
+pub(super) fn text<'a>(fields: &'a Fields, name: &str) -> &'a str {
+    fields.get(name).map(|value| value.trim()).unwrap_or_default()
+}
+
+pub(super) fn foreseen(shown: &Shown) -> Markup {
+    let pretty = |value: &serde_json::Value| serde_json::to_string_pretty(value).unwrap_or_default();
+    html! {
+        h2 { (id(&shown.id)) " " (shown.outcome) @for word in [shown.code, shown.reason].into_iter().flatten() { " " (word) } }
+        p { (shown.why) }
+        @for (title, value) in [("Before", &shown.before), ("After", &shown.after), ("Event", &shown.event)] {
+            @if let Some(value) = value { details { summary { (title) } pre tabindex="0" { (pretty(value)) } } }
+        }
+    }
+}
+
+pub(super) fn both(link: &Link) -> Markup {
+    html! {
+        dl {
+            div { dt { "Letter" } dd { (id(&link.letter)) } }
+            div { dt { "Request" } dd { (link.request_id) } }
+            @if let Some(id) = &link.new_request_id { div { dt { "New id, for the first is used" } dd { (id) } } }
+            div { dt { "SHA-256 of the body" } dd { (link.body_sha256) } }
+            div { dt { "of the edited one" } dd { (link.new_body_sha256) } }
+        }
+    }
+}
+
+pub(super) fn now(progress: Option<&Progress>) -> Markup {
+    let Some(progress) = progress else { return html! { p { "Nothing was replayed since this worker started." } } };
+    let tally = &progress.tally;
+    let verdicts = tally.verdicts.iter().map(|(verdict, count)| (*verdict, *count));
+    let counts = [("chosen", tally.chosen), ("replayed", tally.replayed)].into_iter().chain(verdicts);
+    let rest = [
+        ("came back", tally.came_back),
+        ("without an outcome", tally.unsettled),
+        ("refused", tally.refused),
+        ("left", tally.left),
+    ];
+    html! {
+        p { "Replay " (id(&progress.id)) " of " (progress.letters) ", begun by " (progress.who) " at " time { (progress.began) } "." }
+        p class=(if progress.running { "state" } else { "note" }) {
+            @if progress.running { "It goes on, step " (tally.steps + 1) "." }
+            @else { (progress.outcome.as_deref().unwrap_or("It has ended.")) }
+        }
+        dl { @for (name, count) in counts.chain(rest) { div { dt { (name) } dd { (count) } } } }
+        @for failure in tally.failed.iter().chain(&progress.refused) {
+            p { (id(&failure.id)) " " (failure.why) }
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! The same with whoever does it: on record before anything is changed, and what came of it afterwards.
+
+use std::sync::Arc;
+
+use super::{Plan, Progress};
+use crate::config::ConsoleRole;
+use crate::console::access::Operator;
+use crate::console::actions::Deed;
+use crate::console::failure::Failure;
+use crate::console::parts::Console;
+use crate::console::which::Which;
+use crate::replay::{Link, Moved, Shown};
+
+impl Console {
+    /// What letters would come to if they were replayed now; `unmasked` for an admin who says why.
+    pub(in crate::console) async fn dry_run(
+        &self,
+        operator: &Operator,
+        which: &Which,
+        force: bool,
+        unmasked: Option<&str>,
+    ) -> Result<(Vec<Shown>, bool), Failure> {
+        let selection = which.selection()?;
+        let reason = unmasked.unwrap_or_default();
+        if unmasked.is_some() {
+            if operator.role < ConsoleRole::Admin {
+                return Err(Failure::Forbidden("personal data is shown to an admin alone".to_owned()));
+            }
+            said(reason)?;
+            let deed =
+                Deed { action: "dead_letters.dry_run_unmasked", target: &which.words(), reason, outcome: "shown" };
+            self.record(operator, deed).await?;
+        }
+        let shown = self.repair.dry_run(&self.letters, selection, force, unmasked.is_some()).await;
+        let outcome = outcome(&shown, |(shown, _)| format!("foresaw {}", shown.len()));
+        self.note(operator, Deed { action: "dead_letters.dry_run", target: &which.words(), reason, outcome: &outcome })
+            .await;
+        shown
+    }
+
+    /// Begins a replay in the background, once it is on record.
+    pub(in crate::console) async fn begin_replay(
+        self: &Arc<Self>,
+        operator: &Operator,
+        plan: Plan,
+        reason: &str,
+    ) -> Result<Option<Progress>, Failure> {
+        said(reason)?;
+        let words = plan.words.clone();
+        let deed = Deed { action: "dead_letters.replay", target: &words, reason, outcome: "ordered" };
+        self.record(operator, deed).await?;
+        let (console, of, why, target) = (Arc::clone(self), operator.clone(), reason.to_owned(), words.clone());
+        let ended = move |outcome: String| async move {
+            let deed = Deed { action: "dead_letters.replay", target: &target, reason: &why, outcome: &outcome };
+            console.note(&of, deed).await;
+        };
+        let started = self.repair.start(&self.letters, plan, &operator.who, ended).await;
+        if let Err(failure) = &started {
+            let outcome = format!("failed: {}", failure.message());
+            let deed = Deed { action: "dead_letters.replay", target: &words, reason, outcome: &outcome };
+            self.note(operator, deed).await;
+        }
+        started?;
+        Ok(self.repair.progress())
+    }
+
+    /// Has the replay that goes on stop between two letters.
+    pub(in crate::console) async fn stop_replay(&self, operator: &Operator) -> Result<Option<Progress>, Failure> {
+        let (stopped, progress) = (self.repair.stop(), self.repair.progress());
+        let target = progress.as_ref().map(|progress| progress.id.as_str()).unwrap_or_default();
+        let outcome = if stopped { "told to stop" } else { "nothing goes on" };
+        self.note(operator, Deed { action: "dead_letters.replay_stop", target, reason: "", outcome }).await;
+        Ok(progress)
+    }
+
+    /// Discards as many as somebody says that there are.
+    pub(in crate::console) async fn discard(
+        &self,
+        operator: &Operator,
+        which: &Which,
+        agreed: u32,
+        reason: &str,
+    ) -> Result<Moved, Failure> {
+        said(reason)?;
+        let (selection, target) = (which.selection()?, which.words());
+        let deed = Deed { action: "dead_letters.discard", target: &target, reason, outcome: "ordered" };
+        self.record(operator, deed).await?;
+        let moved = self.repair.discard(&self.letters, selection, agreed).await;
+        let outcome = outcome(&moved, |moved| format!("discarded {}", moved.moved));
+        self.note(operator, Deed { outcome: &outcome, ..deed }).await;
+        moved
+    }
+
+    /// Takes back what was discarded.
+    pub(in crate::console) async fn restore(
+        &self,
+        operator: &Operator,
+        which: &Which,
+        reason: &str,
+    ) -> Result<Moved, Failure> {
+        said(reason)?;
+        let (selection, target) = (which.selection()?, which.words());
+        let deed = Deed { action: "dead_letters.restore", target: &target, reason, outcome: "ordered" };
+        self.record(operator, deed).await?;
+        let moved = self.repair.restore(&self.letters, selection).await;
+        let outcome = outcome(&moved, |moved| format!("restored {}", moved.moved));
+        self.note(operator, Deed { outcome: &outcome, ..deed }).await;
+        moved
+    }
+
+    /// Shows what an edited letter comes to, and sends it where it is said why.
+    pub(in crate::console) async fn edit(
+        &self,
+        operator: &Operator,
+        id: &str,
+        body: String,
+        why: Option<&str>,
+    ) -> Result<(Shown, Link), Failure> {
+        let (send, reason) = (why.is_some(), why.unwrap_or_default());
+        let deed = Deed { action: "dead_letters.edit", target: id, reason, outcome: "ordered" };
+        if send {
+            said(reason)?;
+            self.record(operator, deed).await?;
+        }
+        let edited = self.repair.edit(&self.letters, id, body.into_bytes(), send).await;
+        let done = if send { "sent" } else { "foreseen" };
+        let outcome = outcome(&edited, |edited| match edited {
+            Some((_, link)) => format!("{done}: {link}"),
+            None => "not found".to_owned(),
+        });
+        self.note(operator, Deed { outcome: &outcome, ..deed }).await;
+        edited?.ok_or_else(|| Failure::Missing("there is no such dead letter now".to_owned()))
+    }
+}
+
+/// Nothing is changed without a word of why.
+fn said(reason: &str) -> Result<(), Failure> {
+    if reason.trim().is_empty() {
+        return Err(Failure::Invalid("say why: a reason is recorded with it".to_owned()));
+    }
+    Ok(())
+}
+
+fn outcome<T>(done: &Result<T, Failure>, words: impl FnOnce(&T) -> String) -> String {
+    match done {
+        Ok(done) => words(done),
+        Err(failure) => format!("failed: {}", failure.message()),
+    }
+}
