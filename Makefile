@@ -18,6 +18,8 @@ TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 # The development profile, for trying out and testing; link-time optimisation is for `make build`.
 WORKER := $(TARGET_DIR)/debug/join-community --config config/local.toml
 CARGO_DENY := 0.20.2
+# With the features that the tests build it with, so that it is not built twice.
+SPEAK := cargo run --locked --quiet --all-features --bin join-community -- contract
 
 # In CI nothing is compiled twice from the same checkout, so there is nothing to prepare for.
 ifeq ($(CI),true)
@@ -75,7 +77,7 @@ built-and-served:
 	wait $$build
 
 .PHONY: test
-test: format scripts rules lint docs policy tests instructions ## The gate: everything CI checks; the first failure stops
+test: format scripts rules lint docs policy contract tests instructions ## The gate: everything CI checks; the first failure stops
 	$(step) "all passed"
 
 .PHONY: format
@@ -134,9 +136,17 @@ lint: # Clippy, warnings denied; with every feature, with those of a release, an
 	cargo clippy --locked --lib --no-default-features -- -D warnings
 
 .PHONY: docs
-docs: # Rustdoc, private items too, warnings denied
-	$(step) "rustdoc"
+docs: # Rustdoc, private items too, warnings denied; the contract as a page beside it
+	$(step) "rustdoc, and the page of the contract"
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items --quiet
+	$(SPEAK) export --format html >$(TARGET_DIR)/doc/contract.html
+
+.PHONY: contract
+contract: # Nothing breaks the contract that others hold; its files as tools that are not ours read them
+	$(step) "contract: what changed since contract/v1"
+	$(SPEAK) diff contract/v1
+	$(step) "contract: by other implementations"
+	scripts/contract
 
 # Advisories need data that a machine without internet cannot fetch, and change without a commit
 # of ours: `make advisories` is for whoever looks after the project.

@@ -3,6 +3,7 @@
 pub mod actions;
 pub mod cache;
 pub mod check;
+pub mod contract;
 pub mod dead_letters;
 pub mod demo;
 pub mod enqueue;
@@ -101,6 +102,9 @@ pub enum Command {
     /// Rebuild the cache from the record, or compare the two.
     #[command(subcommand)]
     Cache(cache::Command),
+    /// Print the contract for machines, or tell what differs between two of them and whom that breaks.
+    #[command(subcommand)]
+    Contract(contract::Command),
     /// Play the whole story on sample members and check that everything came out as promised.
     Demo(demo::Args),
 }
@@ -127,6 +131,7 @@ impl Command {
             Self::DeadLetters(command) => Box::pin(dead_letters::run(command, context)).await,
             Self::Events(command) => Box::pin(events::run(command, context)).await,
             Self::Cache(command) => Box::pin(cache::run(command, context)).await,
+            Self::Contract(command) => Box::pin(contract::run(command, context)).await,
             Self::Demo(args) => Box::pin(demo::run(args, context)).await,
         }
     }

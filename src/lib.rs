@@ -24,6 +24,8 @@ pub mod config;
 #[cfg(feature = "worker")]
 pub mod console;
 #[cfg(feature = "worker")]
+pub mod contract;
+#[cfg(feature = "worker")]
 pub mod fail_point;
 #[cfg(feature = "worker")]
 pub mod join;

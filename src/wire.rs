@@ -3,6 +3,8 @@
 #[cfg(feature = "worker")]
 pub mod copy;
 pub mod event;
+#[cfg(any(test, feature = "worker"))]
+pub mod examples;
 pub mod headers;
 pub mod instant;
 pub mod member;
@@ -19,7 +21,7 @@ mod strict;
 #[cfg(test)]
 mod messages;
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 
 pub use incoming::{Incoming, OwnHeaders};
 pub use outgoing::{HeaderValue, Outgoing};

@@ -65,3 +65,6 @@ fn request(decoded: Decoded, proven: Proven, (attempts, received_at): (Attempts,
         traceparent,
     }
 }
+
+#[cfg(test)]
+mod tests;

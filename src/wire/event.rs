@@ -13,7 +13,11 @@ use super::{HeaderValue, Outgoing, instant, member, request};
 use crate::domain::{Change, Member, MemberId, SiteId};
 
 /// Namespace of event ids.
-const NAMESPACE: Uuid = uuid!("0c5b2f0e-6d2c-5f6e-9b1d-3a7c4e8f1a20");
+pub const NAMESPACE: Uuid = uuid!("0c5b2f0e-6d2c-5f6e-9b1d-3a7c4e8f1a20");
+/// `entityFqdn` of an event: what kind of thing changed.
+pub const ENTITY: &str = "wix.members.v1.member";
+/// `slug` of an event: what happened to it.
+pub const SLUG: &str = "updated";
 /// What an event needs beside the JSON of contact, profile and extra: sizes the buffer once.
 const TYPICAL_SIZE: usize = 1024;
 
@@ -48,8 +52,8 @@ fn body(change: &Change, member: &Member, id: &str) -> Vec<u8> {
     let mut out = Vec::with_capacity(TYPICAL_SIZE + passed_through.map(|json| json.0.len()).sum::<usize>());
     let mut event = Object::open(&mut out);
     event.word("id", id);
-    event.word("entityFqdn", "wix.members.v1.member");
-    event.word("slug", "updated");
+    event.word("entityFqdn", ENTITY);
+    event.word("slug", SLUG);
     event.guid("entityId", change.member_id.0);
     event.instant("eventTime", member.updated_date);
     event.flag("triggeredByAnonymizeRequest", false);

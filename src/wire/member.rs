@@ -9,6 +9,9 @@ mod shape;
 #[cfg(test)]
 pub(super) mod tests;
 
+#[cfg(feature = "worker")]
+pub(crate) use shape::{Field, MEMBER, Shape};
+
 pub use import::{Imported, InvalidMember, parse};
 #[cfg(test)]
 pub(super) use rewrite::squeeze;

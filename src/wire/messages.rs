@@ -4,26 +4,11 @@
 
 use serde_json::Value;
 
+use super::examples::{blocks, page};
 use super::request::{Claim, Malformed, decode, target_missing};
 use super::sample::{APP, JOHN, SITE, change, john};
 use super::{HeaderValue, Incoming, event, member, profile, reply};
 use crate::domain::{Impossible, Rejection, Verdict};
-
-const PAGE: &str = include_str!("../../docs/messages.md");
-
-/// The blocks of the page, each with the label in the comment above it.
-fn blocks() -> Vec<(&'static str, &'static str)> {
-    let mut blocks = Vec::new();
-    let mut above = "";
-    let mut rest = PAGE;
-    while let Some((before, block)) = rest.split_once("```json\n") {
-        let label = before.trim_end().rsplit_once("<!-- ").and_then(|(_, label)| label.strip_suffix(" -->"));
-        let (block, after) = block.split_once("```").expect("a block that is not closed");
-        blocks.push((label.unwrap_or_else(|| panic!("no label above the block after {above:?}")), block));
-        (above, rest) = (label.unwrap_or_default(), after);
-    }
-    blocks
-}
 
 fn block(label: &str) -> &'static str {
     let found: Vec<_> = blocks().into_iter().filter(|(known, _)| *known == label).collect();
@@ -59,7 +44,7 @@ fn every_block_is_of_a_kind_that_is_held_against_the_code() {
     let kinds =
         ["request: ", "malformed: ", "reply: ", "event: ", "profile: ", "import: ", "export: ", "refused member: "];
     let labels: Vec<_> = blocks().into_iter().map(|(label, _)| label).collect();
-    assert_eq!(labels.len(), PAGE.matches("```").count() / 2, "a block is no JSON");
+    assert_eq!(labels.len(), page().matches("```").count() / 2, "a block is no JSON");
     for kind in kinds {
         assert!(labels.iter().any(|label| label.starts_with(kind)), "no block of kind {kind:?}");
     }
@@ -142,6 +127,6 @@ fn every_rule_and_field_that_a_malformed_request_may_name_is_on_the_page() {
         "JSON",
         "UTF8",
     ] {
-        assert!(PAGE.contains(&format!("`{word}`")), "{word}");
+        assert!(page().contains(&format!("`{word}`")), "{word}");
     }
 }

@@ -9,6 +9,9 @@ pub(super) mod trace;
 #[cfg(test)]
 mod tests;
 
+pub use self::body::{MAX_DEPTH, MAX_SIZE, NO_IDENTITY};
+pub use self::properties::{MAX_AUTHORIZATION, MAX_CORRELATION_ID, MAX_TRACE};
+
 use crate::domain::{Caller, MemberId, RequestId, SiteId};
 
 use super::pen::Object;

@@ -26,3 +26,19 @@ pub const JSON: &str = "JSON";
 pub const UTF8: &str = "UTF8";
 /// The request id was used for another request before.
 pub const REQUEST_ID_REUSED: &str = "REQUEST_ID_REUSED";
+
+/// Every word.
+pub const ALL: [&str; 12] = [
+    REQUIRED,
+    TYPE,
+    FORMAT,
+    MAX_LENGTH,
+    MAX_SIZE,
+    MAX_DEPTH,
+    DUPLICATE_KEY,
+    UNKNOWN_VALUE,
+    ONE_OF,
+    JSON,
+    UTF8,
+    REQUEST_ID_REUSED,
+];

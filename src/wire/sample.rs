@@ -10,18 +10,18 @@ use crate::domain::{
     Status,
 };
 
-pub(super) const SITE: SiteId = SiteId(uuid!("6b0e7f1a-8c0d-4f3e-9a57-2d1c4b5e6f70"));
-pub(super) const JOHN: MemberId = MemberId(uuid!("7d368843-6f0c-4037-8d0e-b7e36a8a0c32"));
-pub(super) const APP: Caller =
+pub(crate) const SITE: SiteId = SiteId(uuid!("6b0e7f1a-8c0d-4f3e-9a57-2d1c4b5e6f70"));
+pub(crate) const JOHN: MemberId = MemberId(uuid!("7d368843-6f0c-4037-8d0e-b7e36a8a0c32"));
+pub(crate) const APP: Caller =
     Caller { identity_type: IdentityType::App, id: uuid!("14bcded7-0066-7c35-14d7-466cb3f09103") };
-pub(super) const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+pub(crate) const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
 const CONTACT_ID: Uuid = uuid!("ff20c02e-3d13-4412-9529-d628aa0abc12");
 const CONTACT: &str = r#"{"contactId":"ff20c02e-3d13-4412-9529-d628aa0abc12","firstName":"John","lastName":"Doe","phones":[],"emails":[],"addresses":[],"customFields":{}}"#;
 const PROFILE: &str = r#"{"nickname":"John Doe","slug":"johndoe","photo":{"id":"","url":"https://example.com/newphoto.jpg","height":0,"width":0}}"#;
 
 /// John Doe, who has joined.
-pub(super) fn john() -> Member {
+pub(crate) fn john() -> Member {
     Member {
         id: JOHN,
         login_email: Some("johndoe@example.com".into()),
@@ -42,7 +42,7 @@ pub(super) fn john() -> Member {
 }
 
 /// What is owed once John has joined.
-pub(super) fn change() -> Change {
+pub(crate) fn change() -> Change {
     Change {
         site: SITE,
         member_id: JOHN,

@@ -18,6 +18,7 @@ mod check;
 mod command_line;
 mod commit_races;
 mod console;
+mod contract;
 mod dead_letters;
 mod elevating;
 mod facts;

@@ -77,6 +77,8 @@ const ARROWS: &[(&str, &[&str])] = &[
         "console",
         &["replay", "auth", "rabbitmq", "postgres", "cache", "wire", "domain", "config", "telemetry", "operations"],
     ),
+    // Describes what crosses the boundary, from the names and words of those who carry it across.
+    ("contract", &["auth::refusal", "rabbitmq::topology", "wire", "domain"]),
     // The only place that joins concrete parts.
     (
         "app",
@@ -104,6 +106,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "announce",
             "console",
             "replay",
+            "contract",
             "operations",
             "auth",
             "rabbitmq",

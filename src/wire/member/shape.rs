@@ -5,7 +5,7 @@
 use crate::domain::{ActivityStatus, PrivacyStatus, Status};
 
 /// The form of a value.
-pub(super) enum Shape {
+pub(crate) enum Shape {
     /// Any text.
     Text,
     /// A GUID of 36 characters.
@@ -30,15 +30,15 @@ pub(super) enum Shape {
 }
 
 /// A known field of an object.
-pub(super) struct Field {
+pub(crate) struct Field {
     /// Its name in REST.
-    pub(super) name: &'static str,
+    pub(crate) name: &'static str,
     /// Its name in the SDK, where that is another.
-    pub(super) sdk_name: Option<&'static str>,
+    pub(crate) sdk_name: Option<&'static str>,
     /// The form of its value.
-    pub(super) shape: Shape,
+    pub(crate) shape: Shape,
     /// What stands in its place when it is absent.
-    pub(super) default: Option<&'static str>,
+    pub(crate) default: Option<&'static str>,
 }
 
 impl Field {
@@ -56,7 +56,7 @@ impl Field {
 }
 
 /// A member.
-pub(super) static MEMBER: Shape = Shape::Object(&[
+pub(crate) static MEMBER: Shape = Shape::Object(&[
     Field::renamed("id", "_id", Shape::Guid),
     Field::new("loginEmail", Shape::Text),
     Field::new("loginEmailVerified", Shape::Flag),

@@ -10,9 +10,12 @@ use super::{Body, Claim, Malformed};
 use crate::domain::{Caller, IdentityType, MemberId, SiteId};
 
 /// Largest body, in bytes.
-const MAX_SIZE: usize = 64 * 1024;
+pub const MAX_SIZE: usize = 64 * 1024;
 /// Deepest nesting, the body itself included.
-const MAX_DEPTH: usize = 16;
+pub const MAX_DEPTH: usize = 16;
+
+/// The `identityType` that says there is no identity.
+pub const NO_IDENTITY: &str = "UNKNOWN";
 
 const GUID: &str = "must be a GUID of 36 characters, as text";
 
@@ -147,7 +150,7 @@ fn guid(path: &Path<'_>, value: Value<'_>) -> Result<Option<Uuid>, Fault> {
 fn kind(path: &Path<'_>, value: Value<'_>) -> Result<Kind, Fault> {
     const WORDS: &str = "must be one of MEMBER, ANONYMOUS_VISITOR, WIX_USER, APP, UNKNOWN";
     match value {
-        Value::Text("UNKNOWN") => Ok(Kind::Unknown),
+        Value::Text(NO_IDENTITY) => Ok(Kind::Unknown),
         Value::Text(word) => {
             IdentityType::parse(word).map(Kind::Known).ok_or_else(|| Fault::at(path, rule::UNKNOWN_VALUE, WORDS))
         }

@@ -10,11 +10,11 @@ use super::Malformed;
 use crate::domain::RequestId;
 
 /// Longest `correlation_id`, in bytes.
-const CORRELATION_ID: usize = 255;
+pub const MAX_CORRELATION_ID: usize = 255;
 /// Longest `authorization`, in bytes.
-const AUTHORIZATION: usize = 8 * 1024;
+pub const MAX_AUTHORIZATION: usize = 8 * 1024;
 /// Longest `traceparent` and `tracestate`, in bytes each.
-const TRACE: usize = 512;
+pub const MAX_TRACE: usize = 512;
 
 /// Checks everything but the body.
 pub(super) fn check(incoming: &Incoming) -> Result<RequestId, Malformed> {
@@ -30,10 +30,10 @@ pub(super) fn check(incoming: &Incoming) -> Result<RequestId, Malformed> {
         return Err(malformed("contentEncoding", rule::UNKNOWN_VALUE, plain));
     }
     for (field, value, longest) in [
-        ("correlationId", &incoming.correlation_id, CORRELATION_ID),
-        ("authorization", &incoming.authorization, AUTHORIZATION),
-        ("traceparent", &incoming.traceparent, TRACE),
-        ("tracestate", &incoming.tracestate, TRACE),
+        ("correlationId", &incoming.correlation_id, MAX_CORRELATION_ID),
+        ("authorization", &incoming.authorization, MAX_AUTHORIZATION),
+        ("traceparent", &incoming.traceparent, MAX_TRACE),
+        ("tracestate", &incoming.tracestate, MAX_TRACE),
     ] {
         if value.as_deref().is_some_and(|value| value.len() > longest) {
             return Err(malformed(field, rule::MAX_LENGTH, format!("must not be longer than {longest} bytes")));

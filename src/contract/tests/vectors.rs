@@ -1,0 +1,143 @@
+//! The test vectors of requests, events and profiles through our own reader, writer and schemas. (Decisions: `src/join`.)
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::{evaluate, fits, incoming, schema};
+use crate::contract::vectors::FILES;
+use crate::domain::{Caller, MemberId, SiteId};
+use crate::wire::Incoming;
+use crate::wire::event::event_id;
+use crate::wire::request::{Body, Claim, Decoded, decode};
+use crate::wire::{reply, rule};
+
+fn vectors(file: &str) -> Vec<Value> {
+    let text = FILES.iter().find(|(name, _)| *name == file).unwrap().1;
+    let read: Value = serde_json::from_str(text).unwrap();
+    read["vectors"].as_array().unwrap().clone()
+}
+
+fn bytes(vector: &Value) -> Vec<u8> {
+    let mut body = match vector["bodyHex"].as_str() {
+        Some(hex) => (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect(),
+        None => vector["body"].as_str().unwrap().as_bytes().to_vec(),
+    };
+    if let Some(size) = vector["padTo"].as_u64() {
+        body.resize(usize::try_from(size).unwrap(), b' ');
+    }
+    body
+}
+
+fn message(vector: &Value) -> Incoming {
+    incoming(&vector["properties"], &vector["headers"], bytes(vector))
+}
+
+/// Whether the schemas take a vector; `None` if it is no JSON.
+fn by_schema(vector: &Value) -> Option<Result<(), String>> {
+    let body: Value = serde_json::from_slice(&bytes(vector)).ok()?;
+    let properties = fits("request-properties", &vector["properties"]);
+    Some(properties.and_then(|()| fits("request-headers", &vector["headers"])).and_then(|()| fits("request", &body)))
+}
+
+fn identity(claim: Claim) -> Value {
+    match claim {
+        Claim::Unknown => json!({ "identityType": "UNKNOWN" }),
+        Claim::Caller(Caller { identity_type, id }) => {
+            let mut identity = Map::from_iter([("identityType".to_owned(), json!(identity_type.as_str()))]);
+            identity.insert(identity_type.id_field().to_owned(), json!(id.to_string()));
+            identity.into()
+        }
+    }
+}
+
+#[test]
+fn valid_requests_mean_what_is_expected() {
+    for vector in vectors("requests-valid.json") {
+        let name = &vector["name"];
+        let Decoded { body, traceparent, tracestate, .. } =
+            decode(&message(&vector)).unwrap_or_else(|why| panic!("{name}: {why}"));
+        let Body { site, member, identity: claim, elevated } = body;
+        let mut expected = vector["expected"].clone();
+        if let Some(fields) = expected.as_object_mut() {
+            for (field, read) in [("traceparent", traceparent), ("tracestate", tracestate)] {
+                if let Some(expected) = fields.remove(field) {
+                    assert_eq!(json!(read), expected, "{name}");
+                }
+            }
+        }
+        let meant = json!({
+            "siteId": site.to_string(), "memberId": member.map(|member| member.to_string()), "identity": claim.map(identity),
+            "elevated": elevated,
+        });
+        assert_eq!(meant, expected, "{name}");
+        by_schema(&vector).unwrap().unwrap_or_else(|why| panic!("{name}: {why}"));
+    }
+}
+
+#[test]
+fn invalid_requests_are_refused_where_and_why_it_is_expected() {
+    let mut rules: Vec<String> = Vec::new();
+    for vector in vectors("requests-invalid.json") {
+        let name = &vector["name"];
+        let malformed = decode(&message(&vector)).expect_err(name.as_str().unwrap());
+        let answer = reply::malformed(&malformed);
+        let body: Value = serde_json::from_slice(&answer.body).unwrap();
+        let violation = &body["details"]["validationError"]["fieldViolations"][0];
+        let told = json!({
+            "status": answer.status, "field": violation["field"], "violatedRule": violation["violatedRule"],
+            "pointer": malformed.pointer,
+        });
+        assert_eq!(told, vector["expected"], "{name}");
+        match (vector["seenBy"].as_str(), by_schema(&vector)) {
+            // What one parser refuses, another may take: a number beyond a double.
+            (Some("schema"), Some(Err(_))) | (Some("reader"), Some(Ok(())) | None) | (Some("parser"), None) => {}
+            (seen_by, by_schema) => panic!("{name}: seen by {seen_by:?}, and the schemas say {by_schema:?}"),
+        }
+        rules.push(malformed.rule.to_owned());
+    }
+    let missing: Vec<_> = rule::ALL.iter().filter(|rule| !rules.iter().any(|seen| seen == *rule)).collect();
+    assert_eq!(missing, [&rule::REQUEST_ID_REUSED], "rules without a vector");
+}
+
+#[test]
+fn a_consumer_that_guards_by_sequence_keeps_what_is_expected() {
+    for vector in vectors("events.json") {
+        let name = &vector["name"];
+        let mut held: BTreeMap<String, i64> = BTreeMap::new();
+        let mut keeps = Vec::new();
+        for (position, delivery) in vector["deliveries"].as_array().unwrap().iter().enumerate() {
+            let event = &delivery["event"];
+            fits("event", event).unwrap_or_else(|why| panic!("{name}: {why}"));
+            let text = |value: &Value| value.as_str().unwrap().to_owned();
+            let (site, member) = (text(&delivery["headers"]["siteId"]), text(&event["entityId"]));
+            let sequence: i64 = text(&event["entityEventSequence"]).parse().unwrap();
+            let id = |text: &str| Uuid::parse_str(text).unwrap();
+            let expected = event_id(SiteId(id(&site)), MemberId(id(&member)), sequence);
+            assert_eq!(event["id"], expected.to_string(), "{name}, delivery {position}");
+            let highest = held.entry(format!("{site}/{member}")).or_insert(-1);
+            if sequence > *highest {
+                *highest = sequence;
+                keeps.push(position);
+            }
+        }
+        let held: Map<String, Value> =
+            held.into_iter().map(|(key, sequence)| (key, json!(sequence.to_string()))).collect();
+        assert_eq!(json!({ "keeps": keeps, "held": held }), vector["expected"], "{name}");
+    }
+}
+
+#[test]
+fn a_reader_of_the_cache_takes_from_it_what_is_expected() {
+    for vector in vectors("profiles.json") {
+        let (name, hash) = (&vector["name"], &vector["hash"]);
+        let reads = hash["member"].as_str().map(|member| serde_json::from_str::<Value>(member).unwrap());
+        assert_eq!(json!(reads), vector["reads"], "{name}");
+        // No key is no entry, and no entry is of no form.
+        if hash["sequence"].is_string() {
+            fits("cached-profile", hash).unwrap_or_else(|why| panic!("{name}: {why}"));
+            assert!(evaluate::unnamed(&schema("cached-profile"), hash).is_empty(), "{name}");
+        }
+    }
+}
