@@ -52,7 +52,7 @@ impl Depths {
         let seen = |place: usize, Ready { messages, consumers }: Ready| {
             match place {
                 DEAD_LETTERS => self.dead_letters.store(messages, Ordering::Relaxed),
-                REQUESTS => self.shards.workers_seen(consumers),
+                REQUESTS => self.shards.consumers_seen(consumers),
                 _ => {}
             }
             self.meters.queue_messages.of(&self.words[place]).set(messages);

@@ -56,7 +56,7 @@ pub(super) struct Named {
     pub(super) name: &'static str,
     /// Who writes what it describes.
     pub(super) sent_by: SentBy,
-    /// The schema; its references lead to others of the list by [`reference`].
+    /// The schema; its references lead to others of the list by [`reference()`].
     pub(super) schema: Value,
 }
 

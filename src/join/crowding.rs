@@ -86,10 +86,8 @@ impl Desk {
         let seen = |ready: Option<Ready>| {
             let wait = ready.and_then(|ready| {
                 let taken = crowding.taken.load(Ordering::Relaxed);
-                // Others consume as well, and take as much as we do. A shard has one consumer of each worker, the common
-                // queue one of each lane.
-                let lanes = if queues.len() > 1 { 1.0 } else { f64::from(self.steering.lanes()) };
-                let workers = f64::from(ready.consumers) / lanes;
+                // Others consume as well, and take as much as we do.
+                let workers = f64::from(ready.consumers) / f64::from(self.steering.lanes());
                 looks.wait(ready.messages, taken, Instant::now()).map(|wait| wait / workers.max(1.0))
             });
             let several = crowding.several_sites.load(Ordering::Relaxed);

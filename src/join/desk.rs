@@ -90,12 +90,14 @@ impl Desk {
     pub fn new(parts: DeskParts, config: &config::Config) -> Self {
         let DeskParts { authenticator, publisher, hand_over, health, meters, traces, names, .. } = parts;
         let DeskParts { worker_user, dead_letters, several_sites, shards, .. } = parts;
+        let steering = Steering::new(&config.join, names.shards(), meters.clone());
+        shards.served_by(steering.lanes());
         Self {
             authenticator,
             publisher,
             hand_over,
             health,
-            steering: Steering::new(&config.join, names.shards(), meters.clone()),
+            steering,
             crowding: Crowding::new(config.fairness, several_sites),
             shards,
             meters,

@@ -18,7 +18,9 @@ pub struct Shards {
     planned: u16,
     /// The highest number there is: those of a time with more shards are consumed for as long as they are there.
     highest: AtomicU16,
-    /// Consumers of a shard, as last seen: each worker has one.
+    /// Lanes of each worker, which all consume the common queue.
+    lanes: AtomicU32,
+    /// Workers, as last seen. Of a shard the broker counts only the consumer that is active.
     workers: AtomicU32,
     held: Mutex<Held>,
     meters: Meters,
@@ -35,7 +37,8 @@ impl Shards {
     #[must_use]
     pub fn new(planned: u16, lanes: usize, meters: Meters) -> Self {
         let held = Mutex::new(Held { by_lane: vec![0; lanes], left: None });
-        Self { planned, highest: AtomicU16::new(planned), workers: AtomicU32::new(1), held, meters }
+        let (lanes, workers) = (AtomicU32::new(1), AtomicU32::new(1));
+        Self { planned, highest: AtomicU16::new(planned), lanes, workers, held, meters }
     }
 
     /// Notes the highest number of a shard that there is.
@@ -55,8 +58,14 @@ impl Shards {
         std::iter::once(names.requests()).chain(shards).collect()
     }
 
-    /// Notes how many workers consume.
-    pub fn workers_seen(&self, workers: u32) {
+    /// Notes how many lanes consume the common queue in each worker: all have as many.
+    pub(super) fn served_by(&self, lanes: u32) {
+        self.lanes.store(lanes.max(1), Ordering::Relaxed);
+    }
+
+    /// Notes how many consume the common queue, over all workers.
+    pub fn consumers_seen(&self, consumers: u32) {
+        let workers = consumers / self.lanes.load(Ordering::Relaxed);
         self.workers.store(workers.max(1), Ordering::Relaxed);
     }
 
@@ -145,7 +154,7 @@ mod tests {
         let now = Instant::now();
         shards.holds(1, 2);
         assert!(!shards.is_to_leave_one(0, 2, now), "nobody else is there");
-        shards.workers_seen(2);
+        shards.consumers_seen(2);
         assert!(shards.is_to_leave_one(0, 2, now));
         assert!(!shards.is_to_leave_one(1, 2, now + TURN / 2), "it has just left one");
         assert!(shards.is_to_leave_one(1, 2, now + TURN));
@@ -161,7 +170,7 @@ mod tests {
             let mut now = Instant::now();
             for _ in 0..usize::from(count) * workers {
                 for (worker, view) in views.iter().enumerate() {
-                    view.workers_seen(u32::try_from(workers).unwrap());
+                    view.consumers_seen(u32::try_from(workers).unwrap());
                     let held = lines.iter().filter(|line| line[0] == worker).count();
                     if view.is_to_leave_one(0, held, now) {
                         lines.iter_mut().rfind(|line| line[0] == worker).unwrap().rotate_left(1);

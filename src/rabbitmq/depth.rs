@@ -23,7 +23,18 @@ pub struct Ready {
     pub consumers: u32,
 }
 
-/// Tells for each kind of queue what lies in those of that kind together, and how many consume the last of them; as long as
+impl Ready {
+    fn of(queue: &Queue) -> Self {
+        Self { messages: queue.message_count(), consumers: queue.consumer_count() }
+    }
+
+    /// Together with what lies in the queues before it.
+    fn after(self, before: Option<Self>) -> Self {
+        before.map_or(self, |before| Self { messages: before.messages.saturating_add(self.messages), ..before })
+    }
+}
+
+/// Tells for each kind of queue what lies in those of that kind together, and how many consume the first of them; as long as
 /// it is polled.
 pub async fn watch(
     connection: &Connection,
@@ -43,19 +54,17 @@ pub async fn watch(
 
 /// Nothing if it is not to be had of all of them: a part would look like the whole.
 async fn together(connection: &Connection, queues: &[String]) -> Option<Ready> {
-    let mut sum = Ready { messages: 0, consumers: 0 };
+    let mut sum = None;
     for queue in queues {
         match ask(connection, queue).await {
-            Ok(Ready { messages, consumers }) => {
-                sum = Ready { messages: sum.messages.saturating_add(messages), consumers };
-            }
+            Ok(found) => sum = Some(found.after(sum)),
             Err(error) => {
                 debug!(queue, %error, "the depth of a queue is not to be had");
                 return None;
             }
         }
     }
-    Some(sum)
+    sum
 }
 
 /// A channel of its own each time: asking for a queue that is missing closes the channel.
@@ -63,10 +72,10 @@ pub(super) async fn ask(connection: &Connection, queue: &str) -> Result<Ready, l
     let channel = connection.create_channel().await?;
     let found = declared(&channel, queue).await?;
     channel.close(200, "asked".into()).await?;
-    Ok(Ready { messages: found.message_count(), consumers: found.consumer_count() })
+    Ok(Ready::of(&found))
 }
 
-/// Tells again and again what lies in queues together, and how many consume the last of them, as long as it is polled; `None`
+/// Tells again and again what lies in queues together, and how many consume the first of them, as long as it is polled; `None`
 /// where that is not to be had. Unlike [`watch`] so often that it keeps its channel.
 pub async fn follow(
     connection: &Connection,
@@ -85,18 +94,16 @@ pub async fn follow(
                 Some(channel) => channel,
                 None => connection.create_channel().await?,
             };
-            let mut sum = Ready { messages: 0, consumers: 0 };
+            let mut sum = None;
             for queue in queues {
-                let found = declared(&channel, queue).await?;
-                let messages = sum.messages.saturating_add(found.message_count());
-                sum = Ready { messages, consumers: found.consumer_count() };
+                sum = Some(Ready::of(&declared(&channel, queue).await?).after(sum));
             }
             Ok((channel, sum))
         });
         match asked.await {
             Ok((channel, ready)) => {
                 kept = Some(channel);
-                seen(Some(ready));
+                seen(ready);
             }
             Err(error) => {
                 debug!(error = chain(&error), "what lies in the queues of requests is not to be had");
