@@ -1,4 +1,4 @@
-//! The lane: a channel, a consumer with its own prefetch, a database session, and this loop. Lanes run side by side and
+//! The lane: a channel for each of its queues, a database session, and this loop. Lanes run side by side and
 //! share nothing on the join path.
 
 use std::sync::Arc;
