@@ -3,12 +3,12 @@
 //! It ends in a durable fact, one PostgreSQL statement that holds the verdict, the member's new state and what is owed to
 //! the world. Read [`lane`] first.
 
+mod ahead;
 mod answers;
 mod arrival;
 mod batch;
 mod crowding;
 mod desk;
-mod fairness;
 pub mod lane;
 mod leaving;
 mod open;

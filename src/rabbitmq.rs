@@ -3,6 +3,7 @@
 //! `lapin` is used here, where lanes take deliveries in and settle them, and where connections are handed to lanes.
 
 pub mod address;
+pub mod ahead;
 pub mod call;
 pub mod clock_proof;
 pub mod connect;

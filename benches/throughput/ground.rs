@@ -15,8 +15,6 @@ use crate::suite::support::{Installation, Issuer, TestDatabase, empty_database, 
 
 /// The tables of everybody who is not us.
 const PLAIN_TABLES: &str = include_str!("../peers/schema.sql");
-/// The queue of requests that made way for those of other sites.
-const DEFERRED: &str = "join-community.deferred";
 /// The database of Redis that is the bench's own: it is emptied each time.
 const CACHE_DATABASE: &str = "/9";
 
@@ -148,16 +146,11 @@ impl Ground {
 
     /// Whether all who ask are public. Costs little until nothing waits any more.
     pub(crate) async fn is_joined(&mut self) -> Result<bool> {
-        if self.waiting().await? + self.deferred().await? > 0 {
+        if self.waiting().await? > 0 {
             return Ok(false);
         }
         let Some(Member { site, .. }) = self.members.first() else { return Ok(true) };
         Ok(records::joined_at(&mut self.records, *site).await? == self.members.len())
-    }
-
-    /// Requests that made way, not handed to anybody.
-    pub(crate) async fn deferred(&self) -> Result<usize> {
-        depth(&self.channel, DEFERRED).await
     }
 
     /// Consumers of the queue that requests lie in.

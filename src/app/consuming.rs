@@ -92,6 +92,7 @@ impl Consuming {
         tokio::select! {
             end = ended => end,
             never = self.desk.watch_queue(&connection) => match never {},
+            never = self.desk.look_ahead(&connection) => match never {},
         }
     }
 }

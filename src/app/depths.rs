@@ -28,7 +28,7 @@ const REQUESTS: usize = 1;
 
 impl Depths {
     pub(super) fn new(names: &Names, meters: Meters, dead_letters: Arc<AtomicU32>, shards: Arc<Shards>) -> Self {
-        let mut words = ["dead_letters", "requests", "deferred", "discarded"].map(str::to_owned).to_vec();
+        let mut words = ["dead_letters", "requests", "discarded"].map(str::to_owned).to_vec();
         words.extend(RUNGS.map(|rung| format!("retry_{}", rung.word)));
         Self { meters, dead_letters, shards, names: names.clone(), words }
     }
@@ -36,8 +36,7 @@ impl Depths {
     /// The queues behind each word.
     fn queues(&self) -> Vec<Vec<String>> {
         let requests = self.shards.queues(&self.names);
-        let mut queues = vec![vec![self.names.dead_letters()], requests];
-        queues.extend([self.names.deferred(), self.names.discarded()].map(|queue| vec![queue]));
+        let mut queues = vec![vec![self.names.dead_letters()], requests, vec![self.names.discarded()]];
         queues.extend(RUNGS.map(|rung| vec![self.names.retry(rung)]));
         queues
     }

@@ -1,4 +1,4 @@
-//! `[fairness]`: how much of a crowded queue one site may have. A section of its own, beside the others for its length.
+//! `[fairness]`: what of new requests is taken ahead of a crowded queue. A section of its own, beside the others for its length.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::duration;
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fairness {
-    /// The part of a batch that one site may have while the queue is crowded; 1.0 = all of it.
+    /// The part of a batch up to which a site crowds nobody, and up to which its new requests are taken ahead; 0 = none are.
     pub share: f64,
     /// A queue is crowded once what lies in it takes longer than this.
     #[serde(with = "duration")]
@@ -18,9 +18,9 @@ pub struct Fairness {
 }
 
 impl Fairness {
-    /// Whether anybody ever makes way.
+    /// Whether anything is ever taken ahead.
     #[must_use]
     pub fn is_on(&self) -> bool {
-        self.share < 1.0
+        self.share > 0.0
     }
 }

@@ -109,7 +109,7 @@ pub(super) struct Rates {
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Depth {
-    /// `requests`, `deferred`, `dead_letters` or `retry_…`.
+    /// `requests`, `dead_letters` or `retry_…`.
     pub(super) queue: String,
     /// Messages that wait.
     pub(super) ready: f64,
@@ -149,7 +149,7 @@ pub(super) struct Lanes {
 pub(super) struct Moment {
     /// Requests answered, a second.
     pub(super) requests: f64,
-    /// Requests that wait, deferred ones and the retry ladder included.
+    /// Requests that wait, the retry ladder included.
     pub(super) waiting: f64,
     /// Members owed to the world.
     pub(super) owed: f64,

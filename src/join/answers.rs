@@ -27,6 +27,13 @@ struct Parcel<'a> {
     request: Option<&'a Request>,
 }
 
+impl Item {
+    /// What it leaves as, if it is a delivery of ours.
+    fn parcel(&self) -> Option<Parcel<'_>> {
+        self.tag.map(|tag| Parcel { tag, incoming: &self.incoming, request: Some(&self.request) })
+    }
+}
+
 impl Desk {
     /// Takes a delivery in. Answers the item to be joined; everything else is dealt with here.
     pub(super) fn take_in(&self, tag: Tag, incoming: Incoming, settle: &mut Settle) -> Option<Item> {
@@ -35,7 +42,7 @@ impl Desk {
         let arrival = examine(&incoming, &self.authenticator, now);
         fail_point::pass(Point::TakenIn);
         match arrival {
-            Arrival::Proven(request) => return Some(Item { tag, incoming, request: *request }),
+            Arrival::Proven(request) => return Some(Item { tag: Some(tag), incoming, request: *request }),
             Arrival::Malformed(malformed) => self.refuse_malformed(unproven(tag, &incoming), &malformed, settle),
             Arrival::Refused(reason) => {
                 debug!(request.id = incoming.message_id.as_deref(), reason, "a request proves nothing");
@@ -50,10 +57,9 @@ impl Desk {
 
     /// Concludes a request with its outcome.
     pub(super) fn conclude(&self, item: &Item, outcome: Outcome, committing: Instant, settle: &mut Settle) {
-        let Item { tag, incoming, request } = item;
-        let parcel = Parcel { tag: *tag, incoming, request: Some(request) };
-        match outcome {
-            Outcome::Verdict { verdict, member, fresh } => {
+        let Item { incoming, request, .. } = item;
+        match (outcome, item.parcel()) {
+            (Outcome::Verdict { verdict, member, fresh }, parcel) => {
                 debug!(
                     request.id = request.id.as_str(),
                     trace.id = request.trace_id(),
@@ -67,9 +73,13 @@ impl Desk {
                 if let Some(change) = change(request, verdict, member, fresh) {
                     self.hand_over.offer(change, committing, self.lease);
                 }
-                settle.done(*tag);
+                if let Some(Parcel { tag, .. }) = parcel {
+                    settle.done(tag);
+                }
             }
-            Outcome::Conflict => {
+            // Taken ahead: whoever takes it from the queue sees to it.
+            (Outcome::Conflict | Outcome::Later | Outcome::TargetMissing, None) => {}
+            (Outcome::Conflict, Some(parcel)) => {
                 self.reply(incoming, reply::conflict(), Some(request));
                 let why = DeadLetter {
                     reason: DeadReason::Conflict,
@@ -78,16 +88,16 @@ impl Desk {
                 };
                 self.dead_letter(parcel, &why, settle);
             }
-            Outcome::Later => self.try_later(parcel, Wait::UnknownMember, settle),
-            Outcome::TargetMissing => self.refuse_malformed(parcel, &target_missing(), settle),
+            (Outcome::Later, Some(parcel)) => self.try_later(parcel, Wait::UnknownMember, settle),
+            (Outcome::TargetMissing, Some(parcel)) => self.refuse_malformed(parcel, &target_missing(), settle),
         }
     }
 
     /// Gives up on a request that fails alone: busy ones may be free later, the others can never be stored.
     pub(super) fn give_up(&self, item: &Item, error: &StoreError, settle: &mut Settle) {
-        let Item { tag, incoming, request } = item;
-        let parcel = Parcel { tag: *tag, incoming, request: Some(request) };
-        let told = chain(error);
+        // Taken ahead: it is tried again when it comes from the queue.
+        let Some(parcel) = item.parcel() else { return };
+        let (request, told) = (&item.request, chain(error));
         let reason = match error {
             StoreError::Contention(_) | StoreError::Locked if request.attempts.busy < self.join.busy_retries => {
                 return self.try_later(parcel, Wait::Busy, settle);

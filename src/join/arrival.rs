@@ -11,7 +11,8 @@ use crate::wire::request::{Decoded, Malformed, decode};
 
 /// A delivery whose request is proven.
 pub(super) struct Item {
-    pub(super) tag: Tag,
+    /// None if it was taken ahead: then the same delivery still comes from the queue, and is settled there.
+    pub(super) tag: Option<Tag>,
     pub(super) incoming: Incoming,
     pub(super) request: Request,
 }

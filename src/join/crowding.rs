@@ -31,7 +31,7 @@ pub(super) struct Crowding {
     /// Requests taken from the queue since the start.
     taken: AtomicU64,
     crowded: watch::Sender<bool>,
-    /// There are several sites, as far as is known. One alone has nobody to make way for.
+    /// There are several sites, as far as is known. One alone makes nobody wait.
     several_sites: Arc<AtomicBool>,
 }
 
@@ -44,7 +44,12 @@ impl Crowding {
         Self { fairness, taken: AtomicU64::new(0), crowded: watch::Sender::new(false), several_sites }
     }
 
-    /// The part of a batch that a site may have.
+    /// Whether anybody asks.
+    pub(super) fn is_on(&self) -> bool {
+        self.fairness.is_on()
+    }
+
+    /// The part of a batch that a site may have of what is taken ahead.
     pub(super) const fn share(&self) -> f64 {
         self.fairness.share
     }
@@ -54,15 +59,24 @@ impl Crowding {
         self.taken.fetch_add(requests, Ordering::Relaxed);
     }
 
-    /// Whether sites are to make way now.
-    pub(super) fn is_crowded(&self) -> bool {
-        *self.crowded.borrow()
+    /// Waits until there is a crowd. Safe to be dropped.
+    pub(super) async fn until_crowded(&self) {
+        self.until(true).await;
     }
 
-    /// Waits until no site has to make way. Safe to be dropped.
-    pub(super) async fn until_room(&self) {
+    /// Waits until there has been no crowd for so long. Safe to be dropped.
+    pub(super) async fn until_calm(&self, lasting: Duration) {
+        loop {
+            self.until(false).await;
+            if tokio::time::timeout(lasting, self.until(true)).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn until(&self, wanted: bool) {
         // It ends only with its sender, which is `self`.
-        drop(self.crowded.subscribe().wait_for(|crowded| !crowded).await);
+        drop(self.crowded.subscribe().wait_for(|crowded| *crowded == wanted).await);
     }
 
     fn show(&self, crowded: bool) {
@@ -76,13 +90,13 @@ impl Desk {
     /// Watches the queue of requests, as long as it is polled. On the connection that consumes: the other may be blocked.
     pub async fn watch_queue(&self, connection: &Connection) -> Infallible {
         let crowding = &self.crowding;
-        if !crowding.fairness.is_on() {
+        if !self.may_look_ahead() {
             return std::future::pending().await;
         }
         let patience = crowding.fairness.patience;
         let between = (patience / LOOKS).clamp(SELDOM, OFTEN);
         let mut looks = Looks::default();
-        let queues = self.shards.queues(&self.names);
+        let queues = [self.names.requests()];
         let seen = |ready: Option<Ready>| {
             let wait = ready.and_then(|ready| {
                 let taken = crowding.taken.load(Ordering::Relaxed);

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 use wildmatch::WildMatch;
 
+use super::ahead::Ahead;
 use super::crowding::Crowding;
 use super::rounds::Policy;
 use super::settle::Settle;
@@ -62,6 +63,7 @@ pub struct Desk {
     pub(super) join: config::Join,
     pub(super) steering: Steering,
     pub(super) crowding: Crowding,
+    pub(super) ahead: Ahead,
     /// The shards of the requests, if there are any.
     pub shards: Arc<Shards>,
     pub(super) outage: config::Outage,
@@ -99,6 +101,7 @@ impl Desk {
             health,
             steering,
             crowding: Crowding::new(config.fairness, several_sites),
+            ahead: Ahead::new(),
             shards,
             meters,
             traces,

@@ -13,7 +13,7 @@ use super::arrival::Item;
 pub use super::settle::Gone;
 use super::settle::Settle;
 use super::shards::TURN;
-use super::sources::{DEFERRED, order};
+use super::sources::order;
 use crate::operations::{Dependency, Laps, Step};
 use crate::postgres::{Session, StoreError};
 use crate::rabbitmq::consumer::{Deliveries, Tag};
@@ -26,8 +26,6 @@ pub struct Lane {
     pub(super) place: usize,
     /// Batches, so that each queue comes first in its turn.
     turn: usize,
-    /// Requests of the last batch that made way.
-    aside: usize,
     /// When it last looked whether it is to leave a shard to another worker.
     pub(super) looked: Instant,
     /// Deliveries that it has in advance, as last chosen.
@@ -53,7 +51,7 @@ pub(super) enum Pause {
 enum Next {
     /// It handles what came.
     Batch(Vec<(Tag, Incoming)>),
-    /// Nothing: copies were settled, or there is room for others.
+    /// Nothing: a copy was settled.
     Settled,
     /// It looks whether it is to leave a shard to another worker.
     Share,
@@ -66,7 +64,7 @@ impl Lane {
     #[must_use]
     pub fn new(place: usize, desk: Arc<Desk>, store: Session) -> Self {
         let store = store.standing_for(desk.id);
-        Self { place, turn: 0, aside: 0, looked: Instant::now(), prefetch: 0, desk, store }
+        Self { place, turn: 0, looked: Instant::now(), prefetch: 0, desk, store }
     }
 
     /// Serves until `stop`. An outage of `PostgreSQL` closes the channel, which returns its deliveries, and opens another
@@ -131,7 +129,7 @@ impl Lane {
             if let Some(pause) = self.handle(batch, &mut settle, stop).await? {
                 break pause;
             }
-            self.desk.steering.learn(most, requests - self.aside, began.elapsed());
+            self.desk.steering.learn(most, requests, began.elapsed());
             if careful {
                 break Pause::Recovered;
             }
@@ -150,19 +148,16 @@ impl Lane {
         stop: &CancellationToken,
     ) -> Result<Next, Gone> {
         self.until_room().await;
-        let crowded = self.desk.crowding.is_crowded();
-        deliveries.serve(|sources| order(sources, self.turn, crowded));
+        deliveries.serve(|sources| order(sources, self.turn));
         Ok(tokio::select! {
             biased;
             () = stop.cancelled() => Next::End(Pause::Stop),
             () = self.desk.steering.until_unwanted(self.place, self.prefetch) => Next::End(Pause::Resteered),
             () = sleep_until(self.looked + TURN), if self.desk.shards.are_there() => Next::Share,
-            copies = settle.next_copies() => {
-                settle.copied(copies).await?;
+            (tag, copied) = settle.next_copy() => {
+                settle.copied(tag, copied).await?;
                 Next::Settled
             }
-            // Those who made way may be all that there is now.
-            () = self.desk.crowding.until_room(), if crowded => Next::Settled,
             batch = deliveries.next_batch(most) => Next::Batch(batch.ok_or(Gone::Ended)?),
         })
     }
@@ -182,7 +177,7 @@ impl Lane {
         stop: &CancellationToken,
     ) -> Result<Option<Pause>, Gone> {
         settle.taken(batch.iter().map(|(tag, _)| *tag));
-        self.desk.crowding.took(batch.iter().filter(|(tag, _)| tag.source != DEFERRED).count() as u64);
+        self.desk.crowding.took(batch.len() as u64);
         let (suspects, fresh): (Vec<_>, Vec<_>) = batch.into_iter().partition(|(_, incoming)| incoming.redelivered);
         match self.together(fresh, settle, stop).await? {
             Some(pause) => Ok(Some(pause)),
@@ -197,7 +192,6 @@ impl Lane {
         settle: &mut Settle,
         stop: &CancellationToken,
     ) -> Result<Option<Pause>, Gone> {
-        self.aside = 0;
         if fresh.is_empty() {
             return Ok(None);
         }
@@ -207,11 +201,9 @@ impl Lane {
             return Ok(Some(Pause::Stop));
         };
         let mut reading = Laps::begin();
-        let items: Vec<Item> =
+        let mut items: Vec<Item> =
             fresh.into_iter().filter_map(|(tag, incoming)| desk.take_in(tag, incoming, settle)).collect();
-        let taken = items.len();
-        let items = desk.make_way(items, settle).await?;
-        self.aside = taken - items.len();
+        desk.take_ahead(&mut items);
         reading.done(Step::Read);
         desk.meters.step(Step::Read).record(reading.total().as_secs_f64());
         let pause = self.join(items, settle, stop, desk.outage.hold).await?;

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
-use futures_util::{FutureExt, StreamExt};
 use tokio::time::Instant;
 use tracing::{error, warn};
 
@@ -44,9 +44,6 @@ pub(super) enum Copied {
     Impossible,
 }
 
-/// Copies that left together, each with its delivery and what became of it.
-pub(super) type Copies = Vec<(Tag, Copied)>;
-
 /// The deliveries of one lane that are not settled yet.
 pub(super) struct Settle {
     channel: Settlements,
@@ -57,7 +54,7 @@ pub(super) struct Settle {
     /// So many of them are in the gauge.
     shown: usize,
     /// On their way to another queue. Bounded by what is prefetched, as every copy is of an open delivery.
-    copies: FuturesUnordered<BoxFuture<'static, Copies>>,
+    copies: FuturesUnordered<BoxFuture<'static, (Tag, Copied)>>,
 }
 
 impl Settle {
@@ -80,71 +77,57 @@ impl Settle {
 
     /// Sends a copy to another queue; the delivery is done once that is confirmed.
     pub(super) fn move_on(&mut self, tag: Tag, copy: Outgoing) {
-        self.send(vec![(tag, copy)]);
-    }
-
-    /// Sends copies to another queue, together and at once; each delivery is done once its own is confirmed.
-    pub(super) async fn move_all_on(&mut self, copies: Vec<(Tag, Outgoing)>) -> Result<(), Gone> {
-        self.send(copies);
-        // Looked at once, which is what sets them going: they shall be on their way while others are joined.
-        match self.copies.next().now_or_never() {
-            Some(Some(copies)) => self.copied(copies).await,
-            Some(None) | None => Ok(()),
-        }
-    }
-
-    fn send(&mut self, copies: Vec<(Tag, Outgoing)>) {
         let (publisher, limit, meters) = (self.publisher.clone(), self.limit, self.meters.clone());
         self.copies.push(Box::pin(async move {
             fail_point::pass(Point::BeforeCopy);
             let began = Instant::now();
-            let told = sent(&publisher, limit, copies).await;
-            if told.iter().all(|(_, copied)| *copied == Copied::Confirmed) {
+            let copied = sent(&publisher, limit, copy).await;
+            if copied == Copied::Confirmed {
                 meters.confirm.of("copy").record(began.elapsed().as_secs_f64());
             }
-            told
+            (tag, copied)
         }));
     }
 
-    /// Waits until the next copies are confirmed or out of time; safe to be dropped. Never ends while there are none.
-    pub(super) async fn next_copies(&mut self) -> Copies {
+    /// Waits until the next copy is confirmed or out of time; safe to be dropped. Never ends while there is none.
+    pub(super) async fn next_copy(&mut self) -> (Tag, Copied) {
         match self.copies.next().await {
             Some(copied) => copied,
             None => std::future::pending().await,
         }
     }
 
-    /// Settles the deliveries of copies.
-    pub(super) async fn copied(&mut self, copies: Copies) -> Result<(), Gone> {
-        for (tag, copied) in copies {
-            match copied {
-                Copied::Confirmed => {
-                    fail_point::pass(Point::AfterCopyConfirmed);
-                    self.done(tag);
-                }
-                Copied::Late => {
-                    warn!("a copy was not confirmed in time, its delivery goes back to the queue");
-                    self.meters.returned.increment(1);
-                    self.open.settled(tag);
-                    self.channel.give_back(tag).await?;
-                }
-                Copied::Impossible => {
-                    // Given back it would come again, with the same copy, up to its delivery limit.
-                    error!("a copy is too large to be sent, the broker makes a dead letter of its delivery as it came");
-                    self.meters.dead_letters.of("rejected").increment(1);
-                    self.open.settled(tag);
-                    self.channel.reject(tag).await?;
-                }
+    /// Settles the delivery of a copy.
+    pub(super) async fn copied(&mut self, tag: Tag, copied: Copied) -> Result<(), Gone> {
+        match copied {
+            Copied::Confirmed => {
+                fail_point::pass(Point::AfterCopyConfirmed);
+                self.done(tag);
+                return self.acknowledge().await;
+            }
+            Copied::Late => {
+                warn!("a copy was not confirmed in time, its delivery goes back to the queue");
+                self.meters.returned.increment(1);
+                self.open.settled(tag);
+                self.show();
+                self.channel.give_back(tag).await?;
+            }
+            Copied::Impossible => {
+                // Given back it would come again, with the same copy, up to its delivery limit.
+                error!("a copy is too large to be sent, the broker makes a dead letter of its delivery as it came");
+                self.meters.dead_letters.of("rejected").increment(1);
+                self.open.settled(tag);
+                self.show();
+                self.channel.reject(tag).await?;
             }
         }
-        self.show();
-        self.acknowledge().await
+        Ok(())
     }
 
     /// Waits for all copies on their way.
     pub(super) async fn all_copies(&mut self) -> Result<(), Gone> {
-        while let Some(copies) = self.copies.next().await {
-            self.copied(copies).await?;
+        while let Some((tag, copied)) = self.copies.next().await {
+            self.copied(tag, copied).await?;
         }
         Ok(())
     }
@@ -188,42 +171,28 @@ impl Drop for Settle {
     }
 }
 
-/// Sends until all are confirmed, or `limit` is over. A copy may so arrive twice, and counts once.
+/// Sends until it is confirmed, or `limit` is over. A copy may so arrive twice, and counts once.
 ///
 /// While the broker blocks publishers the time does not count: a delivery that is given back then comes again at once, to
 /// whomever, and each time uses up one of the few that the broker grants it.
-async fn sent(publisher: &Publisher, limit: Duration, mut copies: Vec<(Tag, Outgoing)>) -> Copies {
-    let mut told = Vec::with_capacity(copies.len());
-    {
-        let tries = async {
-            let mut pauses = Pauses::up_to(Duration::from_secs(1));
-            loop {
-                let messages = copies.iter().map(|(_, copy)| copy.clone()).collect();
-                let mut fates = publisher.copies(messages).await.unwrap_or_default().into_iter();
-                copies.retain(|(tag, _)| {
-                    let proof = fates.next().and_then(proven);
-                    told.extend(proof.map(|proof| (*tag, proof)));
-                    proof.is_none()
-                });
-                if copies.is_empty() {
-                    return;
-                }
-                tokio::time::sleep(pauses.next_pause()).await;
+async fn sent(publisher: &Publisher, limit: Duration, copy: Outgoing) -> Copied {
+    let tries = async {
+        let mut pauses = Pauses::up_to(Duration::from_secs(1));
+        loop {
+            match publisher.copy(copy.clone()).await {
+                Ok(Fate::Confirmed) => return Copied::Confirmed,
+                // No copy is, and a test of `window` holds that.
+                Ok(Fate::TooLarge) => return Copied::Impossible,
+                Ok(Fate::Refused | Fate::Returned) | Err(_) => tokio::time::sleep(pauses.next_pause()).await,
             }
-        };
-        tokio::pin!(tries);
-        while tokio::time::timeout(limit, &mut tries).await.is_err() && publisher.is_blocked() {}
-    }
-    told.extend(copies.into_iter().map(|(tag, _)| (tag, Copied::Late)));
-    told
-}
-
-/// What a fate proves of a copy; `None`: it has to be sent again.
-const fn proven(fate: Fate) -> Option<Copied> {
-    match fate {
-        Fate::Confirmed => Some(Copied::Confirmed),
-        // No copy is, and a test of `window` holds that.
-        Fate::TooLarge => Some(Copied::Impossible),
-        Fate::Refused | Fate::Returned => None,
+        }
+    };
+    tokio::pin!(tries);
+    loop {
+        match tokio::time::timeout(limit, &mut tries).await {
+            Ok(copied) => return copied,
+            Err(_) if publisher.is_blocked() => {}
+            Err(_) => return Copied::Late,
+        }
     }
 }

@@ -156,13 +156,12 @@ impl Lane {
         stop: &CancellationToken,
     ) -> Result<Option<Pause>, Gone> {
         self.desk.give_up_unread(tag, incoming, settle);
-        while let Some(copies) = stop.run_until_cancelled(settle.next_copies()).await {
-            let ended = copies.iter().any(|(copied, _)| *copied == tag);
-            if copies.contains(&(tag, Copied::Confirmed)) {
+        while let Some((copied, fate)) = stop.run_until_cancelled(settle.next_copy()).await {
+            if copied == tag && fate == Copied::Confirmed {
                 self.unmark(&fingerprint(incoming)).await;
             }
-            settle.copied(copies).await?;
-            if ended {
+            settle.copied(copied, fate).await?;
+            if copied == tag {
                 return Ok(None);
             }
         }

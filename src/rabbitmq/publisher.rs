@@ -30,13 +30,9 @@ pub enum Unproven {
     Unknown,
 }
 
-/// Batches of events that may be on their way at once, each on a channel of its own: while one waits for its confirms,
+/// Event batches that may be on their way at once, each on a channel of its own: while one waits for its confirms,
 /// which takes as long as the broker's disk, the next is being sent.
 pub const EVENT_WINDOWS: usize = 4;
-/// The same for copies.
-const COPY_WINDOWS: usize = 4;
-/// So many copies share a window, where they are ready: single ones come by the hundred.
-const COPIES: usize = 64;
 
 struct Order {
     messages: Vec<Outgoing>,
@@ -77,14 +73,15 @@ impl Publisher {
         self.blocked.load(Ordering::Relaxed)
     }
 
-    /// Publishes copies, together. Waits for a connection, if need be; the caller limits how long.
+    /// Publishes one copy. Waits for a connection, if need be; the caller limits how long.
     ///
     /// # Errors
-    /// If what became of them is unproven; any of it may have happened.
-    pub async fn copies(&self, messages: Vec<Outgoing>) -> Result<Vec<Fate>, Unproven> {
-        let (answer, fates) = oneshot::channel();
-        self.copies.send(Order { messages, answer }).await.map_err(|_| Unproven::Unavailable)?;
-        fates.await.map_err(|_| Unproven::Unknown)
+    /// If the publish is unproven; it may have happened.
+    pub async fn copy(&self, message: Outgoing) -> Result<Fate, Unproven> {
+        let (answer, fate) = oneshot::channel();
+        let order = Order { messages: vec![message], answer };
+        self.copies.send(order).await.map_err(|_| Unproven::Unavailable)?;
+        fate.await.ok().and_then(|fates| fates.first().copied()).ok_or(Unproven::Unknown)
     }
 
     /// Publishes a batch of events. Never waits longer than the limit for confirms.
@@ -149,14 +146,17 @@ impl Publishing {
         let blocked = Arc::clone(&self.blocked);
         let watch = watch::watch(connection, health, &blocked);
         let limit = self.confirm_limit;
-        let copies = open(connection, limit, COPY_WINDOWS).await?;
-        let events = open(connection, limit, EVENT_WINDOWS).await?;
+        let copies = Window::open(connection, limit).await?;
+        let mut events = Vec::with_capacity(EVENT_WINDOWS);
+        while events.len() < EVENT_WINDOWS {
+            events.push(Window::open(connection, limit).await?);
+        }
         let replies = within(limit, connection.create_channel()).await?;
         health.up(Dependency::Publishing);
         let work = async {
             tokio::try_join!(
-                side_by_side(&copies, &mut self.copies, COPIES),
-                side_by_side(&events, &mut self.events, 1),
+                windows(&copies, &mut self.copies),
+                side_by_side(&events, &mut self.events),
                 forgettable(&replies, &mut self.replies),
             )
         };
@@ -165,27 +165,16 @@ impl Publishing {
             () = watch => return Err(PublishingEnd::Connection),
         }
         // With the handshake, so that what was written last is taken before the connection goes.
-        for window in copies.iter().chain(&events) {
+        copies.close().await?;
+        for window in &events {
             window.close().await?;
         }
         Ok(within(limit, replies.close(200, "done".into())).await?)
     }
 }
 
-async fn open(connection: &Connection, limit: Duration, windows: usize) -> Result<Vec<Window>, CallError> {
-    let mut open = Vec::with_capacity(windows);
-    while open.len() < windows {
-        open.push(Window::open(connection, limit).await?);
-    }
-    Ok(open)
-}
-
-/// Publishes what is ready, windows side by side; what is ready together shares one, up to `most` messages or one order.
-async fn side_by_side(
-    windows: &[Window],
-    orders: &mut mpsc::Receiver<Order>,
-    most: usize,
-) -> Result<(), PublishingEnd> {
+/// Publishes batches side by side, each in a window of its own.
+async fn side_by_side(windows: &[Window], orders: &mut mpsc::Receiver<Order>) -> Result<(), PublishingEnd> {
     let mut free: Vec<&Window> = windows.iter().collect();
     let mut busy = FuturesUnordered::new();
     loop {
@@ -195,7 +184,12 @@ async fn side_by_side(
                 free.push(window?);
             }
             order = orders.recv(), if !free.is_empty() => match (order, free.pop()) {
-                (Some(first), Some(window)) => busy.push(flight(window, with_others(first, orders, most))),
+                (Some(Order { messages, answer }), Some(window)) => busy.push(async move {
+                    let fates = window.publish(&messages).await?;
+                    // Nobody may be waiting any more; then nobody is told.
+                    drop(answer.send(fates));
+                    Ok(window)
+                }),
                 (None, _) | (_, None) => break,
             },
         }
@@ -206,30 +200,22 @@ async fn side_by_side(
     Ok(())
 }
 
-/// An order, and others that are ready; no more once they are as many messages.
-fn with_others(first: Order, orders: &mut mpsc::Receiver<Order>, most: usize) -> Vec<Order> {
-    let (mut messages, mut ready) = (first.messages.len(), vec![first]);
-    while messages < most
-        && let Ok(order) = orders.try_recv()
-    {
-        messages += order.messages.len();
-        ready.push(order);
+/// Publishes what is ready, window by window.
+async fn windows(window: &Window, orders: &mut mpsc::Receiver<Order>) -> Result<(), PublishingEnd> {
+    const MOST: usize = 64;
+    let mut ready = Vec::with_capacity(MOST);
+    while orders.recv_many(&mut ready, MOST).await > 0 {
+        // Whoever stopped waiting will ask again by itself.
+        ready.retain(|order| !order.answer.is_closed());
+        let sizes: Vec<usize> = ready.iter().map(|order| order.messages.len()).collect();
+        let messages: Vec<Outgoing> = ready.iter_mut().flat_map(|order| std::mem::take(&mut order.messages)).collect();
+        let mut fates = window.publish(&messages).await?.into_iter();
+        for (order, size) in ready.drain(..).zip(sizes) {
+            // Nobody may be waiting any more; then nobody is told.
+            drop(order.answer.send(fates.by_ref().take(size).collect()));
+        }
     }
-    ready
-}
-
-/// Publishes orders in one window, tells each what became of it, and answers the window.
-async fn flight(window: &Window, mut orders: Vec<Order>) -> Result<&Window, WindowError> {
-    // Whoever stopped waiting will ask again by itself.
-    orders.retain(|order| !order.answer.is_closed());
-    let sizes: Vec<usize> = orders.iter().map(|order| order.messages.len()).collect();
-    let messages: Vec<Outgoing> = orders.iter_mut().flat_map(|order| std::mem::take(&mut order.messages)).collect();
-    let mut fates = window.publish(&messages).await?.into_iter();
-    for (order, size) in orders.into_iter().zip(sizes) {
-        // Nobody may be waiting any more; then nobody is told.
-        drop(order.answer.send(fates.by_ref().take(size).collect()));
-    }
-    Ok(window)
+    Ok(())
 }
 
 async fn forgettable(channel: &Channel, replies: &mut mpsc::Receiver<Outgoing>) -> Result<(), PublishingEnd> {

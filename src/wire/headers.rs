@@ -6,8 +6,6 @@ pub const REQUEST_TYPE: &str = "join-community.v1";
 pub const REPLY_TYPE: &str = "join-community.v1.response";
 /// Routing key of a request.
 pub const REQUEST_KEY: &str = "request";
-/// Routing key of a request that made way for those of other sites.
-pub const DEFERRED_KEY: &str = "deferred";
 /// Routing key of a dead letter.
 pub const DEAD_LETTER_KEY: &str = "dead-letter";
 /// Routing key of a dead letter that was discarded.

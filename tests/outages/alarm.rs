@@ -73,8 +73,6 @@ async fn what_cannot_move_on_while_publishers_are_blocked_is_kept_and_neighbours
 async fn full_house() -> (Installation, Crowd) {
     let installation = Installation::with(|config| {
         (config.join.lanes, config.join.batch_max, config.join.prefetch) = (1, 5, 5);
-        // What makes way is a copy, and waits for the end of the alarm like any other.
-        config.fairness.share = 1.0;
     })
     .await;
     let producer = installation.producer().await;

@@ -126,7 +126,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("sqlx", &["src/postgres"]),
     ("redis", &["src/cache"]),
     // Beside its own folder: where deliveries are taken in and settled, and where connections are handed to lanes.
-    ("lapin", &["src/rabbitmq", "src/app", "src/join/lane", "src/join/settle", "src/join/crowding"]),
+    ("lapin", &["src/rabbitmq", "src/app", "src/join/lane", "src/join/settle", "src/join/crowding", "src/join/ahead"]),
     ("backoff", &["src/retry"]),
     ("clap", &["src/cli", "src/main"]),
     ("anyhow", &["src/cli", "src/main"]),

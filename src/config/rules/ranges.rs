@@ -25,8 +25,8 @@ pub(super) fn apply(config: &Config, report: &mut Report<'_>) {
             report.refuse(key, format!("must be between {least} and {most}"));
         }
     }
-    if !(config.fairness.share > 0.0 && config.fairness.share <= 1.0) {
-        report.refuse("fairness.share", "must be above 0 and at most 1.0: a part of a batch");
+    if !(0.0..=1.0).contains(&config.fairness.share) {
+        report.refuse("fairness.share", "must be from 0 to 1.0: a part of a batch");
     }
     if config.broker.heartbeat.subsec_nanos() != 0 {
         report.refuse("broker.heartbeat", "must be whole seconds: AMQP has no others");

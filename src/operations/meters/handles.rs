@@ -17,17 +17,8 @@ const CONFIRMED: &[&str] = &["event", "copy"];
 /// Connections that are counted.
 const CONNECTIONS: &[&str] = &["broker_consuming", "broker_publishing", "database", "cache"];
 /// The queues whose depth is watched.
-const QUEUES: &[&str] = &[
-    "requests",
-    "deferred",
-    "dead_letters",
-    "discarded",
-    "retry_1s",
-    "retry_5s",
-    "retry_30s",
-    "retry_2m",
-    "retry_10m",
-];
+const QUEUES: &[&str] =
+    &["requests", "dead_letters", "discarded", "retry_1s", "retry_5s", "retry_30s", "retry_2m", "retry_10m"];
 
 /// The handles. What each says stands beside its name, where it is registered.
 pub struct Handles {
@@ -38,8 +29,10 @@ pub struct Handles {
     pub refused: Counter,
     /// Malformed messages above `dead_letters.max`.
     pub dropped: Counter,
-    /// Requests that made way for those of other sites.
-    pub deferred: Counter,
+    /// Requests taken ahead of older ones of other sites.
+    pub ahead: Counter,
+    /// Whether this worker looks ahead.
+    pub looks_ahead: Gauge,
     pub(super) retries: Vec<(Wait, ByWord<Counter>)>,
     /// Dead letters, by reason.
     pub dead_letters: ByWord<Counter>,
@@ -130,7 +123,11 @@ impl Handles {
                 "join_community_malformed_dropped_total",
                 "Malformed messages dropped, dead letters being full.",
             ),
-            deferred: counter("join_community_deferred_total", "Requests that made way for those of other sites."),
+            ahead: counter("join_community_ahead_total", "Requests taken ahead of older ones of other sites."),
+            looks_ahead: gauge(
+                "join_community_looks_ahead",
+                "Whether this worker looks at new requests ahead of older ones.",
+            ),
             retries: [Wait::UnknownMember, Wait::Busy, Wait::Keys]
                 .into_iter()
                 .map(|wait| (wait, family::retries("join_community_retries_total", wait, RUNGS)))

@@ -76,8 +76,8 @@ mod tests {
     fn the_export_of_a_spread_installation_leads_requests_over_an_exchange_of_the_plugin() {
         let export = export(&Names::new("").sharded(3), "/");
         assert_eq!(export["exchanges"][4]["type"], "x-consistent-hash");
-        assert_eq!(export["queues"][12]["name"], "join-community.requests.3");
-        assert_eq!(export["queues"][12]["arguments"]["x-single-active-consumer"], true);
+        assert_eq!(export["queues"][11]["name"], "join-community.requests.3");
+        assert_eq!(export["queues"][11]["arguments"]["x-single-active-consumer"], true);
         let bindings = export["bindings"].as_array().unwrap();
         let from_intake: Vec<_> = bindings.iter().filter(|binding| binding["source"] == "join-community").collect();
         assert_eq!(from_intake.len(), 1, "{from_intake:?}");

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::config;
-use crate::wire::headers::{DEAD_LETTER_KEY, DEFERRED_KEY, DISCARDED_KEY, REQUEST_KEY};
+use crate::wire::headers::{DEAD_LETTER_KEY, DISCARDED_KEY, REQUEST_KEY};
 
 /// A step of the retry ladder: a queue in which a copy waits for a fixed time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,13 +97,13 @@ impl Names {
         format!("{}.{number}", self.requests())
     }
 
-    /// The queue of requests that made way for those of other sites.
+    /// The queue in which a worker sees new requests while older ones crowd theirs.
     #[must_use]
-    pub fn deferred(&self) -> String {
-        self.full("join-community.deferred")
+    pub fn ahead(&self) -> String {
+        self.full("join-community.ahead")
     }
 
-    /// The exchange that only the worker writes to: deferred requests, ladder and dead letters.
+    /// The exchange that only the worker writes to: ladder and dead letters.
     #[must_use]
     pub fn internal(&self) -> String {
         self.full("join-community.internal")
@@ -145,12 +145,6 @@ impl Names {
         REQUEST_KEY
     }
 
-    /// The routing key that leads to the deferred requests.
-    #[must_use]
-    pub const fn deferred_key(&self) -> &'static str {
-        DEFERRED_KEY
-    }
-
     /// The routing key that leads to a rung.
     #[must_use]
     pub const fn retry_key(&self, rung: Rung) -> &'static str {
@@ -177,7 +171,7 @@ impl Names {
             [INTAKE, EVENTS].iter().any(|base| name.strip_prefix(base).is_some_and(|rest| rest.starts_with('.')))
         };
         let bare = Self::new("");
-        let bases = [bare.requests(), bare.deferred(), bare.dead_letters(), bare.discarded(), bare.unrouted()];
+        let bases = [bare.requests(), bare.ahead(), bare.dead_letters(), bare.discarded(), bare.unrouted()];
         let rungs = RUNGS.map(|rung| bare.retry(rung));
         // A shard is the requests queue and a number.
         let unnumbered = queue.trim_end_matches(|digit: char| digit.is_ascii_digit()).trim_end_matches('.');
@@ -201,7 +195,7 @@ mod tests {
         for (name, expected) in [
             (names.intake(), "eu.join-community"),
             (names.requests(), "eu.join-community.requests"),
-            (names.deferred(), "eu.join-community.deferred"),
+            (names.ahead(), "eu.join-community.ahead"),
             (names.spread(), "eu.join-community.shards"),
             (names.shard(12), "eu.join-community.requests.12"),
             (names.internal(), "eu.join-community.internal"),
@@ -213,8 +207,8 @@ mod tests {
         ] {
             assert_eq!(name, expected);
         }
-        let keys = [names.request_key(), names.deferred_key(), names.dead_letter_key(), names.discarded_key()];
-        assert_eq!(keys, ["request", "deferred", "dead-letter", "discarded"]);
+        let keys = [names.request_key(), names.dead_letter_key(), names.discarded_key()];
+        assert_eq!(keys, ["request", "dead-letter", "discarded"]);
         assert_eq!(names.retry_key(RUNGS[2]), "retry.30s");
     }
 
@@ -233,7 +227,7 @@ mod tests {
     fn no_reply_goes_to_a_queue_of_any_installation() {
         for prefix in ["", "eu."] {
             let names = Names::new(prefix);
-            let queues = [names.requests(), names.shard(64), names.deferred(), names.dead_letters(), names.discarded()];
+            let queues = [names.requests(), names.shard(64), names.ahead(), names.dead_letters(), names.discarded()];
             for own in queues.into_iter().chain([names.unrouted(), names.retry(RUNGS[0])]) {
                 assert!(names.is_own_queue(&own), "{own}");
                 assert!(Names::new("us.").is_own_queue(&own), "{own} is another installation's");

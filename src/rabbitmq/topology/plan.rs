@@ -47,15 +47,12 @@ pub fn plan(names: &Names) -> Plan {
     ];
     let mut queues = vec![
         quorum(names.requests(), requests(names)),
-        // What waits in it are requests still.
-        quorum(names.deferred(), requests(names)),
         quorum(names.dead_letters(), [("x-delivery-limit", Value::Number(LOOKING_USES_NOTHING_UP))]),
         quorum(names.discarded(), discarded()),
         quorum(names.unrouted(), unrouted()),
     ];
     let bind = |exchange, queue, key| Binding { exchange, destination: Destination::Queue(queue), key };
     let mut bindings = vec![
-        bind(names.internal(), names.deferred(), names.deferred_key()),
         bind(names.internal(), names.dead_letters(), names.dead_letter_key()),
         bind(names.internal(), names.discarded(), names.discarded_key()),
         bind(names.unrouted(), names.unrouted(), ""),
@@ -179,7 +176,7 @@ mod tests {
     #[test]
     fn every_queue_is_bound_once_and_every_dead_letter_route_leads_somewhere() {
         let plan = plan(&Names::new("eu."));
-        assert_eq!((plan.exchanges.len(), plan.queues.len(), plan.bindings.len()), (4, 10, 10));
+        assert_eq!((plan.exchanges.len(), plan.queues.len(), plan.bindings.len()), (4, 9, 9));
         for queue in &plan.queues {
             let bound = Destination::Queue(queue.name.clone());
             assert_eq!(plan.bindings.iter().filter(|known| known.destination == bound).count(), 1, "{}", queue.name);
@@ -195,7 +192,7 @@ mod tests {
     #[test]
     fn requests_are_spread_over_shards_or_lie_in_one_queue_and_the_other_way_is_taken_down() {
         let (one, four) = (plan(&Names::new("").sharded(1)), plan(&Names::new("").sharded(4)));
-        assert_eq!((four.exchanges.len(), four.queues.len(), four.bindings.len()), (5, 14, 14));
+        assert_eq!((four.exchanges.len(), four.queues.len(), four.bindings.len()), (5, 13, 13));
         let intake = |bindings: &[Binding]| -> Vec<Binding> {
             bindings.iter().filter(|binding| binding.exchange == "join-community").cloned().collect()
         };

@@ -19,9 +19,8 @@ pub(crate) const EVENTS: &str = "faults.events";
 /// The queue in which every reply of a trial is kept.
 pub(crate) const REPLIES: &str = "faults.replies";
 const DEAD_LETTERS: &str = "join-community.dead-letters";
-const TRANSIT: [&str; 7] = [
+const TRANSIT: [&str; 6] = [
     "join-community.requests",
-    "join-community.deferred",
     "join-community.retry.1s",
     "join-community.retry.5s",
     "join-community.retry.30s",

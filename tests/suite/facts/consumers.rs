@@ -74,16 +74,16 @@ async fn an_ack_on_a_channel_that_is_gone_is_an_error_and_the_delivery_comes_aga
 #[tokio::test]
 async fn what_waits_untouched_from_one_queue_is_not_acknowledged_with_what_came_from_another() {
     const LIMIT: Duration = Duration::from_secs(5);
-    const DEFERRED: &str = "join-community.deferred";
+    const OTHERS: &str = "members.events.unrouted";
     let installation = Installation::new().await;
-    installation.put(DEFERRED, b"waits").await;
+    installation.put(OTHERS, b"waits").await;
     let broker = &installation.config.broker;
     let connection = connect(&broker.url, "test", broker).await.unwrap();
-    let sources = [requests(), Source { queue: DEFERRED.to_owned(), prefetch: 10 }];
+    let sources = [requests(), Source { queue: OTHERS.to_owned(), prefetch: 10 }];
     let mut deliveries = Deliveries::open(&connection, &sources, LIMIT).await.unwrap();
     deliveries.serve(|_| std::iter::once(0));
     // It is in our hands before any request is, and nobody looks at it.
-    installation.until_holds(DEFERRED, 0).await;
+    installation.until_holds(OTHERS, 0).await;
     let producer = installation.producer().await;
     installation.crowd_at_the_door(&producer, 3).await;
     let mut tags = Vec::new();
@@ -92,7 +92,7 @@ async fn what_waits_untouched_from_one_queue_is_not_acknowledged_with_what_came_
     }
     deliveries.settlements().ack(tags[2], true).await.unwrap();
     deliveries.close(LIMIT).await.unwrap();
-    installation.until_holds(DEFERRED, 1).await;
+    installation.until_holds(OTHERS, 1).await;
     installation.until_holds(REQUESTS, 0).await;
 }
 

@@ -25,7 +25,7 @@ async fn every_queue_that_dead_letters_does_so_at_least_once() {
             assert!(arguments["x-dead-letter-routing-key"].is_string(), "{queue}");
         }
     }
-    assert_eq!(dead_lettering, 7, "the requests, the deferred ones and five rungs");
+    assert_eq!(dead_lettering, 6, "the requests and five rungs");
 }
 
 #[tokio::test]
@@ -36,7 +36,7 @@ async fn every_queue_that_is_consumed_or_looked_into_has_a_positive_delivery_lim
         let queue = queues.iter().find(|queue| queue["name"] == name).expect("the queue");
         queue["arguments"]["x-delivery-limit"].as_i64().unwrap_or_default()
     };
-    assert_eq!((limit("join-community.requests"), limit("join-community.deferred")), (200, 200));
+    assert_eq!(limit("join-community.requests"), 200);
     for name in ["join-community.dead-letters", "join-community.discarded", "members.events.unrouted"] {
         assert!(limit(name) >= 1_000_000_000, "looking uses up the messages of {name}");
     }

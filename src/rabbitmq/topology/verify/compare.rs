@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn an_argument_that_differs_lacks_or_is_too_many_is_named_with_both_values() {
         let plan = planned();
-        let queue = &plan.queues[2];
+        let queue = &plan.queues[1];
         let found = json!({ "x-queue-type": "quorum", "x-delivery-limit": 20, "x-max-length": 5 });
         let findings = arguments("queue `q`", &queue.arguments, found.as_object().unwrap());
         let expected = [
