@@ -77,7 +77,7 @@ built-and-served:
 	wait $$build
 
 .PHONY: test
-test: format scripts rules lint docs policy contract tests instructions ## The gate: everything CI checks; the first failure stops
+test: format scripts rules lint docs policy contract deploy tests instructions ## The gate: everything CI checks; the first failure stops
 	$(step) "all passed"
 
 .PHONY: format
@@ -147,6 +147,14 @@ contract: # Nothing breaks the contract that others hold; its files as tools tha
 	$(SPEAK) diff contract/v1
 	$(step) "contract: by other implementations"
 	scripts/contract
+
+.PHONY: deploy
+deploy: # Dockerfile, Kubernetes manifests, rights of RabbitMQ's users: by tools that are not ours, and tried
+	$(step) "deployment: image, manifests, rights"
+	cargo build --locked --quiet --all-features --bin join-community
+	scripts/services up
+	$(own_services)
+	scripts/deploy
 
 # Advisories need data that a machine without internet cannot fetch, and change without a commit
 # of ours: `make advisories` is for whoever looks after the project.
