@@ -157,20 +157,22 @@ def nobody_does_more():
     }.items():
         for exchange in exchanges:
             deny[f"the {role} publishes to exchange {exchange!r}"] = lambda role=role, exchange=exchange: published(role, exchange)
+    # What all trust in producers rests on: no user may be tagged `impersonator`.
+    deny["a producer publishes as the worker"] = lambda: published("producer", "join-community", user_id=USERS["worker"])
     for what, tried in deny.items():
         try:
             tried()
         except pika.exceptions.ChannelClosedByBroker as refused:
-            assert refused.reply_code == 403, (what, refused)
+            assert refused.reply_code == (406 if "publishes as" in what else 403), (what, refused)
         else:
             sys.exit(f"tests/deploy/rights.py: nobody keeps it from happening that {what}")
     print(f"{len(deny)} things that nobody may do were refused")
 
 
-def published(role, exchange):
+def published(role, exchange, **properties):
     sender = channel(role)
     sender.confirm_delivery()
-    sender.basic_publish(exchange, "request", b"{}")
+    sender.basic_publish(exchange, "request", b"{}", pika.BasicProperties(**properties))
 
 
 def main():
