@@ -159,9 +159,19 @@ deploy: # Dockerfile, Kubernetes manifests, rights of RabbitMQ's users: by tools
 # Advisories need data that a machine without internet cannot fetch, and change without a commit
 # of ours: `make advisories` is for whoever looks after the project.
 .PHONY: policy
-policy: deny # Bans, licences and sources of every dependency
+policy: deny # Bans, licences and sources of every dependency; the bill of materials, and one version of Rust
 	$(step) "cargo deny: bans, licences, sources"
 	cargo deny --locked check --hide-inclusion-graph bans licenses sources
+	$(step) "bill of materials, licences, version of Rust"
+	scripts/sbom --check
+
+.PHONY: sbom
+sbom: ## What a release is made of, as CycloneDX: target/sbom.cdx.json
+	scripts/sbom
+
+.PHONY: licenses
+licenses: ## docs/licenses.md, after a change of dependencies
+	scripts/sbom --licenses
 
 .PHONY: advisories
 advisories: deny # Known advisories of every dependency; needs the internet
