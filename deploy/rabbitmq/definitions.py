@@ -80,6 +80,8 @@ def password_hash(role):
 def main():
     topology = json.load(sys.stdin)
     [vhost] = {thing["vhost"] for things in topology.values() for thing in things}
+    if "join-community" not in {exchange["name"] for exchange in topology["exchanges"]}:
+        sys.exit("definitions.py: the rights are for names without broker.prefix; give each installation a vhost instead")
     roles = json.loads(PERMISSIONS.read_text())
     users = [
         {"name": name, "password_hash": password_hash(role), "hashing_algorithm": "rabbit_password_hashing_sha256",
