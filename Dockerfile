@@ -1,12 +1,18 @@
-# The worker, built with the pinned toolchain, run by an unprivileged user on Debian slim.
+# The worker alone: built with the pinned toolchain, run without a shell, a package manager or root.
 #
 #   docker build -t join-community .
-#   docker run --rm join-community --help
+#   docker run --rm --read-only join-community --help
+#
+# The same commit gives the same image where base images are named by digest and times come from the commit
+# (docs/deployment.md).
+ARG BUILD_IMAGE=rust:1.95.0-bookworm
+# glibc of the same Debian as above, libgcc, certificate authorities; its user has number 65532.
+ARG BASE_IMAGE=gcr.io/distroless/cc-debian12:nonroot
 
-FROM rust:1.95.0-bookworm AS build
+FROM ${BUILD_IMAGE} AS build
 # The image's own toolchain: rust-toolchain.toml would have rustup fetch it again, with the
 # components that only development needs.
-ENV RUSTUP_TOOLCHAIN=1.95.0 CARGO_TERM_COLOR=never SQLX_OFFLINE=true
+ENV RUSTUP_TOOLCHAIN=1.95.0 CARGO_TERM_COLOR=never CARGO_INCREMENTAL=0 SQLX_OFFLINE=true
 WORKDIR /build
 COPY . .
 # Registry and target folder survive from build to build; only the binary leaves them.
@@ -15,21 +21,17 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     cargo build --locked --release --bin join-community \
     && install -D -m 755 target/release/join-community /out/join-community
 
-FROM debian:12.14-slim
-# Certificate authorities: key sets, brokers and databases are reached by TLS.
-RUN apt-get update \
-    && apt-get install -y --no-install-recommends ca-certificates \
-    && rm -rf /var/lib/apt/lists/* \
-    && useradd --system --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin join-community
+FROM ${BASE_IMAGE}
 COPY --from=build /out/join-community /usr/local/bin/join-community
-USER 10001:10001
+# By number, so that Kubernetes can tell that it is not root.
+USER 65532:65532
 # The operations server must be reachable from outside the container; publish it to where
 # operators are, never to the world.
 ENV JOIN_COMMUNITY__HTTP__LISTEN=0.0.0.0:8080
 EXPOSE 8080
 STOPSIGNAL SIGTERM
-# Ready: all dependencies answer. Bash speaks HTTP itself, so no client is installed.
+# Ready: all dependencies answer.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 \
-    CMD ["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/8080 && printf 'GET /readyz HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n' >&3 && read -r -t 4 line <&3 && [[ $line == *' 200 '* ]]"]
+    CMD ["/usr/local/bin/join-community", "ready"]
 ENTRYPOINT ["/usr/local/bin/join-community"]
 CMD ["run"]

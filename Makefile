@@ -77,7 +77,7 @@ built-and-served:
 	wait $$build
 
 .PHONY: test
-test: format scripts rules lint docs policy contract tests instructions ## The gate: everything CI checks; the first failure stops
+test: format scripts rules lint docs policy contract deploy tests instructions ## The gate: everything CI checks; the first failure stops
 	$(step) "all passed"
 
 .PHONY: format
@@ -148,12 +148,30 @@ contract: # Nothing breaks the contract that others hold; its files as tools tha
 	$(step) "contract: by other implementations"
 	scripts/contract
 
+.PHONY: deploy
+deploy: # Dockerfile, Kubernetes manifests, rights of RabbitMQ's users: by tools that are not ours, and tried
+	$(step) "deployment: image, manifests, rights"
+	cargo build --locked --quiet --all-features --bin join-community
+	scripts/services up
+	$(own_services)
+	scripts/deploy
+
 # Advisories need data that a machine without internet cannot fetch, and change without a commit
 # of ours: `make advisories` is for whoever looks after the project.
 .PHONY: policy
-policy: deny # Bans, licences and sources of every dependency
+policy: deny # Bans, licences and sources of every dependency; the bill of materials, and one version of Rust
 	$(step) "cargo deny: bans, licences, sources"
 	cargo deny --locked check --hide-inclusion-graph bans licenses sources
+	$(step) "bill of materials, licences, version of Rust"
+	scripts/sbom --check
+
+.PHONY: sbom
+sbom: ## What a release is made of, as CycloneDX: target/sbom.cdx.json
+	scripts/sbom
+
+.PHONY: licenses
+licenses: ## docs/licenses.md, after a change of dependencies
+	scripts/sbom --licenses
 
 .PHONY: advisories
 advisories: deny # Known advisories of every dependency; needs the internet

@@ -11,6 +11,7 @@ pub mod events;
 pub mod explain;
 pub mod members;
 pub mod migrate;
+pub mod ready;
 pub mod requests;
 pub mod run;
 pub mod sites;
@@ -75,6 +76,8 @@ pub enum Command {
     Topology(topology::Command),
     /// Check broker, database, cache, keys and configuration against each other before going live.
     Check(check::Args),
+    /// Ask the worker of this configuration whether it takes requests: exit code 0 if so.
+    Ready(ready::Args),
     /// Import, export and show member records.
     #[command(subcommand)]
     Members(members::Command),
@@ -121,6 +124,7 @@ impl Command {
             Self::Migrate(args) => Box::pin(migrate::run(args, context)).await,
             Self::Topology(command) => Box::pin(topology::run(command, context)).await,
             Self::Check(args) => Box::pin(check::run(args, context)).await,
+            Self::Ready(args) => Box::pin(ready::run(args, context)).await,
             Self::Members(command) => Box::pin(members::run(command, context)).await,
             Self::Sites(command) => Box::pin(sites::run(command, context)).await,
             Self::Enqueue(args) => Box::pin(enqueue::run(args, context)).await,

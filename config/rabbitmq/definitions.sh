@@ -3,11 +3,8 @@
 # users of Join Community with the rights of permissions.json beside this file.
 # Exchanges and queues are not in it: `join-community topology declare` makes them.
 #
-# Used by scripts/services and docker-compose.yml. In production:
-#
-#   RABBITMQ_ADMIN_PASSWORD=… RABBITMQ_WORKER_PASSWORD=… RABBITMQ_PRODUCER_PASSWORD=… \
-#   RABBITMQ_OPERATOR_PASSWORD=… sh definitions.sh > definitions.json
-#   rabbitmqctl import_definitions definitions.json
+# Used by scripts/services and docker-compose.yml. For production, where the worker declares nothing and there is no
+# administrator among them: deploy/rabbitmq/definitions.py.
 #
 # Only salted hashes of the passwords are printed. Needs no more than a POSIX shell,
 # sed, od, sha256sum and base64, so that it runs inside the RabbitMQ image as well.

@@ -6,6 +6,7 @@ use join_community::operations::Dependency;
 use reqwest::StatusCode;
 use serde_json::Value;
 use sqlx::Executor as _;
+use tokio::process::Command;
 
 use crate::support::{Installation, PATIENCE, Proxy, Wire, Worker, eventually};
 
@@ -23,8 +24,10 @@ async fn the_worker_lives_throughout_and_is_ready_only_while_it_can_take_request
     until_not_ready(operations, "database").await;
     assert_eq!(get(operations, "livez").await.0, StatusCode::OK);
 
+    assert!(!says_ready(operations).await);
     database.set(Wire::Whole);
     until_ready(operations).await;
+    assert!(says_ready(operations).await);
 
     broker.set(Wire::Cut);
     until_not_ready(operations, "broker_consuming").await;
@@ -118,6 +121,13 @@ async fn until_not_ready(operations: SocketAddr, dependency: &str) -> Value {
         other => Err(other),
     })
     .await
+}
+
+/// What the program itself says of it, as the image's health check asks.
+async fn says_ready(operations: SocketAddr) -> bool {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_join-community"));
+    program.arg("ready").env("JOIN_COMMUNITY__HTTP__LISTEN", operations.to_string());
+    program.output().await.unwrap().status.success()
 }
 
 async fn get(operations: SocketAddr, path: &str) -> (StatusCode, Value) {

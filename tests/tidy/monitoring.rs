@@ -73,13 +73,13 @@ fn anchors(page: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn alerts_name_only_metrics_and_labels_that_exist() {
+fn alerts_and_scaling_name_only_metrics_and_labels_that_exist() {
     let metrics = metrics();
     let mut findings = Vec::new();
-    for file in files("config/prometheus", true, &[".yml"]) {
+    for file in files("config/prometheus", true, &[".yml"]).into_iter().chain(files("deploy", true, &[".yaml"])) {
         findings.extend(strange(&file.text, &metrics).into_iter().map(|finding| format!("{}: {finding}", file.path)));
     }
-    none("series in alerts that do not exist", &findings);
+    none("series in alerts and scaling that do not exist", &findings);
 }
 
 #[test]

@@ -1,0 +1,207 @@
+"""Imports what deploy/rabbitmq/definitions.py prints into the broker of the environment, in a vhost of its own, and lets
+each user do what it is there for: a worker with exactly those rights joins a member, refuses another, and writes a dead
+letter. Then each tries what it must not. Needs the package pika, the services, and in JOIN_COMMUNITY the program.
+"""
+
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+import uuid
+
+import pika
+
+NAME = f"jc_deploy_{os.getpid()}"
+PATIENCE = 60
+QUEUE = "member-consumer.events"
+KEY = "wix.members.v1.member_updated"
+# In the private services everybody's password is their name; these stay as they are there.
+USERS = {"worker": "join-worker", "producer": "member-gateway", "consumer": "member-consumer", "operator": "join-operator"}
+given = os.environ
+broker = urllib.parse.urlsplit(given["JOIN_COMMUNITY__BROKER__URL"])
+database = urllib.parse.urlsplit(given["JOIN_COMMUNITY__DATABASE__URL"])
+management = urllib.parse.urlsplit(given["RABBITMQ_MANAGEMENT_URL"])
+
+
+def url(role):
+    return f"amqp://{USERS[role]}:{USERS[role]}@{broker.hostname}:{broker.port}/{NAME}"
+
+
+with socket.socket() as free:
+    free.bind(("127.0.0.1", 0))
+    LISTEN = "127.0.0.1:%d" % free.getsockname()[1]
+# As deploy/kubernetes has it, but for the addresses. Nothing of the caller's gets in.
+ENVIRONMENT = {
+    "JOIN_COMMUNITY__BROKER__DECLARE": "false",
+    "JOIN_COMMUNITY__BROKER__URL": url("worker"),
+    "JOIN_COMMUNITY__BROKER__PRODUCER_URL": url("producer"),
+    "JOIN_COMMUNITY__BROKER__OPERATOR_URL": url("operator"),
+    "JOIN_COMMUNITY__BROKER__MANAGEMENT_URL": management.geturl(),
+    "JOIN_COMMUNITY__DATABASE__URL": database._replace(path=f"/{NAME}").geturl(),
+    "JOIN_COMMUNITY__CACHE__URL": given["JOIN_COMMUNITY__CACHE__URL"],
+    "JOIN_COMMUNITY__CACHE__PREFIX": NAME,
+    "JOIN_COMMUNITY__HTTP__LISTEN": LISTEN,
+    "JOIN_COMMUNITY__JOIN__UNKNOWN_MEMBER_RETRIES": "1",
+    "JOIN_COMMUNITY__AUTH__PRODUCERS": '[{ user = "member-gateway", identity_types = ["MEMBER"], sites = ["*"] }]',
+}
+
+
+def program(*arguments, stdin="", code=0):
+    command = [given["JOIN_COMMUNITY"], *arguments]
+    try:
+        ran = subprocess.run(command, input=stdin, capture_output=True, text=True, env=ENVIRONMENT, timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        sys.exit(f"join-community {' '.join(arguments)} has not ended after {PATIENCE} s")
+    if code is not None and ran.returncode != code:
+        sys.exit(f"join-community {' '.join(arguments)} ended with {ran.returncode}, not {code}:\n{ran.stdout}{ran.stderr}")
+    return ran
+
+
+def manage(method, path, body=None):
+    credentials = urllib.request.HTTPPasswordMgrWithDefaultRealm()
+    at = f"http://{management.hostname}:{management.port}/api/{path}"
+    credentials.add_password(None, at, management.username, management.password)
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPBasicAuthHandler(credentials))
+    request = urllib.request.Request(at, method=method, data=body and body.encode(), headers={"content-type": "application/json"})
+    with opener.open(request, timeout=PATIENCE) as answer:
+        return json.loads(answer.read() or "null")
+
+
+def sql(statement):
+    subprocess.run(["psql", "-qX", "-v", "ON_ERROR_STOP=1", database.geturl(), "-c", statement], check=True)
+
+
+def channel(role):
+    return pika.BlockingConnection(pika.URLParameters(url(role))).channel()
+
+
+def until(what, look):
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        if (found := look()) is not None:
+            return found
+        time.sleep(0.1)
+    sys.exit(f"tests/deploy/rights.py waited {PATIENCE} s in vain: {what}")
+
+
+def ready():
+    try:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(f"http://{LISTEN}/readyz", timeout=5) as answer:
+            return answer.read()
+    except (urllib.error.URLError, OSError):
+        return None
+
+
+def imported():
+    passwords = {f"RABBITMQ_{role.upper()}_PASSWORD": user for role, user in USERS.items()}
+    exported = program("topology", "export").stdout
+    script = pathlib.Path("deploy/rabbitmq/definitions.py")
+    definitions = subprocess.run([sys.executable, script], input=exported, capture_output=True, text=True, check=True, env=passwords).stdout
+    assert not any(f'"{user}"' in definitions.replace(f'"name": "{user}"', "").replace(f'"user": "{user}"', "") for user in USERS.values())
+    # The services' broker may be one on which nobody has declared anything yet: the vhost comes with the definitions.
+    manage("POST", "definitions", definitions)
+    rights = {each["user"] for each in manage("GET", f"vhosts/{NAME}/permissions")} - {management.username}
+    assert rights == set(USERS.values()), rights
+    manage("PUT", f"permissions/{NAME}/{management.username}", '{"configure": ".*", "write": ".*", "read": ".*"}')
+    # Arguments, bindings, and that no policy takes anything from them. Of policies the broker tells with some delay.
+    requests = f"queues/{NAME}/join-community.requests"
+    until("the policies are in effect", lambda: manage("GET", requests).get("effective_policy_definition") or None)
+    print(program("topology", "verify").stdout.strip().splitlines()[-1])
+
+
+def everybody_does_what_they_are_there_for():
+    consumer = channel("consumer")
+    consumer.queue_declare(QUEUE, durable=True, arguments={"x-queue-type": "quorum"})
+    consumer.queue_bind(QUEUE, "members.events", KEY)
+    site, member, stranger = (str(uuid.uuid4()) for _ in range(3))
+    program("members", "import", "--site", site, "-", stdin=json.dumps({"id": member, "profile": {"nickname": "Ada"}}))
+
+    ask = ("enqueue", "--site", site, "--wait", "--output", "json", "--member")
+    assert '"PUBLIC"' in program(*ask, member, "--as", f"MEMBER:{member}", code=None).stdout
+    # By way of the retry ladder.
+    assert "NOT_FOUND" in program(*ask, stranger, "--as", f"MEMBER:{stranger}", code=None).stdout
+    _, _, body = until("the event", lambda: (got := consumer.basic_get(QUEUE, auto_ack=True))[0] and got)
+    assert json.loads(body)["entityId"] == member
+    until("the cache entry", lambda: program("cache", "verify", "--site", site, code=None).returncode == 0 or None)
+
+    channel("producer").basic_publish("join-community", "request", b"not JSON", pika.BasicProperties(message_id="malformed"))
+    listed = ("dead-letters", "list", "--output", "json")
+    until("the dead letter, seen by the operator", lambda: True if "malformed" in program(*listed).stdout else None)
+
+
+def nobody_does_more():
+    deny = {
+        "the worker declares a queue": lambda: channel("worker").queue_declare("join-community.more", durable=True),
+        "the worker deletes a queue": lambda: channel("worker").queue_delete("join-community.requests"),
+        "the worker deletes the exchange of the events": lambda: channel("worker").exchange_delete("members.events"),
+        "a producer takes requests": lambda: channel("producer").basic_get("join-community.requests"),
+        "a producer reads events": lambda: channel("producer").basic_get("members.events.unrouted"),
+        "a producer declares a queue": lambda: channel("producer").queue_declare("member-gateway.more"),
+        "a consumer takes requests": lambda: channel("consumer").basic_get("join-community.requests"),
+        "a consumer reads dead letters": lambda: channel("consumer").basic_get("join-community.dead-letters"),
+        "a consumer listens to requests": lambda: channel("consumer").queue_bind(QUEUE, "join-community", "request"),
+        "an operator takes requests": lambda: channel("operator").basic_get("join-community.requests"),
+        "an operator empties the dead letters": lambda: channel("operator").queue_delete("join-community.dead-letters"),
+    }
+    for role, exchanges in {
+        "producer": ["join-community.internal", "members.events", "members.events.unrouted", ""],
+        "consumer": ["join-community", "join-community.internal", "members.events", ""],
+        "operator": ["join-community", "join-community.internal", "members.events", ""],
+    }.items():
+        for exchange in exchanges:
+            deny[f"the {role} publishes to exchange {exchange!r}"] = lambda role=role, exchange=exchange: published(role, exchange)
+    # What all trust in producers rests on: no user may be tagged `impersonator`.
+    deny["a producer publishes as the worker"] = lambda: published("producer", "join-community", user_id=USERS["worker"])
+    for what, tried in deny.items():
+        try:
+            tried()
+        except pika.exceptions.ChannelClosedByBroker as refused:
+            assert refused.reply_code == (406 if "publishes as" in what else 403), (what, refused)
+        else:
+            sys.exit(f"tests/deploy/rights.py: nobody keeps it from happening that {what}")
+    print(f"{len(deny)} things that nobody may do were refused")
+
+
+def published(role, exchange, **properties):
+    sender = channel(role)
+    sender.confirm_delivery()
+    sender.basic_publish(exchange, "request", b"{}", pika.BasicProperties(**properties))
+
+
+def main():
+    with tempfile.TemporaryFile("w+") as log:
+        imported()
+        program("migrate")
+        worker = subprocess.Popen([given["JOIN_COMMUNITY"], "run"], env=ENVIRONMENT, stderr=log, cwd="/")
+        try:
+            until("the worker is ready", lambda: True if worker.poll() is not None else ready())
+            everybody_does_what_they_are_there_for()
+            nobody_does_more()
+        except BaseException:
+            log.seek(0)
+            print(f"What the worker said:\n{log.read()}", file=sys.stderr)
+            raise
+        finally:
+            worker.terminate()
+            ended = worker.wait(PATIENCE)
+        log.seek(0)
+        said = log.read()
+        # What it may not do it would go on asking for.
+        if ended != 0 or "refused" in said.lower():
+            sys.exit(f"the worker ended with {ended}, after:\n{said}")
+
+
+sql(f"CREATE DATABASE {NAME}")
+try:
+    main()
+finally:
+    manage("DELETE", f"vhosts/{NAME}")
+    manage("DELETE", "users/member-consumer")
+    sql(f"DROP DATABASE {NAME} WITH (FORCE)")
