@@ -8,7 +8,7 @@ use crate::tree::{documents, exists, files, none, read, rust};
 
 /// Folders whose files are named by their path from the root.
 const FOLDERS: &[&str] =
-    &["src/", "tests/", "benches/", "scripts/", "config/", "docs/", "migrations/", "contract/", ".ci/"];
+    &["src/", "tests/", "benches/", "scripts/", "config/", "docs/", "migrations/", "contract/", "examples/", ".ci/"];
 
 /// What stands between backticks on one line.
 fn quoted(text: &str) -> impl Iterator<Item = &str> {
