@@ -77,7 +77,7 @@ built-and-served:
 	wait $$build
 
 .PHONY: test
-test: format scripts rules lint docs policy contract deploy tests instructions ## The gate: everything CI checks; the first failure stops
+test: format scripts rules lint docs policy contract deploy tests examples instructions ## The gate: everything CI checks; the first failure stops
 	$(step) "all passed"
 
 .PHONY: format
@@ -193,6 +193,16 @@ tests: # Unit, property and integration tests, on the real services
 	$(own_services)
 	$(step) "tests"
 	cargo test --locked --all-features
+
+.PHONY: examples
+examples: # The examples in Python and Node by the test vectors, and the events as others read them
+	$(step) "RabbitMQ, PostgreSQL and Redis for the examples"
+	scripts/services up
+	$(own_services)
+	# What `make tests` has built, with the features that it built it with.
+	cargo build --locked --quiet --all-features --bin join-community
+	$(step) "examples"
+	scripts/examples $(TARGET_DIR)/debug/join-community
 
 .PHONY: faults-quick
 faults-quick: ## Every kind of fault once, each with its proof; minutes

@@ -37,11 +37,19 @@ CONF
 
 # A broker that has been running since before a plugin was wanted.
 rabbitmq_enable_plugins() {
-    local wanted="$ROOT/config/rabbitmq/enabled_plugins" enabled="$STATE/rabbitmq/etc/enabled_plugins"
-    cmp -s "$wanted" "$enabled" && return
-    write_file rabbitmq 600 etc/enabled_plugins <"$wanted"
+    local enabled="$STATE/rabbitmq/etc/enabled_plugins"
+    broker_plugins | cmp -s - "$enabled" && return
+    broker_plugins | write_file rabbitmq 600 etc/enabled_plugins
     rabbitmq_call "rabbit_plugins ensure [\"$enabled\"]" || die "RabbitMQ does not take its plugins: scripts/services down, then up"
     good rabbitmq "plugins brought up to date"
+}
+
+# Those of production; on 3.x also what brings events to AMQP 1.0 consumers (RabbitMQ 4 has the protocol built in): the
+# protocol, and the shovel that takes the headers along. For `make examples`.
+broker_plugins() {
+    local more=''
+    [[ $(rabbitmq_version) != 3.* ]] || more=,rabbitmq_amqp1_0,rabbitmq_shovel
+    sed "s/\]\.\$/$more]./" "$ROOT/config/rabbitmq/enabled_plugins"
 }
 
 # What every broker here has: also the nodes of a cluster (cluster.sh).
@@ -49,7 +57,7 @@ broker_configure() { # service amqp-port management-port, more configuration on 
     local config="$ROOT/config/rabbitmq"
     make_home "$1"
     write_file "$1" 600 etc/rabbitmq.conf <"$config/rabbitmq.conf"
-    write_file "$1" 600 etc/enabled_plugins <"$config/enabled_plugins"
+    broker_plugins | write_file "$1" 600 etc/enabled_plugins
     {
         cat <<CONF
 listeners.tcp.default = 127.0.0.1:$2

@@ -7,8 +7,19 @@ use crate::rust::{code, names_crate};
 use crate::tree::{documents, exists, files, none, read, rust};
 
 /// Folders whose files are named by their path from the root.
-const FOLDERS: &[&str] =
-    &["src/", "tests/", "benches/", "scripts/", "config/", "docs/", "migrations/", "contract/", "deploy/", ".ci/"];
+const FOLDERS: &[&str] = &[
+    "src/",
+    "tests/",
+    "benches/",
+    "scripts/",
+    "config/",
+    "docs/",
+    "migrations/",
+    "contract/",
+    "deploy/",
+    "examples/",
+    ".ci/",
+];
 
 /// What stands between backticks on one line.
 fn quoted(text: &str) -> impl Iterator<Item = &str> {

@@ -6,6 +6,8 @@ use crate::tree::{File, files, none, read, rust};
 /// About 250 lines is where a reader begins to scroll; above this a file holds two things.
 const MOST_LINES: usize = 300;
 const MOST_LINES_OF_ARCHITECTURE: usize = 150;
+/// What is to be copied has to be taken in at a glance.
+const MOST_LINES_OF_EXAMPLES: usize = 59;
 
 /// Marks of unfinished work. Spelt in two halves, so that this file does not find itself.
 const UNFINISHED: &[&str] = &[
@@ -54,6 +56,10 @@ fn no_file_is_too_long_to_be_read() {
     };
     let mut findings: Vec<String> = rust().iter().filter_map(long(MOST_LINES)).collect();
     findings.extend(files("", false, &["ARCHITECTURE.md"]).iter().filter_map(long(MOST_LINES_OF_ARCHITECTURE)));
+    let examples = [("examples/python", ".py"), ("examples/node", ".js")];
+    let examples = examples.map(|(folder, ending)| files(folder, false, &[ending]));
+    assert!(examples.iter().all(|those| !those.is_empty()), "the examples are looked for in the wrong place");
+    findings.extend(examples.iter().flatten().filter_map(long(MOST_LINES_OF_EXAMPLES)));
     none("files that are too long", &findings);
 }
 

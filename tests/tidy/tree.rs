@@ -43,9 +43,11 @@ fn walk(folder: &Path, deep: bool, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Everything written for people: the documents of the root, and those below `docs`.
+/// Everything written for people: the documents of the root, those below `docs`, and the examples' own.
 pub(crate) fn documents() -> Vec<File> {
     let mut documents = files("", false, &[".md"]);
+    // Not what is below: packages that somebody has installed there bring documents of theirs.
+    documents.extend(files("examples", false, &[".md"]));
     documents.extend(files("docs", true, &[".md"]));
     documents
 }

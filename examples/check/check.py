@@ -1,0 +1,50 @@
+#!/usr/bin/env python3
+"""Runs the examples against the real worker, by the test vectors of the contract, and lets others read its events.
+Usage: check.py WORKER; see scripts/examples."""
+import signal
+import sys
+
+import consumers
+import interop
+import producers
+import readers
+import refusals
+from installation import Installation, vectors
+from report import Report
+
+
+def main(program):
+    report = Report()
+    # Whoever ends this shall find nothing left behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    with Installation(program) as installation:
+        installation.start()
+        running = consumers.start(installation)
+        try:
+            consumers.bound(installation, report, running)
+            everything(installation, report, running)
+        finally:
+            for consumer in running:
+                consumer.stop()
+        if report.failed:
+            print(f"the worker's last words:\n{installation.log()}", file=sys.stderr)
+    print(f"examples: {report.passed} passed, {report.failed} failed")
+    return 1 if report.failed else 0
+
+
+def everything(installation, report, running):
+    producers.well_formed(installation, report, vectors("requests-valid"))
+    producers.malformed(installation, report, vectors("requests-invalid"))
+    producers.decisions(installation, report, vectors("decisions"))
+    producers.enqueued(installation, report, vectors("requests-invalid"))
+    joined = refusals.by_hand(installation, report)
+    refusals.refused(installation, report)
+    consumers.by_vectors(installation, report, running, vectors("events"))
+    consumers.unreadable(installation, report, running)
+    consumers.by_the_worker(installation, report, running)
+    readers.check(installation, report, vectors("profiles"), joined)
+    interop.check(installation, report)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,70 @@
+"""What producers meet when things are not as they should be: no queue, a full one, nobody who answers."""
+import json
+import uuid
+
+from programs import enqueuers, main_of, producers
+
+NOT_KNOWN = 75
+
+
+def refused(installation, report):
+    """A broker that has the exchange, and then ever more behind it; but no worker."""
+    vhost = f"{installation.name}_refusing"
+    installation.broker("PUT", f"vhosts/{vhost}", {})
+    user = f"{installation.name}.everything"
+    installation.permit(user, {"configure": "^$", "write": "^join-community$", "read": "^$"}, vhost)
+    installation.permit(installation.management.username, {"configure": ".*", "write": ".*", "read": ".*"}, vhost)
+    installation.broker("PUT", f"exchanges/{vhost}/join-community", {"type": "direct", "durable": True})
+    url = installation.amqp("everything", vhost=vhost)
+    with report.part("producers: returned by the broker"):
+        each(report, url, {"pika": "Unroutable", "FastStream": "NO_ROUTE", "amqplib": "reached no queue"})
+    queue(installation, vhost, {"x-max-length": 0, "x-overflow": "reject-publish"})
+    with report.part("producers: refused by the broker"):
+        each(report, url, {"pika": "Nack", "FastStream": "DeliveryError", "amqplib": "nack"})
+    installation.broker("DELETE", f"queues/{vhost}/requests")
+    queue(installation, vhost, {})
+    with report.part("producers: not answered"):
+        each(report, url, {"pika": "no answer within 2 s", "FastStream": "Timeout", "amqplib": "no answer within 2 s"},
+             timeout=2, sends=False)
+    with report.part("producers: no broker"):
+        each(report, "amqp://nobody:nobody@127.0.0.1:1/none", {
+            "pika": "Connection", "FastStream": "Connect", "amqplib": "ECONNREFUSED"}, sends=False)
+
+
+def queue(installation, vhost, arguments):
+    installation.broker("PUT", f"queues/{vhost}/requests", {"durable": True, "arguments": arguments})
+    installation.broker("POST", f"bindings/{vhost}/e/join-community/q/requests", {"routing_key": "request"})
+
+
+def each(report, url, says, timeout=20, sends=True):
+    """Each producer that waits, and each that only sends, has to name the request and say what happened."""
+    site, member = str(uuid.uuid4()), str(uuid.uuid4())
+    for name, command in producers():
+        judge(report, name, main_of([*command, site, member, "the-id"], url, TIMEOUT=str(timeout)), says[name])
+    for name, _, command in enqueuers(None) if sends else []:
+        ended = main_of(command, url, f"{site} {member} the-id\n", TIMEOUT=str(timeout))
+        judge(report, f"{name}, without waiting", ended, says[name])
+
+
+def judge(report, name, ended, says):
+    report.equal(f"{name}: exit code", NOT_KNOWN, ended.returncode, ended.stderr)
+    named = says in ended.stderr and "the-id" in ended.stderr
+    report.equal(f"{name}: names the request and `{says}`", True, named, f"it said: {ended.stderr}")
+
+
+def by_hand(installation, report):
+    """Each producer as its first lines say: 0 for who joins, 1 for who may not, and an answer to read."""
+    site, member, blocked = (str(uuid.uuid4()) for _ in range(3))
+    installation.members(site, [(member, "APPROVED", "PRIVATE"), (blocked, "BLOCKED", "PRIVATE")])
+    for name, command in producers():
+        with report.part(f"{name}: the program by hand"):
+            for who, code, status, more in [(member, 0, 200, "member"), (blocked, 1, 428, "details")]:
+                ended = main_of([*command, site, who, f"{name}-{who}"], installation.amqp("everything"))
+                report.equal("exit code", code, ended.returncode, ended.stderr)
+                answer = json.loads(ended.stdout or "{}")
+                report.equal("status", status, answer.get("status"), ended.stderr)
+                report.equal(f"has {more}", True, more in answer, ended.stdout)
+            again = main_of([*command, site, member, f"{name}-{blocked}"], installation.amqp("everything"))
+            report.equal("the same id for another member", 1, again.returncode, again.stderr)
+            report.equal("named", True, "REQUEST_ID_REUSED" in again.stdout, again.stdout)
+    return site, member
