@@ -191,6 +191,8 @@ tests: # Unit, property and integration tests, on the real services
 	$(step) "RabbitMQ, PostgreSQL and Redis for the tests"
 	scripts/services up
 	$(own_services)
+	$(step) "a browser for the tests"
+	scripts/browser
 	$(step) "tests"
 	cargo test --locked --all-features
 

@@ -5,6 +5,7 @@ mod depths;
 mod housekeeping;
 mod parts;
 mod running;
+mod watch;
 
 pub use parts::{App, StartError};
 pub use running::Stopped;

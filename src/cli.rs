@@ -4,6 +4,7 @@ pub mod actions;
 pub mod cache;
 pub mod check;
 pub mod contract;
+pub mod controls;
 pub mod dead_letters;
 pub mod demo;
 pub mod enqueue;
@@ -11,6 +12,7 @@ pub mod events;
 pub mod explain;
 pub mod members;
 pub mod migrate;
+pub mod overview;
 pub mod ready;
 pub mod requests;
 pub mod run;
@@ -23,6 +25,7 @@ pub mod values;
 
 mod long;
 mod signals;
+mod worker;
 
 use std::error::Error;
 use std::fmt::Display;
@@ -89,6 +92,8 @@ pub enum Command {
     /// Make development keys and session tokens, and tokens for operators.
     #[command(subcommand)]
     Token(token::Command),
+    /// Show what a running worker is doing.
+    Overview(overview::Args),
     /// Tell why a request was answered as it was.
     Explain(explain::Args),
     /// Search the recorded requests.
@@ -96,6 +101,9 @@ pub enum Command {
     Requests(requests::Command),
     /// Show what operators did through the console.
     Actions(actions::Args),
+    /// Pause, hold, bound and drain by hand.
+    #[command(subcommand)]
+    Controls(controls::Command),
     /// Look at, replay and discard requests that could not be handled.
     #[command(subcommand)]
     DeadLetters(dead_letters::Command),
@@ -129,9 +137,11 @@ impl Command {
             Self::Sites(command) => Box::pin(sites::run(command, context)).await,
             Self::Enqueue(args) => Box::pin(enqueue::run(args, context)).await,
             Self::Token(command) => Box::pin(token::run(command, context)).await,
+            Self::Overview(args) => Box::pin(overview::run(args, context)).await,
             Self::Explain(args) => Box::pin(explain::run(args, context)).await,
             Self::Requests(command) => Box::pin(requests::run(command, context)).await,
             Self::Actions(args) => Box::pin(actions::run(args, context)).await,
+            Self::Controls(command) => Box::pin(controls::run(command, context)).await,
             Self::DeadLetters(command) => Box::pin(dead_letters::run(command, context)).await,
             Self::Events(command) => Box::pin(events::run(command, context)).await,
             Self::Cache(command) => Box::pin(cache::run(command, context)).await,

@@ -4,6 +4,7 @@
 mod access;
 mod actions;
 mod api;
+mod controls;
 mod explained;
 mod failure;
 mod guard;
@@ -20,6 +21,7 @@ mod which;
 
 pub use access::{Secret, digest_of};
 pub use api::{Action, Requests, document};
+pub use controls::SetControl;
 pub use explained::{Debt, Explained, proof};
 pub use parts::{Console, Parts};
 pub use server::{bind, serve};

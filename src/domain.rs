@@ -3,6 +3,8 @@
 mod attempts;
 mod caller;
 mod change;
+mod control;
+mod grounds;
 mod ids;
 mod member;
 mod request;
@@ -12,6 +14,8 @@ mod verdict;
 pub use attempts::{Attempts, Wait};
 pub use caller::{Caller, IdentityType, Requester};
 pub use change::{Change, Origin};
+pub use control::{Bounds, Control, Setting};
+pub use grounds::{Case, Grounds, RULE_VERSION};
 pub use ids::{MemberId, RequestId, SiteId};
 pub use member::{ActivityStatus, Json, Member, PrivacyStatus, Status};
 pub use request::{Proof, Request};

@@ -1,10 +1,12 @@
 //! What operators see of the worker from outside: health, metrics, traces. Their server is the console's.
 
+mod controls;
 mod health;
 mod meters;
 mod push;
 mod traces;
 
+pub use controls::Controls;
 pub use health::{Dependency, Health};
 pub use meters::{Lap, Laps, Meters, Step};
 pub use push::{PreflightError, Push, preflight};

@@ -3,6 +3,7 @@
 mod actions;
 mod audit;
 mod commit;
+mod controls;
 mod failure;
 mod load;
 mod locked;
@@ -22,6 +23,7 @@ mod suspects;
 pub use actions::{Action, RecordedAction};
 pub use audit::{AuditPage, Audited, Place};
 pub use commit::Ruling;
+pub use controls::Terms;
 pub use failure::StoreError;
 pub use members::{Advanced, Taken};
 pub use migrate::{Applied, MigrationError, migrate};
@@ -54,6 +56,9 @@ pub const STATEMENTS: &[(&str, &str)] = &[
     ("set_gate", sites::SET_GATE),
     ("gate", sites::GATE),
     ("several_sites", sites::SEVERAL_SITES),
+    ("controls", controls::CONTROLS),
+    ("set_control", controls::SET_CONTROL),
+    ("release_control", controls::RELEASE_CONTROL),
     ("recorded", requests::RECORDED),
     ("search_newest", search::NEWEST),
     ("search_older", search::OLDER),

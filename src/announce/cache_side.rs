@@ -37,13 +37,14 @@ impl CacheSide {
         let mut pauses = Pauses::up_to(self.longest_pause);
         let mut next_probe = Instant::now();
         loop {
-            let open = !self.health.is_up(Dependency::Cache);
             tokio::select! {
                 taken = queue.recv_many(&mut ready, self.batch_max) => {
                     if taken == 0 {
                         return;
                     }
                     self.taken.now();
+                    // Asked now, not before it waited: what is missed waits for the end of its lease.
+                    let open = !self.health.is_up(Dependency::Cache);
                     let paid = if open { self.missed(taken) } else { self.write(&ready).await };
                     if paid.contains(&true) {
                         pauses.reset();
@@ -53,6 +54,7 @@ impl CacheSide {
                     }
                 }
                 () = tokio::time::sleep_until(next_probe) => {
+                    let open = !self.health.is_up(Dependency::Cache);
                     let served = self.profiles.probe().await;
                     let pause = if open || served.is_err() { pauses.next_pause() } else { self.longest_pause };
                     next_probe = Instant::now() + pause;

@@ -93,6 +93,7 @@ impl Consuming {
             end = ended => end,
             never = self.desk.watch_queue(&connection) => match never {},
             never = self.desk.look_ahead(&connection) => match never {},
+            never = self.desk.follow_bounds() => match never {},
         }
     }
 }

@@ -1,10 +1,8 @@
 //! Small work in the background: metrics are kept up, old verdicts go.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
@@ -19,8 +17,6 @@ const UPKEEP: Duration = Duration::from_secs(1);
 const PRUNING: Duration = Duration::from_hours(24);
 /// After a walk that failed.
 const PRUNING_AGAIN: Duration = Duration::from_hours(1);
-/// A new site shares its queue from its first request on, or a moment later.
-const SITES: Duration = Duration::from_secs(10);
 /// Between two slices, so that pruning never stands in the way of joining.
 const BREATH: Duration = Duration::from_millis(100);
 
@@ -65,19 +61,6 @@ async fn all_slices(store: &mut Session, retention: Duration) -> Result<u64, Sto
         let Some(next) = slice.next else { return Ok(deleted) };
         from = next;
         tokio::time::sleep(BREATH).await;
-    }
-}
-
-/// Tells whether members of several sites are on record, until `stop`. Where that cannot be asked, it is as it was.
-pub(super) async fn watch_sites(mut store: Session, several_sites: Arc<AtomicBool>, stop: CancellationToken) {
-    let mut ticks = tokio::time::interval(SITES);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-        let Some(asked) = stop.run_until_cancelled(store.has_several_sites()).await else { return };
-        match asked {
-            Ok(several) => several_sites.store(several, Ordering::Relaxed),
-            Err(error) => debug!(error = chain(&error), "whether there are several sites is not known"),
-        }
     }
 }
 

@@ -15,7 +15,7 @@ use crate::cache::{CacheError, Profiles};
 use crate::config::Config;
 use crate::console::{self, Console};
 use crate::join::{Desk, DeskParts, Shards};
-use crate::operations::{self, Collector, Dependency, Destination, Health, Meters, Push, Traces};
+use crate::operations::{self, Collector, Controls, Dependency, Destination, Health, Meters, Push, Traces};
 use crate::postgres::{Role, Session, StoreError};
 use crate::rabbitmq::address::{Address, UrlError};
 use crate::rabbitmq::publisher::{Publisher, Publishing};
@@ -81,8 +81,12 @@ pub struct App {
     pub(super) shards: Arc<Shards>,
     pub(super) operations: Option<(TcpListener, Console)>,
     pub(super) pruner: Option<Session>,
-    /// Asks whether there are several sites; where nobody ever makes way, nobody asks.
-    pub(super) site_watch: Option<Session>,
+    /// What operators have set.
+    pub(super) controls: Controls,
+    /// Asks what operators have set, and whether there are several sites.
+    pub(super) watcher: Option<Session>,
+    /// An operator wants this worker to stop.
+    pub(super) drain: CancellationToken,
     /// Ends what only serves the rest.
     pub(super) background: CancellationToken,
 }
@@ -98,11 +102,16 @@ impl App {
         let names = Names::of(&config.broker);
         let (traces, push) = collected(&config, &names, &health, &meters)?;
         let worker_user: Box<str> = Address::parse(&config.broker.url)?.user().into();
-        let background = CancellationToken::new();
+        let (background, drain) = (CancellationToken::new(), CancellationToken::new());
+        let controls = Controls::default();
+        for dependency in [Dependency::Publishing, Dependency::Cache] {
+            health.hold(dependency, Some("what operators have set is not read yet".to_owned()));
+        }
         let listener = listen(&config.http.listen).await?;
         let authenticator = Arc::new(Authenticator::start(&config.auth, &worker_user, background.clone()).await?);
-        let operations = listener
-            .map(|listener| Ok::<_, StartError>((listener, console(&config, &health, &meters, &authenticator)?)));
+        let operations = listener.map(|listener| {
+            Ok::<_, StartError>((listener, console(&config, &health, (&controls, &drain), &meters, &authenticator)?))
+        });
         let (publisher, publishing) = Publisher::new(config.broker.confirm_timeout);
         let announcer = Announcer::start(Parts {
             publisher: publisher.clone(),
@@ -120,7 +129,7 @@ impl App {
         });
         let shards = Arc::new(Shards::new(names.shards(), config.join.lanes, meters.clone()));
         let pruner = Some(session(&config, Role::Tool, &meters)?);
-        let site_watch = config.fairness.is_on().then(|| session(&config, Role::Tool, &meters)).transpose()?;
+        let watcher = Some(session(&config, Role::Tool, &meters)?);
         if authenticator.keys_missing().is_none() {
             health.up(Dependency::Keys);
         }
@@ -141,7 +150,9 @@ impl App {
             shards,
             operations: operations.transpose()?,
             pruner,
-            site_watch,
+            controls,
+            watcher,
+            drain,
             background,
         })
     }
@@ -170,6 +181,7 @@ impl App {
             publisher: self.publisher.clone(),
             hand_over: self.announcer.hand_over(),
             health: self.health.clone(),
+            controls: self.controls.clone(),
             meters: self.meters.clone(),
             traces: self.traces.clone(),
             names: self.names.clone(),
@@ -209,12 +221,15 @@ fn collected(
 fn console(
     config: &Config,
     health: &Health,
+    (controls, drain): (&Controls, &CancellationToken),
     meters: &Meters,
     authenticator: &Arc<Authenticator>,
 ) -> Result<Console, StartError> {
     let parts = console::Parts {
         config,
         health: health.clone(),
+        controls: controls.clone(),
+        drain: drain.clone(),
         meters: meters.clone(),
         authenticator: Arc::clone(authenticator),
         sessions: [session(config, Role::Tool, meters)?, session(config, Role::Tool, meters)?],

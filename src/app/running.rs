@@ -11,6 +11,7 @@ use tracing::{error, info, warn};
 
 use super::consuming::Consuming;
 use super::depths::Depths;
+use super::watch::Watch;
 use super::{App, StartError, housekeeping};
 use crate::console;
 use crate::operations::{Dependency, Health, Traces};
@@ -40,6 +41,7 @@ impl App {
         self.serve_operations();
         let pushing = self.push_metrics();
         self.keep_house();
+        self.stop_when_drained(&stop);
         let mut consuming = Box::pin(Consuming::new(&self, stop.clone()).run());
         let publishing = self.publish(publishing_stop.clone());
         let (traces, longest_export) = (self.traces.clone(), self.config.otlp.timeout);
@@ -92,15 +94,26 @@ impl App {
         });
     }
 
+    /// An operator may stop this worker as a signal does.
+    fn stop_when_drained(&self, stop: &CancellationToken) {
+        let (drain, stop) = (self.drain.clone(), stop.clone());
+        tokio::spawn(async move {
+            if stop.run_until_cancelled(drain.cancelled()).await.is_some() {
+                stop.cancel();
+            }
+        });
+    }
+
     fn keep_house(&mut self) {
         let (authenticator, stop) = (Arc::clone(&self.authenticator), self.background.clone());
         tokio::spawn(housekeeping::keep_metrics(self.meters.clone(), authenticator, stop));
         if let Some(pruner) = self.pruner.take() {
             tokio::spawn(housekeeping::prune(pruner, self.config.requests.retention, self.background.clone()));
         }
-        if let Some(store) = self.site_watch.take() {
+        if let Some(store) = self.watcher.take() {
             let several_sites = Arc::clone(&self.several_sites);
-            tokio::spawn(housekeeping::watch_sites(store, several_sites, self.background.clone()));
+            let watch = Watch { store, several_sites, controls: self.controls.clone(), health: self.health.clone() };
+            tokio::spawn(watch.run(self.background.clone()));
         }
     }
 

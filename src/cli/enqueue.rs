@@ -1,12 +1,10 @@
 //! `enqueue`: one request, sent as a producer sends it.
 
-use std::fs::File;
-use std::io::{self, Read as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use secrecy::SecretString;
 use serde::Serialize;
 use serde_json::Value;
@@ -20,8 +18,6 @@ use crate::rabbitmq::producer::{Order, Producer};
 use crate::wire::request::{Draft, encode};
 
 const JOINED: i64 = 200;
-/// Far above what the worker takes (8 KiB), so that it is the worker who refuses.
-const LARGEST_TOKEN: u64 = 64 * 1024;
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -110,17 +106,10 @@ fn draft(args: &Args, has_token: bool) -> Draft {
 }
 
 fn token(args: &Args) -> anyhow::Result<Option<SecretString>> {
-    let Some(file) = &args.token_file else { return Ok(args.token.clone()) };
-    let mut text = String::new();
-    if file.as_os_str() == "-" {
-        io::stdin().take(LARGEST_TOKEN).read_to_string(&mut text).context("stdin holds no token")?;
-    } else {
-        let opened = File::open(file).and_then(|file| file.take(LARGEST_TOKEN).read_to_string(&mut text));
-        opened.with_context(|| format!("{} cannot be read", file.display()))?;
+    match &args.token_file {
+        Some(file) => values::token_in(file).map(Some),
+        None => Ok(args.token.clone()),
     }
-    let token = text.trim();
-    ensure!(!token.is_empty(), "{} holds no token", file.display());
-    Ok(Some(token.into()))
 }
 
 /// Ordered by time, which spares the worker's index a leaf a request.

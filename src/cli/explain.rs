@@ -56,6 +56,10 @@ fn text(explained: &Explained) -> String {
         write!(text, "\n  {name:<10} {}", visible(value)).unwrap_or_default();
     };
     line("verdict", &explained.verdict_in_words());
+    line("rule", &explained.rule_in_words());
+    if let Some(facts) = explained.facts_in_words() {
+        line("facts", &facts);
+    }
     line("member", explained.member_id.as_deref().unwrap_or("none was named"));
     let elevated = if explained.elevated { ", with elevated permission" } else { "" };
     line("caller", &format!("{}{elevated}", explained.caller));

@@ -1,7 +1,11 @@
 //! How arguments are read: one function a kind of value, whose message says what would have been right.
 
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
 use std::time::Duration;
 
+use anyhow::{Context as _, ensure};
 use clap::builder::{StringValueParser, TypedValueParser};
 use secrecy::SecretString;
 use time::OffsetDateTime;
@@ -10,6 +14,9 @@ use uuid::Uuid;
 use crate::domain::{Caller, Gate, IdentityType, MemberId, RequestId, SiteId};
 use crate::postgres::Place;
 use crate::wire::instant as wire_instant;
+
+/// Far above what the worker takes (8 KiB), so that it is the worker who refuses.
+const LARGEST_TOKEN: u64 = 64 * 1024;
 
 /// A site, `--site 6b0e7f1a-…`.
 ///
@@ -104,6 +111,23 @@ pub fn place(text: &str) -> Result<Place, String> {
 #[must_use]
 pub fn secret() -> impl TypedValueParser<Value = SecretString> {
     StringValueParser::new().map(SecretString::from)
+}
+
+/// The token that a file holds; `-` is stdin.
+///
+/// # Errors
+/// If the file cannot be read, or holds none.
+pub fn token_in(file: &Path) -> anyhow::Result<SecretString> {
+    let mut text = String::new();
+    if file.as_os_str() == "-" {
+        io::stdin().take(LARGEST_TOKEN).read_to_string(&mut text).context("stdin holds no token")?;
+    } else {
+        let opened = File::open(file).and_then(|file| file.take(LARGEST_TOKEN).read_to_string(&mut text));
+        opened.with_context(|| format!("{} cannot be read", file.display()))?;
+    }
+    let token = text.trim();
+    ensure!(!token.is_empty(), "{} holds no token", file.display());
+    Ok(token.into())
 }
 
 /// Only the form with dashes: the others that `uuid` reads are not what is on the wire.

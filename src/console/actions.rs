@@ -49,6 +49,6 @@ impl Console {
 }
 
 /// One line, not too long, whatever was written.
-fn tidy(text: &str) -> String {
+pub(super) fn tidy(text: &str) -> String {
     text.chars().map(|character| if character.is_control() { ' ' } else { character }).take(LONGEST).collect()
 }

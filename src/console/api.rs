@@ -2,6 +2,7 @@
 //! served that the `OpenAPI` document does not know.
 
 mod actions;
+mod controls;
 mod letters;
 mod overview;
 mod records;
@@ -50,6 +51,7 @@ fn described(role: ConsoleRole) -> OpenApiRouter<Arc<Console>> {
     match role {
         ConsoleRole::Viewer => router
             .routes(routes!(overview::overview))
+            .routes(routes!(controls::controls))
             .routes(routes!(records::requests))
             .routes(routes!(records::request))
             .routes(routes!(records::timeline_of))
@@ -57,6 +59,9 @@ fn described(role: ConsoleRole) -> OpenApiRouter<Arc<Console>> {
             .routes(routes!(repair::replay_state))
             .routes(routes!(letters::dead_letter)),
         ConsoleRole::Operator => router
+            .routes(routes!(controls::set))
+            .routes(routes!(controls::release))
+            .routes(routes!(controls::drain))
             .routes(routes!(letters::read))
             .routes(routes!(repair::dry_run))
             .routes(routes!(repair::replay))

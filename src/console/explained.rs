@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::domain::{RequestId, Verdict};
+use crate::domain::{Case, Grounds, RequestId, Verdict};
 use crate::postgres::{Owed, RecordedRequest};
 use crate::wire::{event, instant};
 
@@ -33,6 +33,10 @@ pub struct Explained {
     pub code: Option<&'static str>,
     /// The reason of a rejection.
     pub reason: Option<&'static str>,
+    /// Which version of the rule decided.
+    pub rule_version: i16,
+    /// The clause of that version, and on which facts; none if this program does not know the version.
+    pub rule: Option<Rule>,
     /// The record's sequence that it was decided on, or that the join made.
     pub event_sequence: Option<String>,
     /// The event that announces the join.
@@ -45,6 +49,18 @@ pub struct Explained {
     pub trace_id: Option<String>,
     /// What its member still owes the world; looked up where one request is explained, not in a list.
     pub owed: Option<Debt>,
+}
+
+/// The clause of the rule that decided.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Rule {
+    /// Its number, in the order in which clauses are tried.
+    pub clause: u8,
+    /// What it says.
+    pub says: &'static str,
+    /// What was found of caller and member.
+    pub facts: Vec<&'static str>,
 }
 
 /// What a member still owes the world.
@@ -71,6 +87,15 @@ impl Explained {
             (Verdict::Joined, Some(member), Some(sequence)) => Some(event::event_id(record.site, member, sequence)),
             _ => None,
         };
+        let case = Case {
+            version: record.rule_version,
+            verdict: record.verdict,
+            proof: &record.proof,
+            caller: record.caller,
+            target: record.target,
+            elevated: record.elevated,
+            has_record: record.event_sequence.is_some(),
+        };
         let trace = record.traceparent.as_deref().and_then(|parent| parent.split('-').nth(1));
         Self {
             request_id: id.to_string(),
@@ -84,6 +109,8 @@ impl Explained {
             status: record.verdict.status(),
             code: record.verdict.code(),
             reason: record.verdict.reason(),
+            rule_version: record.rule_version,
+            rule: case.grounds().map(Rule::from),
             event_sequence: record.event_sequence.map(|sequence| sequence.to_string()),
             event_id: event.map(|id| id.to_string()),
             received_at: instant::text(record.received_at),
@@ -93,11 +120,33 @@ impl Explained {
         }
     }
 
+    /// The rule that decided, as a person reads it.
+    #[must_use]
+    pub fn rule_in_words(&self) -> String {
+        let version = self.rule_version;
+        match &self.rule {
+            Some(Rule { clause, says, .. }) => format!("{clause} of version {version}: {says}"),
+            None => format!("of version {version}, which this program does not know: ask a newer one"),
+        }
+    }
+
+    /// The facts that it decided on, as a person reads them.
+    #[must_use]
+    pub fn facts_in_words(&self) -> Option<String> {
+        self.rule.as_ref().map(|rule| rule.facts.join("; "))
+    }
+
     /// The verdict with its code and reason, as a person reads it.
     #[must_use]
     pub fn verdict_in_words(&self) -> String {
         let because: Vec<&str> = [self.code, self.reason].into_iter().flatten().collect();
         format!("{} ({}) {}", self.verdict, self.status, because.join(", ")).trim_end().to_owned()
+    }
+}
+
+impl From<Grounds> for Rule {
+    fn from(Grounds { clause, says, facts }: Grounds) -> Self {
+        Self { clause, says, facts }
     }
 }
 

@@ -23,6 +23,7 @@ use utoipa::ToSchema;
 
 use self::figures::Figures;
 use self::history::History;
+use super::controls::SetControl;
 use super::failure::problem;
 use super::pages;
 use super::parts::Console;
@@ -67,6 +68,8 @@ pub(super) struct Overview {
     pub(super) outbox: Outbox,
     /// Of this worker.
     pub(super) lanes: Lanes,
+    /// What operators have set by hand, as this worker last read it.
+    pub(super) controls: Vec<SetControl>,
     /// The last ten minutes, oldest first.
     pub(super) history: Vec<Moment>,
 }
@@ -216,8 +219,9 @@ pub(super) async fn sample(console: Arc<Console>, stop: CancellationToken) {
         let (ready, report) = console.health.report();
         let draining = report["draining"] == true;
         let at = instant::text(OffsetDateTime::now_utc());
+        let controls = console.controls.all().into_iter().map(SetControl::from).collect();
         let version = env!("CARGO_PKG_VERSION");
-        console.live.newest.send_replace(Arc::new(Overview { at, version, ready, draining, ..overview }));
+        console.live.newest.send_replace(Arc::new(Overview { at, version, ready, draining, controls, ..overview }));
     }
 }
 

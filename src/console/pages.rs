@@ -1,6 +1,8 @@
 //! The pages: HTML made here, one stylesheet, one script for what is live. They work without the script, and ask nobody else.
 
 mod chart;
+mod controls;
+mod fields;
 mod layout;
 mod letters;
 mod login;
@@ -59,12 +61,16 @@ pub(super) fn routes(role: ConsoleRole) -> Router<Arc<Console>> {
             .route("/requests", get(records::search))
             .route("/requests/{id}", get(records::explain))
             .route("/members/{site}/{member}", get(records::timeline))
+            .route("/controls", get(controls::show))
             .route("/dead-letters", get(letters::list))
             .route("/dead-letters/replay", get(repair::progress))
             .route("/dead-letters/replay/live", get(repair::live))
             .route("/dead-letters/{id}", get(letters::show))
             .route("/logout", post(login::end)),
         ConsoleRole::Operator => Router::new()
+            .route("/controls", post(controls::set))
+            .route("/controls/release", post(controls::release))
+            .route("/drain", post(controls::drain))
             .route("/dead-letters/reading", post(letters::read))
             .route("/dead-letters/dry-run", post(repair::dry_run))
             .route("/dead-letters/replay", post(repair::replay))

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tokio::sync::{Mutex, Semaphore};
+use tokio_util::sync::CancellationToken;
 
 use super::access::Access;
 use super::guard::AT_ONCE;
@@ -13,7 +14,7 @@ use super::store::Store;
 use crate::auth::Authenticator;
 use crate::cache::Profiles;
 use crate::config::{Config, Http};
-use crate::operations::{Health, Meters};
+use crate::operations::{Controls, Health, Meters};
 use crate::postgres::Session;
 
 /// Live pages that are open at a time.
@@ -25,6 +26,10 @@ pub struct Parts<'a> {
     pub config: &'a Config,
     /// The state of the dependencies.
     pub health: Health,
+    /// What operators have set.
+    pub controls: Controls,
+    /// Has this worker stop.
+    pub drain: CancellationToken,
     /// The metrics.
     pub meters: Meters,
     /// Proves who sent a dead letter that is replayed.
@@ -40,6 +45,8 @@ pub struct Console {
     pub(super) http: Http,
     pub(super) access: Access,
     pub(super) health: Health,
+    pub(super) controls: Controls,
+    pub(super) drain: CancellationToken,
     pub(super) meters: Meters,
     pub(super) store: Store,
     pub(super) profiles: Mutex<Profiles>,
@@ -56,11 +63,13 @@ impl Console {
     /// Puts it together. Connects to nothing.
     #[must_use]
     pub fn new(parts: Parts<'_>) -> Self {
-        let Parts { config, health, meters, authenticator, sessions, profiles } = parts;
+        let Parts { config, health, controls, drain, meters, authenticator, sessions, profiles } = parts;
         Self {
             access: Access::new(&config.http),
             http: config.http.clone(),
             health,
+            controls,
+            drain,
             meters,
             store: Store::new(sessions),
             profiles: Mutex::new(profiles),

@@ -72,6 +72,7 @@ impl Desk {
         fail_point::beware_of(incoming.message_id.as_deref());
         let now = incoming.taken_at.unwrap_or_else(|| to_millis(OffsetDateTime::now_utc()));
         match examine(&incoming, &self.authenticator, now) {
+            Arrival::Proven(request) if self.controls.holds(request.site) => None,
             Arrival::Proven(request) => Some(Item { tag: None, incoming, request: *request }),
             Arrival::Malformed(_) | Arrival::Refused(_) | Arrival::NoKeys => None,
         }

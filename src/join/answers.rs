@@ -12,12 +12,15 @@ use crate::domain::{Caller, Change, Member, Origin, Proof, Request, Requester, V
 use crate::fail_point::{self, Point};
 use crate::postgres::StoreError;
 use crate::rabbitmq::consumer::Tag;
-use crate::rabbitmq::topology::rung_for;
+use crate::rabbitmq::topology::{RUNGS, Rung, rung_for};
 use crate::telemetry::chain;
 use crate::wire::copy::{self, DeadLetter, DeadReason, History, Sender};
 use crate::wire::reply::{self, Reply};
 use crate::wire::request::{Malformed, target_missing};
 use crate::wire::{Incoming, Outgoing};
+
+/// Where requests of a held site wait: once it is released they come within this.
+const HELD_ON: Rung = RUNGS[2];
 
 /// A delivery that leaves as a copy, with the request in it where one is proven.
 #[derive(Clone, Copy)]
@@ -42,6 +45,9 @@ impl Desk {
         let arrival = examine(&incoming, &self.authenticator, now);
         fail_point::pass(Point::TakenIn);
         match arrival {
+            Arrival::Proven(request) if self.controls.holds(request.site) => {
+                self.hold(tag, &incoming, &request, settle);
+            }
             Arrival::Proven(request) => return Some(Item { tag: Some(tag), incoming, request: *request }),
             Arrival::Malformed(malformed) => self.refuse_malformed(unproven(tag, &incoming), &malformed, settle),
             Arrival::Refused(reason) => {
@@ -53,6 +59,13 @@ impl Desk {
             Arrival::NoKeys => self.try_later(unproven(tag, &incoming), Wait::Keys, settle),
         }
         None
+    }
+
+    /// Has a request of a site that is held wait on the ladder. Nothing is counted: it is as it was when it comes back.
+    fn hold(&self, tag: Tag, incoming: &Incoming, request: &Request, settle: &mut Settle) {
+        self.meters.held.increment(1);
+        let (history, key) = (self.history(incoming, Some(request)), self.names.retry_key(HELD_ON));
+        settle.move_on(tag, copy::retry(incoming, &history, &self.names.internal(), key, &self.worker_user));
     }
 
     /// Concludes a request with its outcome.

@@ -1,6 +1,7 @@
 //! What all lanes share: policies, the ways out, and where things are counted.
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -19,7 +20,7 @@ use super::steering::Steering;
 use crate::announce::HandOver;
 use crate::auth::Authenticator;
 use crate::config;
-use crate::operations::{Health, Meters, Traces};
+use crate::operations::{Controls, Health, Meters, Traces};
 use crate::rabbitmq::consumer::Settlements;
 use crate::rabbitmq::publisher::Publisher;
 use crate::rabbitmq::topology::Names;
@@ -34,6 +35,8 @@ pub struct DeskParts {
     pub hand_over: HandOver,
     /// Where states are told.
     pub health: Health,
+    /// What operators have set.
+    pub controls: Controls,
     /// What is counted.
     pub meters: Meters,
     /// What is traced.
@@ -56,6 +59,7 @@ pub struct Desk {
     pub(super) publisher: Publisher,
     pub(super) hand_over: HandOver,
     pub(super) health: Health,
+    pub(super) controls: Controls,
     pub(super) meters: Meters,
     pub(super) traces: Traces,
     pub(super) names: Names,
@@ -90,7 +94,7 @@ impl Desk {
     /// Sets the desk up.
     #[must_use]
     pub fn new(parts: DeskParts, config: &config::Config) -> Self {
-        let DeskParts { authenticator, publisher, hand_over, health, meters, traces, names, .. } = parts;
+        let DeskParts { authenticator, publisher, hand_over, health, controls, meters, traces, names, .. } = parts;
         let DeskParts { worker_user, dead_letters, several_sites, shards, .. } = parts;
         let steering = Steering::new(&config.join, names.shards(), meters.clone());
         shards.served_by(steering.lanes());
@@ -99,6 +103,7 @@ impl Desk {
             publisher,
             hand_over,
             health,
+            controls,
             steering,
             crowding: Crowding::new(config.fairness, several_sites),
             ahead: Ahead::new(),
@@ -121,6 +126,11 @@ impl Desk {
             floor: RwLock::default(),
             id: Uuid::new_v4(),
         }
+    }
+
+    /// Works as operators have set it, as long as it is polled.
+    pub async fn follow_bounds(&self) -> Infallible {
+        self.controls.follow_bounds(|bounds| self.steering.fix(bounds)).await
     }
 
     pub(super) fn policy(&self) -> Policy {

@@ -43,7 +43,7 @@ pub(super) enum Pause {
     Outage,
     /// It serves again: what was tried with care can go on in full.
     Recovered,
-    /// Another number of lanes, or of deliveries for each, was chosen.
+    /// Another number of lanes, or of deliveries for each, was chosen, or somebody has paused the intake.
     Resteered,
 }
 
@@ -153,6 +153,7 @@ impl Lane {
             biased;
             () = stop.cancelled() => Next::End(Pause::Stop),
             () = self.desk.steering.until_unwanted(self.place, self.prefetch) => Next::End(Pause::Resteered),
+            () = self.desk.controls.until_paused() => Next::End(Pause::Resteered),
             () = sleep_until(self.looked + TURN), if self.desk.shards.are_there() => Next::Share,
             (tag, copied) = settle.next_copy() => {
                 settle.copied(tag, copied).await?;
@@ -221,7 +222,8 @@ impl Lane {
         self.store.unmark_process(self.desk.id).await
     }
 
-    /// Waits until the lane is wanted, `PostgreSQL` answers, and the keys, if any are configured, were read once.
+    /// Waits until the lane is wanted, the intake is not paused, `PostgreSQL` answers, and the keys, if any are configured,
+    /// were read once.
     async fn until_ready(&mut self) {
         self.prefetch = self.desk.steering.until_wanted(self.place).await.prefetch;
         let mut pauses = Pauses::up_to(self.desk.outage.max_pause);
@@ -236,5 +238,20 @@ impl Lane {
             self.desk.authenticator.wait_for_keys().await;
         }
         self.desk.health.up(Dependency::Keys);
+        self.until_intake().await;
+    }
+
+    /// Waits until requests are to be taken. Whoever is told to take none serves as it shall.
+    async fn until_intake(&self) {
+        let controls = &self.desk.controls;
+        let paused = async {
+            controls.until_paused().await;
+            self.desk.health.up(Dependency::Consuming);
+            controls.until_intake().await;
+        };
+        tokio::select! {
+            () = controls.until_intake() => {}
+            () = paused => {}
+        }
     }
 }

@@ -68,6 +68,8 @@ struct Inner {
     states: [State; 6],
     /// How often each ceased to serve.
     outages: [u64; 6],
+    /// By whom, and why, a dependency is left alone although it may serve.
+    held: [Option<String>; 6],
     draining: bool,
 }
 
@@ -77,6 +79,7 @@ impl Default for Health {
         Self(Arc::new(Mutex::new(Inner {
             states: std::array::from_fn(|_| starting.clone()),
             outages: [0; 6],
+            held: std::array::from_fn(|_| None),
             draining: false,
         })))
     }
@@ -103,10 +106,16 @@ impl Health {
         self.inner().draining = true;
     }
 
-    /// Whether a dependency serves.
+    /// Leaves a dependency alone, as in an outage, as long as somebody wants that; it leaves the worker ready.
+    pub fn hold(&self, dependency: Dependency, why: Option<String>) {
+        self.inner().held[dependency as usize] = why;
+    }
+
+    /// Whether a dependency serves, and is not left alone by hand.
     #[must_use]
     pub fn is_up(&self, dependency: Dependency) -> bool {
-        self.inner().states[dependency as usize].up
+        let inner = self.inner();
+        inner.states[dependency as usize].up && inner.held[dependency as usize].is_none()
     }
 
     /// Whether the worker takes requests, and the whole picture as JSON.
@@ -116,7 +125,13 @@ impl Health {
         let ready = inner.is_ready();
         let dependencies: serde_json::Map<_, _> = Dependency::ALL
             .iter()
-            .map(|dependency| (dependency.as_str().to_owned(), serde_json::json!(inner.states[*dependency as usize])))
+            .map(|dependency| {
+                let mut state = serde_json::json!(inner.states[*dependency as usize]);
+                if let Some(why) = &inner.held[*dependency as usize] {
+                    state["held"] = why.as_str().into();
+                }
+                (dependency.as_str().to_owned(), state)
+            })
             .collect();
         (ready, serde_json::json!({ "ready": ready, "draining": inner.draining, "dependencies": dependencies }))
     }
@@ -177,6 +192,21 @@ mod tests {
         let (ready, report) = health.report();
         assert!(!ready);
         assert_eq!(report["dependencies"]["database"]["reason"], "refused");
+    }
+
+    #[test]
+    fn what_is_left_alone_by_hand_is_not_used_and_leaves_the_worker_ready() {
+        let health = Health::default();
+        for dependency in Dependency::ALL {
+            health.up(dependency);
+        }
+        health.hold(Dependency::Cache, Some("pause cache by ana: a test".to_owned()));
+        assert!(!health.is_up(Dependency::Cache));
+        let (ready, report) = health.report();
+        assert!(ready);
+        assert_eq!(report["dependencies"]["cache"]["held"], "pause cache by ana: a test");
+        health.hold(Dependency::Cache, None);
+        assert!(health.is_up(Dependency::Cache));
     }
 
     #[test]

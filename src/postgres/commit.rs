@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 
 use super::{Session, StoreError};
 use crate::ceiling;
-use crate::domain::{Proof, Request, Verdict};
+use crate::domain::{Proof, RULE_VERSION, Request, Verdict};
 
 pub(super) const COMMIT: &str = include_str!("sql/commit.sql");
 
@@ -79,6 +79,7 @@ pub(super) async fn commit(
         .bind(column.of(|ruling| ruling.request.traceparent.as_deref()))
         .bind(decided_at)
         .bind(lease.as_secs_f64())
+        .bind(RULE_VERSION)
         .fetch_all(connection)
         .await
 }

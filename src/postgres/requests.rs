@@ -22,7 +22,7 @@ pub(super) const RECORDED: &str = "
         FROM site WHERE site.site_id IS NOT NULL AND $2 IS NULL
     )
     SELECT r.site_id, r.requester, r.verdict, r.code, r.reason, r.member_id, r.caller, r.elevated, r.proof,
-           r.event_sequence, r.received_at, r.decided_at, r.traceparent,
+           r.event_sequence, r.received_at, r.decided_at, r.traceparent, r.rule_version,
            o.event_sequence, o.event_due, o.cache_due, o.attempts, extract(epoch FROM clock_timestamp() - o.since)::float8
     FROM site
     CROSS JOIN LATERAL (
@@ -72,6 +72,8 @@ pub struct RecordedRequest {
     pub decided_at: OffsetDateTime,
     /// The trace it belongs to.
     pub traceparent: Option<String>,
+    /// Which version of the rule gave the verdict.
+    pub rule_version: i16,
     /// What its member still owes the world, for this request or any other.
     pub owed: Option<Owed>,
 }
@@ -145,14 +147,15 @@ pub(super) fn recorded(row: &PgRow) -> Result<RecordedRequest, Error> {
         received_at: row.try_get(10)?,
         decided_at: row.try_get(11)?,
         traceparent: row.try_get(12)?,
-        owed: match row.try_get(13)? {
+        rule_version: row.try_get(13)?,
+        owed: match row.try_get(14)? {
             None => None,
             Some(event_sequence) => Some(Owed {
                 event_sequence,
-                event: row.try_get(14)?,
-                cache: row.try_get(15)?,
-                attempts: row.try_get(16)?,
-                age: age(row.try_get(17)?),
+                event: row.try_get(15)?,
+                cache: row.try_get(16)?,
+                attempts: row.try_get(17)?,
+                age: age(row.try_get(18)?),
             }),
         },
     })

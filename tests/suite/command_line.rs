@@ -165,11 +165,18 @@ async fn explain_finds_a_request_at_any_site_and_shows_every_requester() {
     let joined = find("member-gateway");
     assert_eq!((&joined["verdict"], &joined["eventSequence"]), (&json!("joined"), &json!("1")));
     assert_eq!(joined["eventId"], json!(event_id(setup.site, member, 1)));
+    assert_eq!((&joined["ruleVersion"], &joined["rule"]["clause"]), (&json!(1), &json!(7)));
+    assert_eq!(joined["rule"]["facts"][0], "the caller is the member");
     assert_eq!(joined["traceId"], json!("4bf92f3577b34da6a3ce929d0e0e4736"));
     assert_eq!((&joined["owed"]["event"], &joined["owed"]["cache"]), (&json!(true), &json!(true)));
     assert_eq!(find("another-gateway")["verdict"], json!("already_joined"));
     let text = setup.run(&["explain", first.id.as_str(), "--site", &setup.site.to_string()], "").stdout;
-    assert!(text.contains("joined (200)") && text.contains("a trusted producer"), "{text}");
+    assert!(
+        text.contains("joined (200)")
+            && text.contains("7 of version 1: who is private becomes public")
+            && text.contains("a trusted producer"),
+        "{text}"
+    );
     let elsewhere = setup.run(&["explain", first.id.as_str(), "--site", &new_site().to_string()], "");
     assert!(elsewhere.code == Some(1) && elsewhere.stderr.contains("no verdict is recorded"), "{elsewhere:?}");
 }

@@ -19,6 +19,7 @@ mod command_line;
 mod commit_races;
 mod console;
 mod contract;
+mod controls;
 mod dead_letters;
 mod elevating;
 mod facts;

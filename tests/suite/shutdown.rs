@@ -46,7 +46,11 @@ async fn a_worker_that_stops_handles_what_was_delivered_to_it_instead_of_giving_
     let mut config = installation.config.clone();
     let wire = Proxy::before(&mut config.database.url);
     let worker = Worker::start(config).await;
-    worker.until_ready().await;
+    eventually("both lanes serve", PATIENCE, async || match worker.counted("join_community_lanes") {
+        2 => Ok(()),
+        lanes => Err(lanes),
+    })
+    .await;
     wire.set(Wire::Hung);
     let crowd = installation.crowd_at_the_door(&producer, 100).await;
     installation.until_holds("join-community.requests", 68).await;

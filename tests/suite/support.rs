@@ -7,6 +7,7 @@ mod collector;
 mod crowd;
 mod database;
 mod delivered;
+pub(crate) mod driven;
 mod events;
 mod installation;
 mod leftovers;

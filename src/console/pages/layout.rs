@@ -6,7 +6,8 @@ use maud::{DOCTYPE, Markup, html};
 use crate::config::ConsoleRole;
 use crate::console::access::Operator;
 
-const PLACES: [(&str, &str); 3] = [("/", "Overview"), ("/requests", "Requests"), ("/dead-letters", "Dead letters")];
+const PLACES: [(&str, &str); 4] =
+    [("/", "Overview"), ("/requests", "Requests"), ("/dead-letters", "Dead letters"), ("/controls", "Controls")];
 
 /// A whole page; without an operator, nobody has logged in.
 pub(super) fn page(title: &str, operator: Option<&Operator>, body: &Markup) -> Html<String> {

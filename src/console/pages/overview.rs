@@ -42,6 +42,11 @@ pub(in crate::console) fn now(overview: &Overview) -> Markup {
         ul class="lights" aria-label="Dependencies" {
             @for dependency in &overview.dependencies { (light(dependency)) }
         }
+        @if !overview.controls.is_empty() {
+            ul class="lights" aria-label="Set by hand" {
+                @for one in &overview.controls { li class="bad" { a href="/controls" { (one.in_words()) } } }
+            }
+        }
         (charts(overview))
         div class="columns" {
             (table("Requests a second", &rates(overview)))

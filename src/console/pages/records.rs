@@ -187,6 +187,8 @@ fn explained_as(request: &Explained) -> Markup {
     let record = request.event_sequence.as_ref();
     let rows = [
         ("verdict", html! { strong { (request.verdict_in_words()) } }),
+        ("rule", html! { (request.rule_in_words()) }),
+        ("facts", html! { @match request.facts_in_words() { Some(facts) => { (facts) } None => { "unknown" } } }),
         ("site", id(&request.site_id)),
         ("member", member(request)),
         ("caller", html! { (id(&request.caller)) (elevated) }),

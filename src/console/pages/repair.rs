@@ -2,7 +2,6 @@
 
 mod parts;
 
-use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,9 +14,10 @@ use futures_util::stream;
 use maud::html;
 use tokio_util::sync::CancellationToken;
 
-use self::parts::{both, foreseen, hidden, how, now, text};
+use self::parts::{both, foreseen, hidden, how, now};
 pub(super) use self::parts::{form_of, forms};
 use super::Page;
+use super::fields::{Fields, number, text};
 use super::layout::{id, page};
 use crate::console::access::Operator;
 use crate::console::api::careful;
@@ -29,9 +29,6 @@ use crate::console::which::Which;
 const EVERY: Duration = Duration::from_secs(1);
 /// A page that stays open connects anew after this, and proves itself again.
 const LOOKS: u32 = 900;
-
-/// The fields of a form, by name.
-type Fields = HashMap<String, String>;
 
 /// What letters would come to.
 pub(super) async fn dry_run(
@@ -191,9 +188,4 @@ fn which(fields: &Fields) -> Which {
         error: of("error"),
         never_replayed: fields.contains_key("neverReplayed"),
     }
-}
-
-fn number(fields: &Fields, name: &str) -> Result<Option<u32>, Failure> {
-    let given = Some(text(fields, name)).filter(|text| !text.is_empty());
-    given.map(|text| text.parse().map_err(|_| Failure::Invalid(format!("`{name}` is to be a number")))).transpose()
 }

@@ -29,6 +29,8 @@ pub struct Handles {
     pub refused: Counter,
     /// Malformed messages above `dead_letters.max`.
     pub dropped: Counter,
+    /// Requests of a held site, sent to wait.
+    pub held: Counter,
     /// Requests taken ahead of older ones of other sites.
     pub ahead: Counter,
     /// Whether this worker looks ahead.
@@ -123,6 +125,7 @@ impl Handles {
                 "join_community_malformed_dropped_total",
                 "Malformed messages dropped, dead letters being full.",
             ),
+            held: counter("join_community_held_total", "Requests of a held site that went to wait on the ladder."),
             ahead: counter("join_community_ahead_total", "Requests taken ahead of older ones of other sites."),
             looks_ahead: gauge(
                 "join_community_looks_ahead",

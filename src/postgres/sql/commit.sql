@@ -41,10 +41,10 @@ locked AS MATERIALIZED (
 recorded AS (
     INSERT INTO join_requests (
         site_id, request_id, requester, digest, member_id, caller, elevated, proof,
-        verdict, code, reason, event_sequence, received_at, decided_at, traceparent
+        verdict, code, reason, event_sequence, received_at, decided_at, traceparent, rule_version
     )
     SELECT site_id, request_id, requester, digest, member_id, caller, elevated, proof,
-           verdict, code, reason, event_sequence, received_at, $15, traceparent
+           verdict, code, reason, event_sequence, received_at, $15, traceparent, $17::smallint
     FROM locked
     WHERE verdict <> 'joined' OR won
     ORDER BY site_id, request_id, requester

@@ -63,8 +63,8 @@ mod tests {
     fn the_export_holds_every_object_with_its_arguments_and_no_user() {
         let export = export(&Names::new("eu."), "team/a");
         assert_eq!(export["exchanges"].as_array().map(Vec::len), Some(4));
-        assert_eq!(export["queues"].as_array().map(Vec::len), Some(10));
-        assert_eq!(export["bindings"].as_array().map(Vec::len), Some(10));
+        assert_eq!(export["queues"].as_array().map(Vec::len), Some(9));
+        assert_eq!(export["bindings"].as_array().map(Vec::len), Some(9));
         assert_eq!(export["queues"][0]["name"], "eu.join-community.requests");
         assert_eq!(export["queues"][0]["vhost"], "team/a");
         assert_eq!(export["queues"][0]["arguments"]["x-delivery-limit"], 200);

@@ -24,9 +24,17 @@ const ROUTES: &[(&str, &str, ConsoleRole)] = &[
     ("POST", "/dead-letters/restore", ConsoleRole::Operator),
     ("POST", "/dead-letters/{id}/edit", ConsoleRole::Operator),
     ("POST", "/dead-letters/{id}/unmask", ConsoleRole::Admin),
+    ("GET", "/controls", ConsoleRole::Viewer),
+    ("POST", "/controls", ConsoleRole::Operator),
+    ("POST", "/controls/release", ConsoleRole::Operator),
+    ("POST", "/drain", ConsoleRole::Operator),
     ("GET", "/actions", ConsoleRole::Admin),
     ("GET", "/api/v1/openapi.json", ConsoleRole::Viewer),
     ("GET", "/api/v1/overview", ConsoleRole::Viewer),
+    ("GET", "/api/v1/controls", ConsoleRole::Viewer),
+    ("POST", "/api/v1/controls", ConsoleRole::Operator),
+    ("POST", "/api/v1/controls/release", ConsoleRole::Operator),
+    ("POST", "/api/v1/drain", ConsoleRole::Operator),
     ("GET", "/api/v1/requests", ConsoleRole::Viewer),
     ("GET", "/api/v1/requests/{id}", ConsoleRole::Viewer),
     ("GET", "/api/v1/members/{site}/{member}/timeline", ConsoleRole::Viewer),
@@ -47,7 +55,9 @@ const ROUTES: &[(&str, &str, ConsoleRole)] = &[
 async fn called(caller: &Caller, method: &str, route: &str) -> StatusCode {
     let guid = "7d368843-6f0c-4037-8d0e-b7e36a8a0c32";
     let path = route.replace("{id}", "0123456789abcdef").replace("{site}", guid).replace("{member}", guid);
-    let body = ("application/json", json!({ "reason": "a test" }).to_string());
+    // Without a reason nobody is drained: the others still have to be asked.
+    let reason = if route.ends_with("/drain") { "" } else { "a test" };
+    let body = ("application/json", json!({ "reason": reason }).to_string());
     let body = (method == "POST").then_some(body);
     caller.call(method.parse::<Method>().unwrap(), &path, body).await.status
 }

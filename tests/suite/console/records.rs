@@ -153,6 +153,14 @@ async fn the_command_line_says_what_the_api_says() {
         assert_eq!(said(&installation, arguments).await, answer, "{arguments:?}");
         assert!(answer.to_string().len() > 100, "{answer}");
     }
+    let file = std::env::temp_dir().join(format!("join-community-{}", Uuid::new_v4()));
+    std::fs::write(&file, "viewer\n").unwrap();
+    let at = format!("http://{}", worker.operations().expect("it listens"));
+    let told = said(&installation, &["overview", "--at", &at, "--token-file", file.to_str().unwrap()]).await;
+    std::fs::remove_file(&file).unwrap();
+    let keys = |overview: &Value| overview.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(keys(&told), keys(&admin.get("/api/v1/overview").await.json()));
+    assert!(told["dependencies"].as_array().is_some_and(|all| !all.is_empty()), "{told}");
     let made = said(&installation, &["token", "console", "--name", "ana", "--role", "viewer"]).await;
     let token = made["token"].as_str().unwrap();
     assert_eq!(made["sha256"], join_community::console::digest_of(token));

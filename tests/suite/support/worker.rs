@@ -75,6 +75,12 @@ impl Worker {
         ended.expect("the worker did not panic").expect("the worker ended well")
     }
 
+    /// Waits until it ends by itself.
+    pub(crate) async fn until_ended(self) -> Stopped {
+        let ended = within_patience("the worker ends", self.running).await;
+        ended.expect("the worker did not panic").expect("the worker ended well")
+    }
+
     /// Where its operations server listens, if its configuration says that one shall.
     pub(crate) fn operations(&self) -> Option<SocketAddr> {
         self.operations

@@ -3,7 +3,7 @@
 
 use maud::{Markup, html};
 
-use super::Fields;
+use crate::console::pages::fields::{Fields, text};
 use crate::console::pages::layout::{id, link};
 use crate::console::repair::Progress;
 use crate::replay::{Link, Shown};
@@ -68,10 +68,6 @@ pub(super) fn hidden(fields: &Fields) -> Markup {
     let carried =
         fields.iter().filter(|(name, value)| !["why", "count", "rate"].contains(&name.as_str()) && !value.is_empty());
     html! { @for (name, value) in carried { input type="hidden" name=(name) value=(value); } }
-}
-
-pub(super) fn text<'a>(fields: &'a Fields, name: &str) -> &'a str {
-    fields.get(name).map(|value| value.trim()).unwrap_or_default()
 }
 
 pub(super) fn foreseen(shown: &Shown) -> Markup {

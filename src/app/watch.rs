@@ -1,0 +1,62 @@
+//! What others set in PostgreSQL, looked at again and again: live controls, and whether there are several sites.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+use crate::domain::Control;
+use crate::operations::{Controls, Dependency, Health};
+use crate::postgres::Session;
+use crate::telemetry::chain;
+
+/// What is set by hand takes effect within this.
+const EVERY: Duration = Duration::from_secs(1);
+/// A new site shares its queue from its first request on, or so many looks later.
+const SITES_EVERY: u64 = 10;
+
+/// What is looked at, and who is told.
+pub(super) struct Watch {
+    pub(super) store: Session,
+    pub(super) several_sites: Arc<AtomicBool>,
+    pub(super) controls: Controls,
+    pub(super) health: Health,
+}
+
+impl Watch {
+    /// Looks until `stop`. Where nothing can be read, everything is as it was.
+    pub(super) async fn run(mut self, stop: CancellationToken) {
+        let mut ticks = tokio::time::interval(EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut looks, mut is_blind) = (0_u64, false);
+        while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+            let look = self.look(looks.is_multiple_of(SITES_EVERY));
+            match stop.run_until_cancelled(look).await {
+                None => return,
+                Some(Ok(())) => is_blind = false,
+                Some(Err(error)) if !std::mem::replace(&mut is_blind, true) => {
+                    warn!(error = chain(&error), "what operators have set cannot be read; it stays as it was");
+                }
+                Some(Err(error)) => debug!(error = chain(&error), "what operators have set cannot be read"),
+            }
+            // Whoever is blind looks for sites as well once it sees again.
+            looks = if is_blind { 0 } else { looks + 1 };
+        }
+    }
+
+    async fn look(&mut self, at_sites: bool) -> Result<(), crate::postgres::StoreError> {
+        self.controls.read(self.store.controls().await?);
+        for (control, dependency) in
+            [(Control::PauseEvents, Dependency::Publishing), (Control::PauseCache, Dependency::Cache)]
+        {
+            self.health.hold(dependency, self.controls.why(control));
+        }
+        if at_sites {
+            self.several_sites.store(self.store.has_several_sites().await?, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,125 @@
+//! `overview`: what a running worker is doing, asked of its API; the same numbers as the first page of the console.
+
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+use serde_json::Value;
+
+use super::Context;
+use super::print::visible;
+use super::worker::Worker;
+
+const AFTER_HELP: &str = "\
+Without --at, the worker is asked where this configuration has it listen (http.listen). On loopback no token is needed, unless
+http.tokens says otherwise; `token console` makes one.
+
+Example:
+  watch -n5 join-community --config config/local.toml overview";
+
+/// Arguments of `overview`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = AFTER_HELP)]
+pub struct Args {
+    /// Which worker.
+    #[command(flatten)]
+    pub worker: Worker,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// What kept it from being done.
+pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
+    let overview = args.worker.get("/api/v1/overview", context).await?;
+    context.output.result(&overview, text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn text(overview: &Value) -> String {
+    let mut text = String::new();
+    let mut line = |name: &str, value: &str| {
+        let gap = if text.is_empty() { "" } else { "\n" };
+        // Writing to a String cannot fail.
+        write!(text, "{gap}{name:<13} {}", visible(value)).unwrap_or_default();
+    };
+    let word = |name: &str| overview[name].as_str().unwrap_or_default().to_owned();
+    let state = match (overview["ready"] == true, overview["draining"] == true) {
+        (_, true) => "drains",
+        (true, false) => "ready",
+        (false, false) => "not ready",
+    };
+    line("worker", &format!("{state}, version {}, at {}", word("version"), word("at")));
+    for light in overview["dependencies"].as_array().into_iter().flatten() {
+        let [name, since] = ["name", "since"].map(|field| light[field].as_str().unwrap_or_default());
+        let why = light["reason"].as_str().map(|reason| format!(": {reason}")).unwrap_or_default();
+        line(name, &format!("{} since {since}{why}", if light["up"] == true { "up" } else { "DOWN" }));
+    }
+    for set in overview["controls"].as_array().into_iter().flatten() {
+        let [control, who, why] = ["control", "who", "reason"].map(|field| set[field].as_str().unwrap_or_default());
+        line("set by hand", &format!("{control}, by {who}: {why}"));
+    }
+    line("a second", &numbers(&overview["rates"]));
+    for queue in overview["queues"].as_array().into_iter().flatten() {
+        let taken = queue["unacknowledged"].as_u64().map(|taken| format!(", {taken} taken")).unwrap_or_default();
+        line(queue["queue"].as_str().unwrap_or_default(), &format!("{} wait{taken}", number(&queue["ready"])));
+    }
+    let seconds = |name: &str| overview[name].as_f64().map(|seconds| format!("{seconds:.0} s"));
+    line("waited", &seconds("oldestRequestSeconds").unwrap_or_else(|| "not known".to_owned()));
+    line("empty in", &seconds("drainSeconds").unwrap_or_else(|| "it does not shrink".to_owned()));
+    line("owed", &numbers(&overview["outbox"]));
+    line("lanes", &numbers(&overview["lanes"]));
+    text
+}
+
+/// The numbers of an object, each with its name.
+fn numbers(of: &Value) -> String {
+    let all = of.as_object().into_iter().flatten();
+    all.map(|(name, value)| format!("{} {}", number(value), words(name))).collect::<Vec<_>>().join(", ")
+}
+
+fn number(value: &Value) -> String {
+    let value = value.as_f64().unwrap_or_default();
+    if value.fract() == 0.0 { format!("{value:.0}") } else { format!("{value:.1}") }
+}
+
+/// `oldestSeconds` as words.
+fn words(name: &str) -> String {
+    let mut words = String::new();
+    for letter in name.chars() {
+        if letter.is_ascii_uppercase() {
+            words.push(' ');
+        }
+        words.push(letter.to_ascii_lowercase());
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::text;
+
+    #[test]
+    fn an_overview_is_told_in_lines() {
+        let told = text(&json!({
+            "at": "2026-01-02T03:04:05.678Z", "version": "1.0.0", "ready": false, "draining": false,
+            "dependencies": [{ "name": "cache", "up": false, "reason": "refused", "since": "2026-01-02T03:04:05.678Z" }],
+            "rates": { "requests": 1200.25, "joined": 1000.0 },
+            "queues": [{ "queue": "requests", "ready": 12.0, "unacknowledged": 3 }],
+            "drainSeconds": 4.2, "outbox": { "members": 2.0, "oldestSeconds": 7.5 }, "lanes": { "inFlight": 5.0 },
+        }));
+        for line in [
+            "worker        not ready, version 1.0.0, at 2026-01-02T03:04:05.678Z",
+            "cache         DOWN since 2026-01-02T03:04:05.678Z: refused",
+            "a second      1000 joined, 1200.2 requests",
+            "requests      12 wait, 3 taken",
+            "waited        not known",
+            "empty in      4 s",
+            "owed          2 members, 7.5 oldest seconds",
+            "lanes         5 in flight",
+        ] {
+            assert!(told.lines().any(|told| told == line), "{line}\n{told}");
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! What operators have set by hand, as this worker last read it; told to whoever has to act on it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::watch;
+use tracing::info;
+
+use crate::domain::{Bounds, Control, Setting, SiteId};
+
+/// What is in force. Cheap to share.
+#[derive(Clone)]
+pub struct Controls(Arc<Inner>);
+
+struct Inner {
+    /// Nothing until it was read once: a worker that starts must not take requests which somebody has paused.
+    in_force: watch::Sender<Option<Vec<Setting>>>,
+    /// Some site is held: so that the join path asks for nothing else while none is.
+    holds_any: AtomicBool,
+}
+
+impl Default for Controls {
+    fn default() -> Self {
+        Self(Arc::new(Inner { in_force: watch::Sender::new(None), holds_any: AtomicBool::new(false) }))
+    }
+}
+
+impl Controls {
+    /// Notes what was read.
+    pub fn read(&self, settings: Vec<Setting>) {
+        let holds = settings.iter().any(|setting| matches!(setting.control, Control::HoldSite(_)));
+        self.0.holds_any.store(holds, Ordering::Relaxed);
+        self.0.in_force.send_if_modified(|in_force| {
+            if in_force.as_ref() == Some(&settings) {
+                return false;
+            }
+            tell(in_force.as_deref().unwrap_or_default(), &settings);
+            *in_force = Some(settings);
+            true
+        });
+    }
+
+    /// All that is set, as last read.
+    #[must_use]
+    pub fn all(&self) -> Vec<Setting> {
+        self.0.in_force.borrow().clone().unwrap_or_default()
+    }
+
+    /// Why something is set, and by whom; `None` if it is not.
+    #[must_use]
+    pub fn why(&self, control: Control) -> Option<String> {
+        let in_force = self.0.in_force.borrow();
+        let setting = in_force.as_ref()?.iter().find(|setting| setting.control == control)?;
+        Some(format!("{} by {}: {}", setting.control, setting.who, setting.reason))
+    }
+
+    /// Whether requests of a site are to wait.
+    #[must_use]
+    pub fn holds(&self, site: SiteId) -> bool {
+        self.0.holds_any.load(Ordering::Relaxed) && is_set(self.0.in_force.borrow().as_deref(), Control::HoldSite(site))
+    }
+
+    /// Waits until requests are to be taken: it is known what is set, and that is not among it. Safe to be dropped.
+    pub async fn until_intake(&self) {
+        let is_open =
+            |in_force: &Option<Vec<Setting>>| in_force.is_some() && !is_set(in_force.as_deref(), Control::PauseIntake);
+        // It ends only with its sender, which is `self`.
+        drop(self.0.in_force.subscribe().wait_for(is_open).await);
+    }
+
+    /// Waits until no requests are to be taken. Safe to be dropped.
+    pub async fn until_paused(&self) {
+        drop(self.0.in_force.subscribe().wait_for(|in_force| is_set(in_force.as_deref(), Control::PauseIntake)).await);
+    }
+
+    /// Tells the bounds that are set now, and again whenever anything changes, as long as it is polled.
+    pub async fn follow_bounds(&self, mut told: impl FnMut(Option<Bounds>)) -> std::convert::Infallible {
+        let mut in_force = self.0.in_force.subscribe();
+        loop {
+            let settings = in_force.borrow_and_update().clone().unwrap_or_default();
+            told(settings.iter().find_map(|setting| setting.bounds));
+            if in_force.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+        }
+    }
+}
+
+fn is_set(in_force: Option<&[Setting]>, control: Control) -> bool {
+    in_force.into_iter().flatten().any(|setting| setting.control == control)
+}
+
+/// Into the log, as it changes what the worker does.
+fn tell(before: &[Setting], now: &[Setting]) {
+    let is_new = |setting: &&Setting| !before.contains(setting);
+    for Setting { control, who, reason, expires_at, .. } in now.iter().filter(is_new) {
+        info!(%control, who, reason, expires_at = expires_at.map(|at| at.to_string()), "set by an operator");
+    }
+    let is_gone = |setting: &&Setting| !now.iter().any(|other| other.control == setting.control);
+    for Setting { control, .. } in before.iter().filter(is_gone) {
+        info!(%control, "no longer set");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
+    use time::OffsetDateTime;
+    use uuid::Uuid;
+
+    use super::Controls;
+    use crate::domain::{Control, Setting, SiteId};
+
+    const SITE: SiteId = SiteId(Uuid::from_u128(1));
+
+    fn set(control: Control) -> Setting {
+        let (who, reason) = ("ana".to_owned(), "a test".to_owned());
+        Setting { control, bounds: None, who, reason, since: OffsetDateTime::UNIX_EPOCH, expires_at: None }
+    }
+
+    fn is_over(waiting: impl Future<Output = ()>) -> bool {
+        pin!(waiting).poll(&mut Context::from_waker(Waker::noop())).is_ready()
+    }
+
+    #[test]
+    fn no_request_is_taken_before_it_is_known_that_none_is_paused() {
+        let controls = Controls::default();
+        assert!(!is_over(controls.until_intake()) && !is_over(controls.until_paused()));
+        controls.read(Vec::new());
+        assert!(is_over(controls.until_intake()) && !is_over(controls.until_paused()));
+        controls.read(vec![set(Control::PauseIntake)]);
+        assert!(!is_over(controls.until_intake()) && is_over(controls.until_paused()));
+        assert_eq!(controls.why(Control::PauseIntake).as_deref(), Some("pause intake by ana: a test"));
+    }
+
+    #[test]
+    fn a_site_is_held_as_long_as_that_is_set_and_no_other_with_it() {
+        let controls = Controls::default();
+        controls.read(vec![set(Control::HoldSite(SITE))]);
+        assert!(controls.holds(SITE) && !controls.holds(SiteId(Uuid::nil())));
+        controls.read(Vec::new());
+        assert!(!controls.holds(SITE));
+    }
+}
