@@ -118,7 +118,7 @@ broker_launch() { # service name distribution-port tag Erlang's-arguments
         RABBITMQ_LOG_BASE="$home" \
         RABBITMQ_LOGS="$home/server.log" \
         RABBITMQ_PID_FILE="$home/data/pid" \
-        RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="-kernel inet_dist_use_interface {127,0,0,1}${5:+ $5}" \
+        RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="+sbwt none +sbwtdcpu none +sbwtdio none -kernel inet_dist_use_interface {127,0,0,1}${5:+ $5}" \
         RABBITMQ_SERVER_START_ARGS="-join_community $4" \
         -- "$sbin/rabbitmq-server"
 }

@@ -192,6 +192,27 @@ type publisher struct {
 	returns  chan amqp.Return
 	lock     sync.Mutex
 	returned map[string]bool
+	// Who waits for which confirm. The library's own DeferredConfirmation is not used: in 1.5.0 it is registered after the
+	// message was sent, and a confirm that is faster is never heard of.
+	waiting map[uint64]chan bool
+}
+
+func (p *publisher) hear(confirms <-chan amqp.Confirmation) {
+	for confirm := range confirms {
+		p.lock.Lock()
+		waits := p.waiting[confirm.DeliveryTag]
+		delete(p.waiting, confirm.DeliveryTag)
+		p.lock.Unlock()
+		waits <- confirm.Ack
+	}
+}
+
+func (p *publisher) send(ctx context.Context, message amqp.Publishing) (<-chan bool, error) {
+	confirmed := make(chan bool, 1)
+	p.lock.Lock()
+	defer p.lock.Unlock()
+	p.waiting[p.channel.GetNextPublishSeqNo()] = confirmed
+	return confirmed, p.channel.PublishWithContext(ctx, p.exchange, eventType, true, false, message)
 }
 
 func (p *publisher) publish(ctx context.Context, due *event) error {
@@ -206,11 +227,11 @@ func (p *publisher) publish(ctx context.Context, due *event) error {
 		DeliveryMode: amqp.Persistent,
 		Body:         body,
 	}
-	confirm, err := p.channel.PublishWithDeferredConfirmWithContext(ctx, p.exchange, eventType, true, false, message)
+	confirmed, err := p.send(ctx, message)
 	if err != nil {
 		return err
 	}
-	if !confirm.Wait() {
+	if !<-confirmed {
 		return errors.New("the broker did not take the event")
 	}
 	if p.cameBack(due.ID) {
@@ -272,7 +293,9 @@ func main() {
 	w := &worker{pool: pool, cache: cache, prefix: os.Getenv("PEER_CACHE_PREFIX"), publisher: &publisher{
 		channel: events, exchange: os.Getenv("PEER_EVENTS_EXCHANGE"),
 		returns: events.NotifyReturn(make(chan amqp.Return, prefetch)), returned: map[string]bool{},
+		waiting: map[uint64]chan bool{},
 	}}
+	go w.publisher.hear(events.NotifyPublish(make(chan amqp.Confirmation, prefetch)))
 	deliveries := must(requests.Consume(os.Getenv("PEER_QUEUE"), "peer", false, false, false, false, nil))
 
 	stop := make(chan os.Signal, 1)
