@@ -3,6 +3,7 @@
 use tracing::{info, warn};
 
 use super::access::Operator;
+use super::failure::Failure;
 use super::parts::Console;
 use crate::postgres::{Action, StoreError};
 use crate::telemetry::chain;
@@ -51,4 +52,13 @@ impl Console {
 /// One line, not too long, whatever was written.
 pub(super) fn tidy(text: &str) -> String {
     text.chars().map(|character| if character.is_control() { ' ' } else { character }).take(LONGEST).collect()
+}
+
+/// Why, without which nothing is done.
+pub(super) fn said(reason: &str) -> Result<&str, Failure> {
+    let reason = reason.trim();
+    if reason.is_empty() {
+        return Err(Failure::Invalid("say why: a reason is recorded with it".to_owned()));
+    }
+    Ok(reason)
 }

@@ -5,7 +5,7 @@ use tracing::info;
 use utoipa::ToSchema;
 
 use super::access::Operator;
-use super::actions::{Deed, tidy};
+use super::actions::{Deed, said, tidy};
 use super::failure::Failure;
 use super::parts::Console;
 use crate::domain::{Bounds, Control, Setting};
@@ -127,11 +127,6 @@ fn known(name: &str) -> Result<Control, Failure> {
         let names = "pause intake, pause events, pause cache, hold SITE, bounds";
         Failure::Invalid(format!("there is no control of that name; there are {names}"))
     })
-}
-
-fn said(reason: &str) -> Result<&str, Failure> {
-    let reason = reason.trim();
-    if reason.is_empty() { Err(Failure::Invalid("say why: it is recorded".to_owned())) } else { Ok(reason) }
 }
 
 fn action(operator: &Operator, word: &str, control: Control, reason: &str, outcome: &str) -> Result<Action, Failure> {

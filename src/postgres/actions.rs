@@ -1,6 +1,8 @@
 //! What operators did: appended, and read from the newest. Apart from everything that serves requests.
 
-use sqlx::Row as _;
+use sqlx::postgres::PgArguments;
+use sqlx::query::Query;
+use sqlx::{Postgres, Row as _};
 use time::OffsetDateTime;
 
 use super::{Session, StoreError};
@@ -46,18 +48,7 @@ impl Session {
     /// # Errors
     /// Sorted by reaction. It may be on record all the same after [`StoreError::Silent`].
     pub async fn record_action(&mut self, action: &Action) -> Result<(), StoreError> {
-        self.run(async |connection| {
-            sqlx::query(RECORD_ACTION)
-                .bind(&action.who)
-                .bind(&action.role)
-                .bind(&action.action)
-                .bind(&action.target)
-                .bind(&action.reason)
-                .bind(&action.outcome)
-                .execute(connection)
-                .await
-        })
-        .await?;
+        self.run(async |connection| noted(RECORD_ACTION, action).execute(connection).await).await?;
         Ok(())
     }
 
@@ -86,4 +77,15 @@ impl Session {
         })
         .await
     }
+}
+
+/// A statement that records an action: its first six parameters.
+pub(super) fn noted<'a>(statement: &'static str, action: &'a Action) -> Query<'a, Postgres, PgArguments> {
+    sqlx::query(statement)
+        .bind(&action.who)
+        .bind(&action.role)
+        .bind(&action.action)
+        .bind(&action.target)
+        .bind(&action.reason)
+        .bind(&action.outcome)
 }

@@ -3,6 +3,7 @@
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 
+use super::actions::noted;
 use super::{Action, Session, StoreError};
 use crate::domain::{Bounds, Control, Setting};
 
@@ -75,18 +76,6 @@ impl Session {
     pub async fn release_control(&mut self, action: &Action) -> Result<bool, StoreError> {
         self.run(async |connection| noted(RELEASE_CONTROL, action).fetch_one(connection).await?.try_get(0)).await
     }
-}
-
-type Query<'a> = sqlx::query::Query<'a, sqlx::Postgres, sqlx::postgres::PgArguments>;
-
-fn noted<'a>(statement: &'static str, action: &'a Action) -> Query<'a> {
-    sqlx::query(statement)
-        .bind(&action.who)
-        .bind(&action.role)
-        .bind(&action.action)
-        .bind(&action.target)
-        .bind(&action.reason)
-        .bind(&action.outcome)
 }
 
 /// `None` for what only a newer version knows: its workers act on it.

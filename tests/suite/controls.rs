@@ -7,8 +7,7 @@ use join_community::postgres::{Action, Role, Session, Terms};
 use lapin::options::QueueDeclareOptions;
 use lapin::types::FieldTable;
 use reqwest::StatusCode;
-use secrecy::ExposeSecret as _;
-use serde_json::{Value, json};
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::support::{Caller, Installation, JOINABLE, Message, PATIENCE, Worker, ask_for_tokens, eventually};
@@ -159,18 +158,6 @@ async fn what_is_set_for_a_time_is_over_with_it() {
     worker.stop().await;
 }
 
-async fn said(installation: &Installation, arguments: &[&str]) -> Value {
-    let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_join-community"))
-        .args(arguments)
-        .args(["--output", "json"])
-        .env("JOIN_COMMUNITY__DATABASE__URL", installation.config.database.url.expose_secret())
-        .output()
-        .await
-        .unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text} {:?}", output.stderr))
-}
-
 #[tokio::test]
 async fn the_api_the_pages_and_the_command_line_set_the_same_and_say_who_did() {
     let installation = Installation::with(ask_for_tokens).await;
@@ -191,10 +178,10 @@ async fn the_api_the_pages_and_the_command_line_set_the_same_and_say_who_did() {
     assert_eq!(operator.post(path, &pause).await.status, StatusCode::OK);
     let form = format!("control=hold&site={site}&why=ticket+4711");
     assert_eq!(operator.submit("/controls", &form).await.status, StatusCode::SEE_OTHER);
-    said(&installation, &["controls", "bounds", "--lanes", "2", "--batch", "8", "--reason", "a trial"]).await;
+    installation.says(&["controls", "bounds", "--lanes", "2", "--batch", "8", "--reason", "a trial"]).await;
 
     let set = viewer.get(path).await.json();
-    assert_eq!(set, said(&installation, &["controls", "list"]).await);
+    assert_eq!(set, installation.says(&["controls", "list"]).await);
     let of = |name: &str| set.as_array().unwrap().iter().find(|one| one["control"] == name).cloned().unwrap();
     assert_eq!((&of("pause cache")["who"], &of("pause cache")["reason"]), (&json!("operator"), &json!("Redis moves")));
     assert!(of("pause cache")["expiresAt"].is_string());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Plan, Progress};
 use crate::config::ConsoleRole;
 use crate::console::access::Operator;
-use crate::console::actions::Deed;
+use crate::console::actions::{Deed, said};
 use crate::console::failure::Failure;
 use crate::console::parts::Console;
 use crate::console::which::Which;
@@ -134,13 +134,6 @@ impl Console {
 }
 
 /// Nothing is changed without a word of why.
-fn said(reason: &str) -> Result<(), Failure> {
-    if reason.trim().is_empty() {
-        return Err(Failure::Invalid("say why: a reason is recorded with it".to_owned()));
-    }
-    Ok(())
-}
-
 fn outcome<T>(done: &Result<T, Failure>, words: impl FnOnce(&T) -> String) -> String {
     match done {
         Ok(done) => words(done),

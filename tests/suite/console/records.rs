@@ -1,7 +1,6 @@
 //! What is on record, as the console finds it.
 
 use reqwest::StatusCode;
-use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -115,22 +114,6 @@ async fn a_timeline_shows_verdict_record_event_and_cache_and_nothing_personal() 
     worker.stop().await;
 }
 
-/// What the program says as JSON, run as a person runs it.
-async fn said(installation: &Installation, arguments: &[&str]) -> Value {
-    let config = &installation.config;
-    let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_join-community"))
-        .args(arguments)
-        .args(["--output", "json"])
-        .env("JOIN_COMMUNITY__DATABASE__URL", config.database.url.expose_secret())
-        .env("JOIN_COMMUNITY__CACHE__URL", config.cache.url.expose_secret())
-        .env("JOIN_COMMUNITY__CACHE__PREFIX", &config.cache.prefix)
-        .output()
-        .await
-        .unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text} {:?}", output.stderr))
-}
-
 #[tokio::test]
 async fn the_command_line_says_what_the_api_says() {
     let installation = Installation::with(ask_for_tokens).await;
@@ -150,18 +133,18 @@ async fn the_command_line_says_what_the_api_says() {
         (&["actions"], "/api/v1/actions".to_owned()),
     ] {
         let answer = admin.get(&path).await.json();
-        assert_eq!(said(&installation, arguments).await, answer, "{arguments:?}");
+        assert_eq!(installation.says(arguments).await, answer, "{arguments:?}");
         assert!(answer.to_string().len() > 100, "{answer}");
     }
     let file = std::env::temp_dir().join(format!("join-community-{}", Uuid::new_v4()));
     std::fs::write(&file, "viewer\n").unwrap();
     let at = format!("http://{}", worker.operations().expect("it listens"));
-    let told = said(&installation, &["overview", "--at", &at, "--token-file", file.to_str().unwrap()]).await;
+    let told = installation.says(&["overview", "--at", &at, "--token-file", file.to_str().unwrap()]).await;
     std::fs::remove_file(&file).unwrap();
     let keys = |overview: &Value| overview.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
     assert_eq!(keys(&told), keys(&admin.get("/api/v1/overview").await.json()));
     assert!(told["dependencies"].as_array().is_some_and(|all| !all.is_empty()), "{told}");
-    let made = said(&installation, &["token", "console", "--name", "ana", "--role", "viewer"]).await;
+    let made = installation.says(&["token", "console", "--name", "ana", "--role", "viewer"]).await;
     let token = made["token"].as_str().unwrap();
     assert_eq!(made["sha256"], join_community::console::digest_of(token));
     worker.stop().await;

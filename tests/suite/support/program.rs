@@ -66,6 +66,11 @@ impl Installation {
         Running(command.kill_on_drop(true).spawn().expect("the program starts"))
     }
 
+    /// What the program says as JSON.
+    pub(crate) async fn says(&self, arguments: &[&str]) -> Value {
+        self.run(&[arguments, &["--output", "json"]].concat()).await.json()
+    }
+
     /// Runs the program to its end.
     pub(crate) async fn run(&self, arguments: &[&str]) -> Said {
         self.program(arguments).end().await
