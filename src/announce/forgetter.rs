@@ -42,6 +42,11 @@ impl Forgotten {
     }
 }
 
+/// How many are forgotten together, at most.
+const MOST: usize = 512;
+/// What is paid may lie for so long, far less than a lease: each statement has its own cost, however little it deletes.
+const GATHERING: Duration = Duration::from_millis(25);
+
 /// Deletes what is paid from the outbox, batch by batch, and gives the leases back of what found no room. In the end it gives
 /// back those of the rest, so that another worker need not wait for them.
 pub(super) async fn forget(
@@ -50,7 +55,6 @@ pub(super) async fn forget(
     lease: Duration,
     draining: CancellationToken,
 ) {
-    const MOST: usize = 512;
     let mut ready = Vec::with_capacity(MOST);
     let mut leased = Leased { debts: VecDeque::new(), room: queue.max_capacity(), lease };
     while queue.recv_many(&mut ready, MOST).await > 0 {
@@ -67,6 +71,9 @@ pub(super) async fn forget(
                 // Another try would take another limit, and the time may be short.
                 return;
             }
+        }
+        if queue.len() < MOST {
+            draining.run_until_cancelled(tokio::time::sleep(GATHERING)).await;
         }
     }
     if let Err(error) = release(&mut store, &leased.debts()).await {

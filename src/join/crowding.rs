@@ -19,7 +19,7 @@ use crate::rabbitmq::depth::{self, Ready};
 /// The rate at which requests are taken is that of so long: longer than a batch takes, and soon forgotten.
 const LATELY: Duration = Duration::from_secs(1);
 /// Looks within one patience, so that a crowd is met before it is twice as large.
-const LOOKS: u32 = 2;
+const LOOKS: u32 = 5;
 /// Between two looks at least: each is a call to the broker.
 const SELDOM: Duration = Duration::from_millis(10);
 /// And at most, however much patience is configured.

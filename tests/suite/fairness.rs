@@ -9,13 +9,17 @@ use join_community::rabbitmq::ahead;
 use join_community::rabbitmq::connect::connect;
 use join_community::rabbitmq::topology::Names;
 use serde_json::json;
-use sqlx::Connection as _;
+use sqlx::{Connection as _, Executor as _};
 use uuid::Uuid;
 
-use crate::support::{Crowd, Installation, Issuer, JOINABLE, Message, PATIENCE, Worker, eventually};
+use crate::support::{Crowd, Installation, Issuer, JOINABLE, Message, PATIENCE, Producer, Worker, eventually};
 
-/// Seconds of work, for what a lane does here.
+/// Seconds of work, for what a lane does here: with each batch as slow as `SLOW` makes it, on any machine.
 const BACKLOG: usize = 1_500;
+/// A database that is slow to keep verdicts: however fast the machine, a backlog lasts while a test looks at it.
+const SLOW: &str = "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        PERFORM pg_sleep(0.03); RETURN NULL; END $$;
+    CREATE TRIGGER slow BEFORE INSERT ON join_requests EXECUTE FUNCTION slow()";
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// One lane, small batches, no patience: a backlog of thousands is a crowd for seconds.
@@ -28,6 +32,14 @@ fn impatient(config: &mut Config) {
 }
 
 impl Installation {
+    /// A backlog of another site, of seconds: what comes after it has all the time to be seen ahead.
+    async fn backlog(&self, producer: &Producer) -> Crowd {
+        let mut records = self.stranger().await;
+        records.execute(SLOW).await.unwrap();
+        records.close().await.unwrap();
+        self.crowd_at_the_door(producer, BACKLOG).await
+    }
+
     /// How many of a crowd were decided before this request of another site, or with it.
     async fn decided_before(&self, crowd: &Crowd, site: Uuid, request: &Message) -> usize {
         let mut records = self.stranger().await;
@@ -60,7 +72,7 @@ async fn a_request_that_comes_while_another_site_s_backlog_lies_there_is_decided
     let site = Uuid::new_v4();
     let members = installation.members(site, JOINABLE, 2).await;
     let mut events = installation.events().await;
-    let crowd = installation.crowd_at_the_door(&producer, BACKLOG).await;
+    let crowd = installation.backlog(&producer).await;
     let worker = installation.start().await;
     until_it_looks_ahead(&worker, 1).await;
 
@@ -94,7 +106,7 @@ async fn what_comes_to_no_verdict_ahead_is_left_to_the_queue() {
     let mut producer = installation.producer().await;
     let site = Uuid::new_v4();
     let member = installation.member(site, JOINABLE).await;
-    let crowd = installation.crowd_at_the_door(&producer, BACKLOG).await;
+    let crowd = installation.backlog(&producer).await;
     let worker = installation.start().await;
     until_it_looks_ahead(&worker, 1).await;
 
@@ -122,7 +134,7 @@ async fn nobody_goes_ahead_where_no_share_is_left_for_it() {
     let mut producer = installation.producer().await;
     let site = Uuid::new_v4();
     let member = installation.member(site, JOINABLE).await;
-    let crowd = installation.crowd_at_the_door(&producer, BACKLOG).await;
+    let crowd = installation.backlog(&producer).await;
     let worker = installation.start().await;
     installation.until_answered(&crowd, BACKLOG / 4).await;
     let single = Message::join(site, member);
@@ -137,7 +149,7 @@ async fn requests_of_a_site_that_crowds_the_queue_itself_wait_their_turn() {
     let installation = Installation::with(impatient).await;
     let mut producer = installation.producer().await;
     installation.member(Uuid::new_v4(), JOINABLE).await;
-    let crowd = installation.crowd_at_the_door(&producer, BACKLOG).await;
+    let crowd = installation.backlog(&producer).await;
     let member = installation.member(crowd.site, JOINABLE).await;
     let worker = installation.start().await;
     until_it_looks_ahead(&worker, 1).await;

@@ -1,0 +1,106 @@
+//! Whether one lane is enough for what comes in. Apart from the steering, because it looks at batches that are not full, and at
+//! nothing else.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Chosen;
+
+/// Between two judgements.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// Fewer batches than this say nothing.
+const ENOUGH: u32 = 8;
+/// Lanes that work for so much of their time hardly rest between two batches: each takes whatever little lies there.
+const BUSY: f64 = 0.7;
+/// One lane that finds no more than this each time would not be slower for help, and who asks waits for no other batch.
+const ALONE: f64 = 1.25;
+
+/// How many of the lanes work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Crew {
+    /// One gathers everything.
+    One,
+    /// As many as a backlog would have.
+    All,
+}
+
+/// What batches were like since the last judgement.
+pub(super) struct Load {
+    since: Instant,
+    batches: u32,
+    requests: usize,
+    busy: Duration,
+}
+
+impl Load {
+    pub(super) fn new() -> Self {
+        Self { since: Instant::now(), batches: 0, requests: 0, busy: Duration::ZERO }
+    }
+
+    /// Notes a batch; judges now and then, if there is something to be changed. A full batch tells of a backlog at once.
+    pub(super) fn note(&mut self, now: Chosen, requests: usize, took: Duration) -> Option<Crew> {
+        if requests >= now.batch {
+            *self = Self::new();
+            return Some(Crew::All);
+        }
+        self.batches += 1;
+        self.requests += requests;
+        self.busy += took;
+        let elapsed = self.since.elapsed();
+        if elapsed < INTERVAL || self.batches < ENOUGH {
+            return None;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "what is taken within a second is far below 2^53")]
+        let mean = self.requests as f64 / f64::from(self.batches);
+        let busy = self.busy.as_secs_f64() / elapsed.as_secs_f64();
+        *self = Self::new();
+        judge(now, mean, busy)
+    }
+}
+
+/// By how many requests a batch had on average, and how many lanes worked at the same time.
+#[expect(clippy::cast_precision_loss, reason = "lanes and batches are few")]
+fn judge(now: Chosen, mean: f64, busy: f64) -> Option<Crew> {
+    let lanes = now.lanes as f64;
+    if now.lanes == 1 {
+        return (mean < ALONE).then_some(Crew::All);
+    }
+    // One lane is faster than each of many on the same processors: it finds less than they find together.
+    let gathered = mean * lanes;
+    (busy > BUSY * lanes && gathered <= now.batch as f64 / 2.0).then_some(Crew::One)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Chosen, Crew, Load, judge};
+
+    const FOUR: Chosen = Chosen { lanes: 4, batch: 256, prefetch: 512 };
+    const ONE: Chosen = Chosen { lanes: 1, ..FOUR };
+
+    #[test]
+    fn lanes_that_never_rest_over_small_batches_leave_it_to_one() {
+        assert_eq!(judge(FOUR, 12.0, 3.9), Some(Crew::One));
+        assert_eq!(judge(ONE, 12.0, 0.9), None);
+    }
+
+    #[test]
+    fn lanes_that_rest_stay_so_that_nobody_waits_for_anothers_batch() {
+        assert_eq!(judge(FOUR, 1.0, 0.8), None);
+        assert_eq!(judge(ONE, 1.1, 0.8), Some(Crew::All));
+    }
+
+    #[test]
+    fn what_one_could_hardly_hold_stays_with_all() {
+        assert_eq!(judge(FOUR, 40.0, 4.0), None);
+    }
+
+    #[test]
+    fn a_full_batch_calls_all_at_once() {
+        let mut load = Load::new();
+        assert_eq!(load.note(ONE, 255, Duration::from_millis(10)), None);
+        assert_eq!(load.note(ONE, 256, Duration::from_millis(10)), Some(Crew::All));
+    }
+}
