@@ -110,9 +110,10 @@ impl Lane {
         let _serving = self.desk.meters.serving();
         let mut settle = self.desk.settle(deliveries.settlements());
         self.desk.shards.holds(self.place, 0);
+        let mut earliest = Instant::now();
         let pause = loop {
             let most = self.desk.steering.next_batch();
-            let batch = match self.next(&mut deliveries, most, &mut settle, stop).await? {
+            let batch = match self.next(&mut deliveries, (earliest, most), &mut settle, stop).await? {
                 Next::Batch(batch) => batch,
                 Next::Settled => continue,
                 Next::Share => {
@@ -126,6 +127,7 @@ impl Lane {
             };
             self.turn = self.turn.wrapping_add(1);
             let (began, requests) = (Instant::now(), batch.len());
+            earliest = began + self.desk.steering.chosen().pace;
             if let Some(pause) = self.handle(batch, &mut settle, stop).await? {
                 break pause;
             }
@@ -139,11 +141,11 @@ impl Lane {
         Ok(pause)
     }
 
-    /// Waits for whatever comes first.
+    /// Waits for whatever comes first; for a batch not before it may begin.
     async fn next(
         &self,
         deliveries: &mut Deliveries,
-        most: usize,
+        (earliest, most): (Instant, usize),
         settle: &mut Settle,
         stop: &CancellationToken,
     ) -> Result<Next, Gone> {
@@ -159,7 +161,10 @@ impl Lane {
                 settle.copied(tag, copied).await?;
                 Next::Settled
             }
-            batch = deliveries.next_batch(most) => Next::Batch(batch.ok_or(Gone::Ended)?),
+            batch = async {
+                sleep_until(earliest).await;
+                deliveries.next_batch(most).await
+            } => Next::Batch(batch.ok_or(Gone::Ended)?),
         })
     }
 

@@ -26,6 +26,8 @@ pub(super) struct Chosen {
     pub(super) batch: usize,
     /// Deliveries prefetched for a lane: while one batch is committed the next arrives.
     pub(super) prefetch: u16,
+    /// From the beginning of a batch to that of the next, at least.
+    pub(super) pace: Duration,
 }
 
 /// Chooses, and learns from every batch.
@@ -86,7 +88,7 @@ impl Seen {
     /// What is to be chosen now.
     fn next(&self) -> Chosen {
         match self.crew {
-            Crew::One => Chosen { lanes: 1, ..self.backlog },
+            Crew::One => Chosen { lanes: 1, pace: load::PACE, ..self.backlog },
             Crew::All => self.backlog,
         }
     }
@@ -95,7 +97,7 @@ impl Seen {
 impl Steering {
     /// With requests spread over `shards`; 0 if they are not.
     pub(super) fn new(join: &config::Join, shards: u16, meters: Meters) -> Self {
-        let most = Chosen { lanes: join.lanes, batch: join.batch_max, prefetch: join.prefetch };
+        let most = Chosen { lanes: join.lanes, batch: join.batch_max, prefetch: join.prefetch, pace: Duration::ZERO };
         let mut first = if join.steered { before(most) } else { most };
         let spread = shards > 0;
         if spread {
@@ -191,20 +193,22 @@ fn as_set(bounds: Bounds, most: Chosen) -> Chosen {
     let (lanes, batch) =
         (usize::from(bounds.lanes).clamp(1, most.lanes), usize::from(bounds.batch).clamp(1, most.batch));
     let prefetch = u16::try_from(2 * batch).unwrap_or(u16::MAX).min(most.prefetch);
-    Chosen { lanes, batch, prefetch }
+    Chosen { lanes, batch, prefetch, pace: Duration::ZERO }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::{Chosen, as_set};
     use crate::domain::Bounds;
 
-    const MOST: Chosen = Chosen { lanes: 16, batch: 512, prefetch: 1024 };
+    const MOST: Chosen = Chosen { lanes: 16, batch: 512, prefetch: 1024, pace: Duration::ZERO };
 
     #[test]
     fn what_is_set_by_hand_counts_as_far_as_the_configuration_allows() {
         let one = as_set(Bounds { lanes: 1, batch: 1 }, MOST);
-        assert_eq!(one, Chosen { lanes: 1, batch: 1, prefetch: 2 });
+        assert_eq!(one, Chosen { lanes: 1, batch: 1, prefetch: 2, pace: Duration::ZERO });
         assert_eq!(as_set(Bounds { lanes: 99, batch: 9999 }, MOST), MOST);
     }
 }

@@ -97,25 +97,27 @@ fn within(most: Chosen, lanes: usize, batch: usize) -> Chosen {
     let lanes = lanes.clamp(BEFORE.0.min(most.lanes), most.lanes);
     let batch = batch.clamp(SMALLEST_BATCH.min(most.batch), most.batch);
     let prefetch = u16::try_from(2 * batch).unwrap_or(u16::MAX).min(most.prefetch);
-    Chosen { lanes, batch, prefetch }
+    Chosen { lanes, batch, prefetch, ..most }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::{Chosen, Cost, Shortest, choose, found};
 
-    const MOST: Chosen = Chosen { lanes: 16, batch: 512, prefetch: 1024 };
+    const MOST: Chosen = Chosen { lanes: 16, batch: 512, prefetch: 1024, pace: Duration::ZERO };
 
     #[test]
     fn a_database_nearby_gets_what_is_known_to_serve_it() {
         let chosen = choose(Cost { batch: 0.002, request: 80e-6 }, MOST);
-        assert_eq!(chosen, Chosen { lanes: 4, batch: 256, prefetch: 512 });
+        assert_eq!(chosen, Chosen { lanes: 4, batch: 256, prefetch: 512, ..MOST });
     }
 
     #[test]
     fn a_database_far_away_gets_larger_batches_and_as_many_lanes_as_wait_for_it() {
         let chosen = choose(Cost { batch: 0.06, request: 40e-6 }, MOST);
-        assert_eq!(chosen, Chosen { lanes: 5, batch: 512, prefetch: 1024 });
+        assert_eq!(chosen, Chosen { lanes: 5, batch: 512, prefetch: 1024, ..MOST });
     }
 
     #[test]
@@ -135,7 +137,7 @@ mod tests {
 
     #[test]
     fn no_choice_leaves_its_bounds() {
-        let most = Chosen { lanes: 1, batch: 8, prefetch: 8 };
+        let most = Chosen { lanes: 1, batch: 8, prefetch: 8, ..MOST };
         assert_eq!(choose(Cost { batch: 1.0, request: 1e-6 }, most), most);
         assert_eq!(choose(Cost { batch: 0.0, request: 1.0 }, most), most);
     }

@@ -16,10 +16,14 @@ const BUSY: f64 = 0.7;
 /// One lane that finds no more than this each time would not be slower for help, and who asks waits for no other batch.
 const ALONE: f64 = 1.25;
 
+/// One lane that gathers begins no batch sooner after another: each costs everybody something however small it is, and a machine
+/// that is busy with small ones makes all of them late.
+pub(super) const PACE: Duration = Duration::from_millis(5);
+
 /// How many of the lanes work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Crew {
-    /// One gathers everything.
+    /// One gathers everything, at a pace.
     One,
     /// As many as a backlog would have.
     All,
@@ -77,7 +81,7 @@ mod tests {
 
     use super::{Chosen, Crew, Load, judge};
 
-    const FOUR: Chosen = Chosen { lanes: 4, batch: 256, prefetch: 512 };
+    const FOUR: Chosen = Chosen { lanes: 4, batch: 256, prefetch: 512, pace: Duration::ZERO };
     const ONE: Chosen = Chosen { lanes: 1, ..FOUR };
 
     #[test]
