@@ -1,6 +1,6 @@
 //! What a request asks for. All that joining and leaving differ in hangs on this one value.
 
-use super::{Origin, PrivacyStatus};
+use super::Origin;
 
 /// The two methods of the Members API that the worker carries out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -29,15 +29,6 @@ impl Method {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|method| method.as_str() == text)
-    }
-
-    /// What it makes of a member.
-    #[must_use]
-    pub const fn leads_to(self) -> PrivacyStatus {
-        match self {
-            Self::Join => PrivacyStatus::Public,
-            Self::Leave => PrivacyStatus::Private,
-        }
     }
 
     /// The origin of the change that it makes.

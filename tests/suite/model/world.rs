@@ -180,7 +180,8 @@ impl Life<'_> {
 
     fn means(&self, ask: &Ask, recorded: &Recorded) -> bool {
         let caller = format!("MEMBER:{}", self.members[ask.caller]);
-        recorded.method == if ask.leaves { "leave" } else { "join" }
+        let method = if ask.leaves { "leave" } else { "join" };
+        recorded.method == method
             && recorded.member == Some(self.members[ask.target])
             && recorded.caller == caller
             && recorded.elevated == ask.elevated
