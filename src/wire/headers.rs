@@ -1,10 +1,42 @@
 //! Names that stand in message headers and properties.
 
+use crate::domain::Method;
+
 /// `type` of a request.
-pub const REQUEST_TYPE: &str = "join-community.v1";
+#[must_use]
+pub const fn request_type(method: Method) -> &'static str {
+    match method {
+        Method::Join => "join-community.v1",
+        Method::Leave => "leave-community.v1",
+    }
+}
+
 /// `type` of a reply.
-pub const REPLY_TYPE: &str = "join-community.v1.response";
-/// Routing key of a request.
+#[must_use]
+pub const fn reply_type(method: Method) -> &'static str {
+    match method {
+        Method::Join => "join-community.v1.response",
+        Method::Leave => "leave-community.v1.response",
+    }
+}
+
+/// Routing key that a request is sent with. It leads to the queue and decides nothing: what is asked for says the `type`.
+#[must_use]
+pub const fn request_key(method: Method) -> &'static str {
+    match method {
+        Method::Join => REQUEST_KEY,
+        Method::Leave => "leave",
+    }
+}
+
+/// The method that a `type` asks for; without one it is to join. `None` for a type that asks for nothing we know.
+#[must_use]
+pub fn asked_for(kind: Option<&str>) -> Option<Method> {
+    let Some(kind) = kind else { return Some(Method::default()) };
+    Method::ALL.into_iter().find(|method| request_type(*method) == kind)
+}
+
+/// Routing key of a request to join, and of every copy that comes back.
 pub const REQUEST_KEY: &str = "request";
 /// Routing key of a dead letter.
 pub const DEAD_LETTER_KEY: &str = "dead-letter";

@@ -30,6 +30,7 @@ mod keys;
 #[cfg(feature = "fail-points")]
 mod killer;
 mod ladder;
+mod leaving;
 mod lock_order;
 mod logs;
 mod many;

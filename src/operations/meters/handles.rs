@@ -162,7 +162,10 @@ impl Handles {
                 "join_community_queue_wait_seconds",
                 "From acceptance by the broker to the verdict; only with auth.trust_broker_timestamps.",
             ),
-            join_to_event: histogram("join_community_join_to_event_seconds", "From a join to its event's confirm."),
+            join_to_event: histogram(
+                "join_community_join_to_event_seconds",
+                "From a join or leave to its event's confirm.",
+            ),
             confirm: histograms("join_community_confirm_seconds", "From sending to confirm.", "of", CONFIRMED),
             events: counter("join_community_events_total", "Events confirmed by the broker."),
             events_unproven: counter("join_community_events_unproven_total", "Events not confirmed; they stay owed."),

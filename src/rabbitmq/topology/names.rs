@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::config;
-use crate::wire::headers::{DEAD_LETTER_KEY, DISCARDED_KEY, REQUEST_KEY};
+use crate::domain::Method;
+use crate::wire::headers::{DEAD_LETTER_KEY, DISCARDED_KEY, REQUEST_KEY, request_key};
 
 /// A step of the retry ladder: a queue in which a copy waits for a fixed time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,10 +140,16 @@ impl Names {
         self.full(UNROUTED)
     }
 
-    /// The routing key of a request. Routing keys have no prefix.
+    /// The routing key of a request to join, and of every copy that comes back. Routing keys have no prefix.
     #[must_use]
     pub const fn request_key(&self) -> &'static str {
         REQUEST_KEY
+    }
+
+    /// The routing keys of requests, one for each method.
+    #[must_use]
+    pub fn request_keys(&self) -> [&'static str; Method::ALL.len()] {
+        Method::ALL.map(request_key)
     }
 
     /// The routing key that leads to a rung.
@@ -209,6 +216,7 @@ mod tests {
         }
         let keys = [names.request_key(), names.dead_letter_key(), names.discarded_key()];
         assert_eq!(keys, ["request", "dead-letter", "discarded"]);
+        assert_eq!(names.request_keys(), ["request", "leave"]);
         assert_eq!(names.retry_key(RUNGS[2]), "retry.30s");
     }
 
