@@ -26,7 +26,7 @@ use self::tls::Trouble;
 use super::address::Address;
 use crate::config;
 
-/// Connects within `config.timeout`, everything included; the broker shows the connection under `name`.
+/// Connects within `config.timeout`, everything included; the broker shows the connection under `name` and our version.
 ///
 /// # Errors
 ///
@@ -42,8 +42,9 @@ pub async fn connect(url: &SecretString, name: &str, config: &config::Broker) ->
     let mut uri = address.uri();
     let heartbeat = config.heartbeat.as_secs().clamp(1, u16::MAX.into());
     uri.query.heartbeat = u16::try_from(heartbeat).ok();
+    let shown = format!("{name} {}", env!("CARGO_PKG_VERSION"));
     let properties = ConnectionProperties::default()
-        .with_connection_name(name.into())
+        .with_connection_name(shown.as_str().into())
         .with_client_property("product".into(), env!("CARGO_PKG_NAME").into())
         .with_client_property("version".into(), env!("CARGO_PKG_VERSION").into());
 
@@ -107,7 +108,7 @@ mod tests {
     use std::path::PathBuf;
     use std::time::Duration;
 
-    use secrecy::SecretString;
+    use secrecy::{ExposeSecret as _, SecretString};
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
 
@@ -152,6 +153,15 @@ mod tests {
         threads.filter_map(name).filter(|name| name.trim() == "lapin-io-loop").count()
     }
 
+    async fn until_no_thread_is_left() {
+        let gone = async {
+            while threads_of_lapin() > 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), gone).await.expect("the thread waits for ever");
+    }
+
     #[tokio::test]
     async fn a_broker_that_accepts_and_never_answers_is_silent_and_lapin_is_never_asked() {
         let (listener, url) = listener().await;
@@ -186,12 +196,25 @@ mod tests {
         let limit = Duration::from_secs(10);
         let seen = tokio::time::timeout(limit, broker).await.expect("the socket stays open").unwrap();
         assert!(seen > 0, "the threads that are counted are lapin's");
-        let gone = async {
-            while threads_of_lapin() > 0 {
-                tokio::task::yield_now().await;
-            }
-        };
-        tokio::time::timeout(limit, gone).await.expect("the thread waits for ever");
+        until_no_thread_is_left().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn what_speaks_no_tls_where_it_should_is_foreign() {
+        let (listener, url) = listener().await;
+        let _alone = COUNTING.lock().await;
+        let plain = tokio::spawn(async move {
+            drop(listener.accept().await.unwrap());
+            let (mut handshake, _) = listener.accept().await.unwrap();
+            // What RabbitMQ says to whoever does not begin as it expects.
+            handshake.write_all(b"AMQP\0\0\x09\x01").await.unwrap();
+            handshake.read_to_end(&mut Vec::new()).await.ok();
+        });
+        let url: SecretString = url.expose_secret().replace("amqp://", "amqps://").into();
+        let error = connect(&url, "test", &config(Duration::from_secs(10))).await.unwrap_err();
+        assert!(matches!(error, ConnectError::Foreign { .. }), "{error:?}");
+        plain.await.unwrap();
+        until_no_thread_is_left().await;
     }
 
     #[tokio::test]
