@@ -139,7 +139,7 @@ async fn a_worker_without_a_certificate_or_with_a_strangers_is_kept_out_by_rabbi
     [config.broker.client_cert_file, config.broker.client_key_file] = [PathBuf::new(), PathBuf::new()];
     let worker = Worker::launch(config).await;
     let reason = worker.until_misses(Dependency::Consuming).await;
-    assert!(reason.starts_with("RabbitMQ at amqps://") && reason.contains("broker.client_cert_file"), "{reason}");
+    assert!(reason.contains("RabbitMQ at amqps://") && reason.contains("broker.client_cert_file"), "{reason}");
     assert!(!reason.contains("join-worker:"), "{reason}");
     worker.stop().await;
 }
