@@ -77,7 +77,7 @@ built-and-served:
 	wait $$build
 
 .PHONY: test
-test: format scripts rules lint docs policy contract deploy tests examples instructions ## The gate: everything CI checks; the first failure stops
+test: format scripts rules lint docs policy contract deploy archive tests examples instructions ## The gate: everything CI checks; the first failure stops
 	$(step) "all passed"
 
 .PHONY: format
@@ -155,6 +155,12 @@ deploy: # Dockerfile, Kubernetes manifests, rights of RabbitMQ's users: by tools
 	scripts/services up
 	$(own_services)
 	scripts/deploy
+
+.PHONY: archive
+archive: # What a release is packed into: content, checksums, completions, pages; twice the same; refused when not ready
+	$(step) "release: the archive, with the development build in it"
+	cargo build --locked --quiet --all-features --bin join-community
+	scripts/release --check $(TARGET_DIR)/debug/join-community
 
 # Advisories need data that a machine without internet cannot fetch, and change without a commit
 # of ours: `make advisories` is for whoever looks after the project.
@@ -262,6 +268,11 @@ instructions: ## Instructions of the hot path against the recorded ones; RECORD=
 build: ## target/release/join-community, for production
 	cargo build --locked --release --bin join-community
 
+.PHONY: release
+release: ## dist/: the archive of a release, with checksums; ANYWAY=1 packs a tree that is not ready, to try
+	$(step) "release"
+	scripts/release $(if $(ANYWAY),--anyway)
+
 # The services' data may lie elsewhere (scripts/services says when), then .services is a link to it.
 .PHONY: clean
 clean: ## Stop the services; remove their data and everything built
@@ -273,4 +284,4 @@ clean: ## Stop the services; remove their data and everything built
 		fi
 		rm -rf -- $$data
 	done
-	rm -rf -- target
+	rm -rf -- target dist

@@ -84,6 +84,12 @@ pub struct Broker {
     pub operator_url: SecretString,
     /// Management API, `http://user:password@host:15672`; empty = not available.
     pub management_url: SecretString,
+    /// PEM file with the authorities that the broker's certificate must come from; empty = those of the system.
+    pub ca_file: PathBuf,
+    /// PEM file with the certificate that our connections show; empty = none.
+    pub client_cert_file: PathBuf,
+    /// PEM file with its key.
+    pub client_key_file: PathBuf,
     /// Stands in front of every exchange and queue name.
     pub prefix: String,
     /// Request queues side by side; 1 = the one queue, and no exchange that spreads.
@@ -126,6 +132,8 @@ pub struct Database {
 pub struct Cache {
     /// Redis URL: `redis://` or `rediss://`; several, separated by commas, name a cluster.
     pub url: SecretString,
+    /// PEM file with the authorities that the servers' certificates must come from; empty = those of the system.
+    pub ca_file: PathBuf,
     /// Stands in front of every key.
     pub prefix: String,
     /// How long an entry lives, give or take a tenth.

@@ -1,14 +1,20 @@
 //! A connection to one Redis or to a cluster of them.
 
+use std::path::Path;
+
 use futures_util::future::join_all;
 use redis::aio::MultiplexedConnection;
 use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
 use redis::io::tcp::TcpSettings;
-use redis::{AsyncConnectionConfig, Client, Cmd, FromRedisValue, IntoConnectionInfo, Pipeline, RedisResult};
+use redis::{
+    AsyncConnectionConfig, Client, Cmd, FromRedisValue, IntoConnectionInfo, Pipeline, RedisError, RedisResult,
+    TlsCertificates,
+};
 use secrecy::ExposeSecret;
 
 use crate::config;
+use crate::telemetry::is_mistrust;
 
 /// Where the cache is: one URL is a single server, several separated by commas are nodes of a cluster.
 pub(super) enum Server {
@@ -22,26 +28,57 @@ pub(super) enum Connection {
     Cluster(ClusterConnection),
 }
 
+/// A client of one server; connects later.
+pub(super) fn client(url: &str, ca_file: &Path) -> RedisResult<Client> {
+    let info = url.into_connection_info()?.set_tcp_settings(tcp());
+    match trusted(ca_file)? {
+        Some(trusted) => Client::build_with_tls(info, trusted),
+        None => Client::open(info),
+    }
+}
+
+/// `redis` leaves Nagle's algorithm on, which holds back the last segment of every pipeline.
+fn tcp() -> TcpSettings {
+    TcpSettings::default().set_nodelay(true)
+}
+
+/// The authorities of a file, and no others; `None` for those of the system.
+fn trusted(ca_file: &Path) -> RedisResult<Option<TlsCertificates>> {
+    if ca_file.as_os_str().is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(TlsCertificates { client_tls: None, root_cert: Some(std::fs::read(ca_file)?) }))
+}
+
+/// What to do where waiting does not help: the server's certificate is not taken.
+pub(super) fn remedy(error: &RedisError) -> &'static str {
+    if is_mistrust(error) {
+        "; it is not trusted: its certificate must name the host of cache.url and come from an authority in cache.ca_file, or \
+         of the system where that is empty"
+    } else {
+        ""
+    }
+}
+
 impl Server {
     pub(super) fn new(config: &config::Cache) -> RedisResult<Self> {
-        // `redis` leaves Nagle's algorithm on, which holds back the last segment of every pipeline.
-        let tcp = TcpSettings::default().set_nodelay(true);
         let nodes: Vec<&str> = config.url.expose_secret().split(',').map(str::trim).collect();
         match nodes.as_slice() {
             [single] => {
-                let info = single.into_connection_info()?.set_tcp_settings(tcp);
                 let limits = AsyncConnectionConfig::new()
                     .set_connection_timeout(Some(config.timeout))
                     .set_response_timeout(Some(config.timeout));
-                Ok(Self::Single(Client::open(info)?, limits))
+                Ok(Self::Single(client(single, &config.ca_file)?, limits))
             }
             nodes => {
-                let client = ClusterClient::builder(nodes.to_vec())
-                    .tcp_settings(tcp)
+                let mut client = ClusterClient::builder(nodes.to_vec())
+                    .tcp_settings(tcp())
                     .connection_timeout(config.timeout)
-                    .response_timeout(config.timeout)
-                    .build()?;
-                Ok(Self::Cluster(client))
+                    .response_timeout(config.timeout);
+                if let Some(trusted) = trusted(&config.ca_file)? {
+                    client = client.certs(trusted);
+                }
+                Ok(Self::Cluster(client.build()?))
             }
         }
     }

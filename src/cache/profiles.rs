@@ -9,7 +9,7 @@ use redis::{Cmd, RedisError, RedisResult};
 
 use time::OffsetDateTime;
 
-use super::connection::{Connection, Server};
+use super::connection::{Connection, Server, remedy};
 use crate::ceiling;
 use crate::config;
 use crate::domain::{MemberId, SiteId};
@@ -19,11 +19,11 @@ pub use inspect::{Correction, Held};
 /// Why entries were not written.
 #[derive(Debug, thiserror::Error)]
 pub enum CacheError {
-    /// The URL cannot be used.
-    #[error("cache.url cannot be used")]
+    /// The URL, or the authorities that it needs, cannot be used.
+    #[error("cache.url or cache.ca_file cannot be used")]
     Url(#[source] RedisError),
     /// Redis refused, or the connection failed.
-    #[error("Redis does not serve")]
+    #[error("Redis does not serve{}", remedy(.0))]
     Redis(#[from] RedisError),
     /// Redis did not answer.
     #[error("Redis did not answer within {0:?}")]

@@ -4,6 +4,7 @@ mod auth;
 mod http;
 mod ranges;
 mod text;
+mod tls;
 
 use super::findings::{Findings, named};
 use super::layers::Layer;
@@ -15,6 +16,7 @@ pub(super) fn apply(config: &Config, values: &Layer, findings: &mut Findings) {
     ranges::apply(config, &mut report);
     contradictions(config, &mut report);
     text::apply(config, &mut report);
+    tls::apply(config, &mut report);
     auth::apply(config, &mut report);
     http::apply(config, &mut report);
 }

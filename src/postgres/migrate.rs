@@ -10,6 +10,7 @@ use sqlx::postgres::PgConnection;
 use sqlx::{Connection, Row};
 use tokio::time::timeout;
 
+use super::failure::remedy;
 use super::session;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
@@ -39,7 +40,7 @@ pub struct Applied {
 #[derive(Debug, thiserror::Error)]
 pub enum MigrationError {
     /// No connection.
-    #[error("PostgreSQL cannot be reached")]
+    #[error("PostgreSQL cannot be reached{}", remedy(.0))]
     Unreachable(#[source] sqlx::Error),
     /// No answer.
     #[error("PostgreSQL did not answer within {0:?}")]

@@ -24,6 +24,24 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("[broker]\nprefix = \"a b\"", "broker.prefix = \"a b\" (", "visible ASCII"),
     ("[broker]\nprefix = \"amq.x\"", "broker.prefix = \"amq.x\" (", "RabbitMQ keeps for itself"),
     ("[broker]\nurl = \"http://h\"", "broker.url (", "must begin with amqp:// or amqps://"),
+    ("[broker]\nca_file = \"/nowhere.pem\"", "broker.ca_file = \"/nowhere.pem\" (", "cannot be read"),
+    ("[broker]\nca_file = \"Cargo.toml\"", "broker.ca_file = \"Cargo.toml\" (", "holds no certificate in PEM"),
+    (
+        "[broker]\nca_file = \"Cargo.toml\"",
+        "broker.ca_file = \"Cargo.toml\" (",
+        "is of no use with broker.url (default)",
+    ),
+    (
+        "[broker]\nclient_cert_file = \"Cargo.toml\"",
+        "broker.client_cert_file = ",
+        "is of no use without broker.client_key_file = \"\" (default)",
+    ),
+    (
+        "[broker]\nclient_key_file = \"Cargo.toml\"",
+        "broker.client_key_file = ",
+        "holds no private key without passphrase in PEM",
+    ),
+    ("[cache]\nca_file = \"Cargo.toml\"", "cache.ca_file = ", "is of no use with cache.url (default)"),
     ("[broker]\nmanagement_url = \"h:15672\"", "broker.management_url (", "must begin with http://"),
     ("[database]\nurl = \"\"", "database.url (", "must be a URL with postgres://"),
     (
