@@ -1,6 +1,8 @@
 //! What operators set by hand: it counts for workers that run and for those that start, until it is released or its time is
 //! over; and who set it stands on record.
 
+mod outages;
+
 use join_community::app::Stopped;
 use join_community::domain::{Bounds, Control, SiteId};
 use join_community::postgres::{Action, Role, Session, Terms};
