@@ -22,7 +22,8 @@ fn action(control: Control) -> Action {
 }
 
 impl Installation {
-    async fn set(&self, control: Control, terms: Terms) {
+    /// Sets something by hand.
+    pub(crate) async fn set(&self, control: Control, terms: Terms) {
         let mut store = Session::new(&self.config.database, Role::Tool).unwrap();
         store.set_control(&action(control), terms).await.unwrap();
     }

@@ -55,4 +55,5 @@ mod suspects;
 mod topology;
 mod traces;
 mod two_workers;
+mod upgrade;
 mod verdicts;
