@@ -28,18 +28,21 @@ impl Installation {
         store.set_control(&action(control), terms).await.unwrap();
     }
 
-    async fn release(&self, control: Control) {
+    /// Releases it.
+    pub(crate) async fn release(&self, control: Control) {
         let mut store = Session::new(&self.config.database, Role::Tool).unwrap();
         assert!(store.release_control(&action(control)).await.unwrap(), "{control} was not set");
     }
 
-    async fn consumers(&self) -> u32 {
+    /// How many consumers the requests have.
+    pub(crate) async fn consumers(&self) -> u32 {
         let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
         let channel = self.channel().await;
         channel.queue_declare(REQUESTS.into(), passive, FieldTable::default()).await.unwrap().consumer_count()
     }
 
-    async fn until_nobody_consumes(&self) {
+    /// Waits until there is none.
+    pub(crate) async fn until_nobody_consumes(&self) {
         eventually("nobody consumes", PATIENCE, async || match self.consumers().await {
             0 => Ok(()),
             consumers => Err(consumers),

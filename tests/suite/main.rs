@@ -47,6 +47,7 @@ mod reply_queues;
 mod resync;
 mod reused_ids;
 mod rounds;
+mod runbook;
 mod session;
 mod shards;
 mod shutdown;

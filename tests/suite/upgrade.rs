@@ -28,7 +28,7 @@ fn statements(kept: &'static str) -> Vec<(&'static str, &'static str)> {
 
 impl Installation {
     /// Leaves nothing in the database but the schema as it was at a version.
-    async fn back_to(&self, version: i64) {
+    pub(crate) async fn back_to(&self, version: i64) {
         let mut owner = self.stranger().await;
         sqlx::raw_sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public").execute(&mut owner).await.unwrap();
         MIGRATIONS.run_direct(Some(version), &mut owner, false).await.unwrap();

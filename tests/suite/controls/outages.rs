@@ -26,7 +26,7 @@ const QUIET: time::Duration = time::Duration::seconds(2);
 
 impl Installation {
     /// Waits until nobody but the one who looks at what is set has asked PostgreSQL anything for a while.
-    async fn until_the_database_is_left_alone(&self) {
+    pub(crate) async fn until_the_database_is_left_alone(&self) {
         let mut stranger = self.stranger().await;
         eventually("PostgreSQL is left alone", PATIENCE, async || {
             let asked: (Option<OffsetDateTime>, Option<OffsetDateTime>) =
