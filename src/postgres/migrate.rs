@@ -1,4 +1,4 @@
-//! The schema up to date. Apart from [`Session`](super::Session), because it may take long and its errors are told to a
+//! The schema up to date. Apart from [`Session`], because it may take long and its errors are told to a
 //! person, who has to do something about them.
 
 use std::collections::HashMap;

@@ -148,7 +148,7 @@ async fn a_database_that_is_out_can_be_tried_at_once_although_it_cannot_record_w
     producer.send(&waiting).await;
     worker.until_misses(Dependency::Database).await;
     let at = format!("http://{}", Caller::of(&worker).server());
-    let tried = ["controls", "try-now", "database", "--reason", "a standby took over", "--at", &at];
+    let tried = ["controls", "try-now", "database", "--reason", "a standby took over", "--at", at.as_str()];
     assert_eq!(installation.says(&tried).await, json!({ "tried": "database" }));
     wire.set(Wire::Whole);
     assert_eq!(installation.says(&tried).await, json!({ "tried": "database" }));
