@@ -103,7 +103,7 @@ pub enum Command {
     Requests(requests::Command),
     /// Show what operators did through the console.
     Actions(actions::Args),
-    /// Pause, hold, bound and drain by hand.
+    /// Pause, hold, bound, drain and try at once by hand.
     #[command(subcommand)]
     Controls(controls::Command),
     /// Look at, replay and discard requests that could not be handled.

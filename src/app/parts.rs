@@ -121,6 +121,7 @@ impl App {
             forgetter: session(&config, Role::Announcer, &meters)?,
             auditor: auditor(&config, &meters)?,
             health: health.clone(),
+            controls: controls.clone(),
             meters: meters.clone(),
             traces: traces.clone(),
             announce: config.announce.clone(),

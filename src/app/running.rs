@@ -108,7 +108,8 @@ impl App {
         let (authenticator, stop) = (Arc::clone(&self.authenticator), self.background.clone());
         tokio::spawn(housekeeping::keep_metrics(self.meters.clone(), authenticator, stop));
         if let Some(pruner) = self.pruner.take() {
-            tokio::spawn(housekeeping::prune(pruner, self.config.requests.retention, self.background.clone()));
+            let (controls, stop) = (self.controls.clone(), self.background.clone());
+            tokio::spawn(housekeeping::prune(pruner, self.config.requests.retention, controls, stop));
         }
         if let Some(store) = self.watcher.take() {
             let several_sites = Arc::clone(&self.several_sites);

@@ -62,6 +62,7 @@ fn described(role: ConsoleRole) -> OpenApiRouter<Arc<Console>> {
             .routes(routes!(controls::set))
             .routes(routes!(controls::release))
             .routes(routes!(controls::drain))
+            .routes(routes!(controls::try_now))
             .routes(routes!(letters::read))
             .routes(routes!(repair::dry_run))
             .routes(routes!(repair::replay))

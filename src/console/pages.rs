@@ -71,6 +71,7 @@ pub(super) fn routes(role: ConsoleRole) -> Router<Arc<Console>> {
             .route("/controls", post(controls::set))
             .route("/controls/release", post(controls::release))
             .route("/drain", post(controls::drain))
+            .route("/try-now", post(controls::try_now))
             .route("/dead-letters/reading", post(letters::read))
             .route("/dead-letters/dry-run", post(repair::dry_run))
             .route("/dead-letters/replay", post(repair::replay))

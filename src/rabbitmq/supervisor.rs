@@ -12,7 +12,7 @@ use tracing::warn;
 use super::connect::connect;
 use crate::config;
 use crate::operations::{Dependency, Health};
-use crate::retry::Pauses;
+use crate::retry::Tries;
 use crate::telemetry::chain;
 
 /// What a supervisor needs to know of its connection.
@@ -46,7 +46,7 @@ pub trait Sessions: Send {
 impl Supervised<'_> {
     /// Runs sessions until one ends well or `stop` fires between two of them.
     pub async fn run(&self, stop: &CancellationToken, sessions: &mut impl Sessions) {
-        let mut pauses = Pauses::up_to(self.longest_pause);
+        let mut tries = Tries::up_to(self.longest_pause, self.health.asked(self.dependency));
         loop {
             match connect(self.url, self.name, self.broker).await {
                 Ok(connection) => {
@@ -59,13 +59,13 @@ impl Supervised<'_> {
                     let Err(error) = end else { return };
                     self.tell(&error);
                     if started.elapsed() > self.longest_pause {
-                        pauses.reset();
+                        tries.reset();
                     }
                 }
                 Err(error) => self.tell(&error),
             }
             tokio::select! {
-                () = tokio::time::sleep(pauses.next_pause()) => {}
+                () = tries.pause() => {}
                 () = stop.cancelled() => return,
             }
         }

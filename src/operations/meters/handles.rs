@@ -105,6 +105,7 @@ pub struct Handles {
     pub operator_logins: ByWord<Counter>,
     pub(in crate::operations) dependency_up: ByWord<Gauge>,
     pub(in crate::operations) dependency_outages: ByWord<Counter>,
+    pub(in crate::operations) dependency_held: ByWord<Gauge>,
     pub(in crate::operations) ready: Gauge,
     pub(super) exporter: PrometheusHandle,
 }
@@ -223,6 +224,12 @@ impl Handles {
             dependency_outages: counters(
                 "join_community_dependency_outages_total",
                 "How often it ceased to serve.",
+                "dependency",
+                &dependencies,
+            ),
+            dependency_held: gauges(
+                "join_community_dependency_held",
+                "Whether an operator has it left alone, as in an outage.",
                 "dependency",
                 &dependencies,
             ),
