@@ -23,7 +23,7 @@ use serde::Deserialize;
 pub use auth::{Auth, Producer};
 pub use fairness::Fairness;
 pub use findings::{Finding, Findings};
-pub use http::{ConsoleRole, ConsoleToken, Http};
+pub use http::{ConsoleRole, ConsoleToken, Http, OidcRole, is_sheltered};
 pub use load::load;
 pub use secrets::{amqp_user, redact};
 

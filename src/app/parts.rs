@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::announce::audit::Auditor;
 use crate::announce::{Announcer, Parts};
-use crate::auth::{AuthSetupError, Authenticator};
+use crate::auth::{AuthSetupError, Authenticator, Provider};
 use crate::cache::{CacheError, Profiles};
 use crate::config::Config;
 use crate::console::{self, Console};
@@ -34,7 +34,7 @@ pub enum StartError {
     /// `cache.url` cannot be used.
     #[error(transparent)]
     Cache(#[from] CacheError),
-    /// `[auth]` cannot be used.
+    /// `[auth]` or the issuer of operators cannot be used.
     #[error(transparent)]
     Auth(#[from] AuthSetupError),
     /// `http.listen` cannot be bound.
@@ -110,7 +110,8 @@ impl App {
         let listener = listen(&config.http.listen).await?;
         let authenticator = Arc::new(Authenticator::start(&config.auth, &worker_user, background.clone()).await?);
         let operations = listener.map(|listener| {
-            Ok::<_, StartError>((listener, console(&config, &health, (&controls, &drain), &meters, &authenticator)?))
+            let stops = (&drain, &background);
+            Ok::<_, StartError>((listener, console(&config, &health, (&controls, stops), &meters, &authenticator)?))
         });
         let (publisher, publishing) = Publisher::new(config.broker.confirm_timeout);
         let announcer = Announcer::start(Parts {
@@ -222,7 +223,7 @@ fn collected(
 fn console(
     config: &Config,
     health: &Health,
-    (controls, drain): (&Controls, &CancellationToken),
+    (controls, (drain, background)): (&Controls, (&CancellationToken, &CancellationToken)),
     meters: &Meters,
     authenticator: &Arc<Authenticator>,
 ) -> Result<Console, StartError> {
@@ -233,6 +234,7 @@ fn console(
         drain: drain.clone(),
         meters: meters.clone(),
         authenticator: Arc::clone(authenticator),
+        issuer: Provider::start(&config.http, &config.auth, background.clone())?,
         sessions: [session(config, Role::Tool, meters)?, session(config, Role::Tool, meters)?],
         profiles: profiles(config, meters)?,
     };

@@ -8,6 +8,7 @@ mod forged;
 mod key_sets;
 mod knowledge;
 mod minting;
+mod operators;
 mod place;
 mod producers;
 mod reading;

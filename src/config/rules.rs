@@ -2,6 +2,7 @@
 
 mod auth;
 mod http;
+mod oidc;
 mod ranges;
 mod text;
 mod tls;
@@ -19,6 +20,7 @@ pub(super) fn apply(config: &Config, values: &Layer, findings: &mut Findings) {
     tls::apply(config, &mut report);
     auth::apply(config, &mut report);
     http::apply(config, &mut report);
+    oidc::apply(config, &mut report);
 }
 
 /// Where rules report to.

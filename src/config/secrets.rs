@@ -8,13 +8,14 @@ use toml::Value;
 use super::findings::{Findings, named};
 use super::layers::{self, Given, Layer, Source};
 
-const SECRETS: [&str; 7] = [
+const SECRETS: [&str; 8] = [
     "broker.url",
     "broker.producer_url",
     "broker.operator_url",
     "broker.management_url",
     "database.url",
     "cache.url",
+    "http.oidc_client_secret",
     "otlp.authorization",
 ];
 const FILE: &str = "_file";

@@ -160,6 +160,8 @@ fn no_secret_is_shown_whatever_is_wrong_with_it() {
         "[brokr]\nurl = \"amqp://u:hunter2@h\"",
         "url = \"amqp://u:hunter2@h\"",
         "[auth]\njwks = \"https://u:hunter2@h/?k=hunter2\"",
+        "[http]\noidc_client_secret = \"hunter2\"",
+        "[http]\noidc_client_secret = [\"hunter2\"]\noidc_issuer = \"https://u:hunter2@h/?k=hunter2\"",
     ];
     for file in files {
         let found = findings(file, &[("JOIN_COMMUNITY__BROKER__URI", "hunter2")]);

@@ -10,8 +10,9 @@ use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio::sync::mpsc;
 use tracing_subscriber::EnvFilter;
 
-/// Of the sample members (e-mail, names, telephone), of every token, of the services' passwords, and of keys.
-const SECRETS: [&str; 8] = [
+/// Of the sample members (e-mail, names, telephone), of every token, of the services' passwords, of keys, and of a login at an
+/// issuer: its code, the client's secret, its access token.
+const SECRETS: [&str; 11] = [
     "jane",
     "joan",
     "555 0142",
@@ -20,6 +21,9 @@ const SECRETS: [&str; 8] = [
     "join-worker:join-worker",
     "join_community:join_community",
     "PRIVATE KEY",
+    "c0de-",
+    "client-s3cret",
+    "acc3ss-token",
 ];
 
 static TOLD: Mutex<Vec<String>> = Mutex::new(Vec::new());
