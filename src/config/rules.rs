@@ -4,6 +4,7 @@ mod auth;
 mod http;
 mod ranges;
 mod text;
+mod webhooks;
 
 use super::findings::{Findings, named};
 use super::layers::Layer;
@@ -17,6 +18,7 @@ pub(super) fn apply(config: &Config, values: &Layer, findings: &mut Findings) {
     text::apply(config, &mut report);
     auth::apply(config, &mut report);
     http::apply(config, &mut report);
+    webhooks::apply(config, &mut report);
 }
 
 /// Where rules report to.

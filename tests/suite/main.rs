@@ -56,3 +56,4 @@ mod topology;
 mod traces;
 mod two_workers;
 mod verdicts;
+mod webhooks;
