@@ -13,6 +13,7 @@ mod secrets;
 mod shape;
 #[cfg(test)]
 mod tests;
+mod webhooks;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -26,6 +27,7 @@ pub use findings::{Finding, Findings};
 pub use http::{ConsoleRole, ConsoleToken, Http, OidcRole, is_sheltered};
 pub use load::load;
 pub use secrets::{amqp_user, redact};
+pub use webhooks::{WebhookTarget, Webhooks};
 
 const MINUTE: Duration = Duration::from_mins(1);
 /// Most of `broker.shards`.
@@ -59,6 +61,8 @@ pub struct Config {
     pub requests: Requests,
     /// The dead-letter queue.
     pub dead_letters: DeadLetters,
+    /// Who is told of changes by HTTP.
+    pub webhooks: Webhooks,
     /// Stopping.
     pub shutdown: Shutdown,
     /// The operations server.

@@ -41,3 +41,5 @@ pub mod replay;
 pub mod retry;
 #[cfg(feature = "worker")]
 pub mod telemetry;
+#[cfg(feature = "worker")]
+pub mod webhooks;

@@ -18,6 +18,7 @@ pub mod management;
 pub mod preflight;
 pub mod producer;
 pub mod publisher;
+pub mod subscription;
 pub mod supervisor;
 pub mod topology;
 pub mod window;

@@ -20,6 +20,7 @@ use crate::postgres::{Role, Session, StoreError};
 use crate::rabbitmq::address::{Address, UrlError};
 use crate::rabbitmq::publisher::{Publisher, Publishing};
 use crate::rabbitmq::topology::Names;
+use crate::webhooks::{self, Webhooks};
 use crate::wire::headers::EVENT_TYPE;
 
 /// Why the worker cannot start: a fault that waiting does not mend. Services that are out are no such fault.
@@ -55,6 +56,9 @@ pub enum StartError {
     /// `[otlp]` cannot be used.
     #[error(transparent)]
     Traces(#[from] operations::Unusable),
+    /// `[webhooks]` cannot be used.
+    #[error(transparent)]
+    Webhooks(#[from] webhooks::SetupError),
     /// `auth.trust_broker_timestamps` is on, and the broker does not overwrite timestamps.
     #[error(
         "auth.trust_broker_timestamps is on, but the broker left a publisher's timestamp as it was: switch it off, or set \
@@ -89,6 +93,7 @@ pub struct App {
     pub(super) drain: CancellationToken,
     /// Ends what only serves the rest.
     pub(super) background: CancellationToken,
+    pub(super) webhooks: Option<Webhooks>,
 }
 
 impl App {
@@ -98,8 +103,8 @@ impl App {
     /// If the configuration cannot be used.
     pub async fn build(config: Config) -> Result<Self, StartError> {
         let health = Health::default();
-        let meters = Meters::register()?;
-        let names = Names::of(&config.broker);
+        let names = Names::of(&config.broker).with_webhooks(&config.webhooks);
+        let meters = Meters::with_targets(names.targets())?;
         let (traces, push) = collected(&config, &names, &health, &meters)?;
         let worker_user: Box<str> = Address::parse(&config.broker.url)?.user().into();
         let (background, drain) = (CancellationToken::new(), CancellationToken::new());
@@ -129,6 +134,7 @@ impl App {
             longest_pause: config.outage.max_pause,
             leeway: config.auth.leeway,
         });
+        let webhooks = Webhooks::new(&config, &names, &meters, &worker_user)?;
         let shards = Arc::new(Shards::new(names.shards(), config.join.lanes, meters.clone()));
         let pruner = Some(session(&config, Role::Tool, &meters)?);
         let watcher = Some(session(&config, Role::Tool, &meters)?);
@@ -156,6 +162,7 @@ impl App {
             watcher,
             drain,
             background,
+            webhooks,
         })
     }
 

@@ -6,6 +6,7 @@ mod oidc;
 mod ranges;
 mod text;
 mod tls;
+mod webhooks;
 
 use super::findings::{Findings, named};
 use super::layers::Layer;
@@ -21,6 +22,7 @@ pub(super) fn apply(config: &Config, values: &Layer, findings: &mut Findings) {
     auth::apply(config, &mut report);
     http::apply(config, &mut report);
     oidc::apply(config, &mut report);
+    webhooks::apply(config, &mut report);
 }
 
 /// Where rules report to.

@@ -25,8 +25,8 @@ pub struct Supervised<'a> {
     pub broker: &'a config::Broker,
     /// Longest pause between two tries.
     pub longest_pause: Duration,
-    /// Which dependency this is.
-    pub dependency: Dependency,
+    /// Which dependency this is, if its outage is told elsewhere than in the log.
+    pub dependency: Option<Dependency>,
     /// Where its state is told.
     pub health: &'a Health,
 }
@@ -74,7 +74,9 @@ impl Supervised<'_> {
     fn tell(&self, error: &dyn std::error::Error) {
         let reason = chain(error);
         warn!(connection = self.name, reason, "connection lost, starting over");
-        self.health.down(self.dependency, reason);
+        if let Some(dependency) = self.dependency {
+            self.health.down(dependency, reason);
+        }
     }
 }
 

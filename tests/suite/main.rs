@@ -61,3 +61,4 @@ mod two_workers;
 mod upgrade;
 mod verdicts;
 mod version;
+mod webhooks;

@@ -70,6 +70,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "ceiling",
         ],
     ),
+    // Takes events from the broker to others, and knows nothing of who made them.
+    ("webhooks", &["rabbitmq", "wire", "domain", "config", "telemetry", "operations"]),
     // What operators do with dead letters, taken in as the join path takes in what is delivered.
     ("replay", &["join", "auth", "rabbitmq", "postgres", "wire", "domain", "config", "telemetry", "retry"]),
     // Looks at all outside worlds, for operators; nothing that serves requests knows of it.
@@ -85,6 +87,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "join",
             "announce",
+            "webhooks",
             "console",
             "operations",
             "auth",
@@ -104,6 +107,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "app",
             "announce",
+            "webhooks",
             "console",
             "replay",
             "contract",
@@ -126,7 +130,18 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("sqlx", &["src/postgres"]),
     ("redis", &["src/cache"]),
     // Beside its own folder: where deliveries are taken in and settled, and where connections are handed to lanes.
-    ("lapin", &["src/rabbitmq", "src/app", "src/join/lane", "src/join/settle", "src/join/crowding", "src/join/ahead"]),
+    (
+        "lapin",
+        &[
+            "src/rabbitmq",
+            "src/app",
+            "src/join/lane",
+            "src/join/settle",
+            "src/join/crowding",
+            "src/join/ahead",
+            "src/webhooks/session",
+        ],
+    ),
     ("backoff", &["src/retry"]),
     ("clap", &["src/cli", "src/main"]),
     ("anyhow", &["src/cli", "src/main"]),

@@ -160,6 +160,43 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ),
     ("[[auth.producers]]\nsites = []", "auth.producers[0].user (", "is missing"),
     ("[[auth.producers]]\nmay_elevat = true", "auth.producers[0].may_elevat (", "unknown field"),
+    (
+        "[webhooks]\ntargets = [{name=\"crm\",url=\"ftp://h\"}]\nkey = \"k\"",
+        "webhooks.targets (",
+        "of `crm`, url must begin with http:// or https://",
+    ),
+    (
+        "[webhooks]\ntargets = [{name=\"C r\",url=\"http://u:p@h\"}]\nkey = \"k\"",
+        "webhooks.targets (",
+        "of `C r`, url must hold no user",
+    ),
+    (
+        "[[webhooks.targets]]\nname = \"C r\"\nurl = \"http://h\"",
+        "webhooks.targets (",
+        "name \"C r\" must have 1 to 32",
+    ),
+    ("[[webhooks.targets]]\nname = \"crm\"", "webhooks.targets (", "each with a name and a url"),
+    (
+        "[webhooks]\ntargets = [{name=\"a\",url=\"http://h\"},{name=\"a\",url=\"http://i\"}]",
+        "webhooks.targets (",
+        "name `a` is listed twice",
+    ),
+    (
+        "[[webhooks.targets]]\nname = \"crm\"\nurl = \"http://h\"",
+        "webhooks.key (default)",
+        "must not be empty with webhooks.targets (",
+    ),
+    ("[webhooks]\naccount_id = \"7\"", "webhooks.account_id = \"7\" (", "must be a GUID"),
+    ("[webhooks]\nladder = [\"1m\", \"0s\"]", "webhooks.ladder = ", "between 1ms and 7days"),
+    ("[webhooks]\nladder = [\"1500us\"]", "webhooks.ladder = ", "whole milliseconds"),
+    ("[webhooks]\nladder = [5]", "webhooks.ladder = [5] (", "a duration like"),
+    ("[webhooks]\ntimeout = \"2m\"", "webhooks.timeout = \"2m\" (", "must be between 1ms and 1m"),
+    (
+        "[webhooks]\ntimeout = \"20s\"",
+        "webhooks.timeout = \"20s\" (",
+        "must be shorter than shutdown.grace = \"20s\" (default)",
+    ),
+    ("[webhooks]\nconcurrency = 0", "webhooks.concurrency = 0 (", "must be between 1 and 256"),
     ("[auth]\nproducers = 5", "auth.producers = 5 (", "expected a sequence"),
 ];
 

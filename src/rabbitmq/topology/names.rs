@@ -1,5 +1,7 @@
 //! What everything is called. Separate, because names are needed where nothing is known of arguments and bindings.
 
+pub(super) mod webhooks;
+
 use std::time::Duration;
 
 use crate::config;
@@ -43,6 +45,8 @@ pub fn rung_for(attempt: u32) -> Rung {
 pub struct Names {
     prefix: Box<str>,
     shards: u16,
+    targets: Box<[Box<str>]>,
+    waits: Box<[Duration]>,
 }
 
 const INTAKE: &str = "join-community";
@@ -53,10 +57,10 @@ impl Names {
     /// The names of the installation with this prefix, which may be empty, and one request queue.
     #[must_use]
     pub fn new(prefix: &str) -> Self {
-        Self { prefix: prefix.into(), shards: 0 }
+        Self { prefix: prefix.into(), shards: 0, targets: Box::default(), waits: Box::default() }
     }
 
-    /// The names of the installation that the configuration is about.
+    /// The names of the installation that the configuration is about, those of webhooks apart.
     #[must_use]
     pub fn of(broker: &config::Broker) -> Self {
         Self::new(&broker.prefix).sharded(broker.shards)
@@ -184,6 +188,7 @@ impl Names {
         let unnumbered = queue.trim_end_matches(|digit: char| digit.is_ascii_digit()).trim_end_matches('.');
         queue.strip_prefix(&*self.prefix).is_some_and(is_within)
             || unnumbered.ends_with(bases[0].as_str())
+            || queue.contains(webhooks::WEBHOOKS)
             || bases.iter().chain(&rungs).any(|base| queue.ends_with(base.as_str()))
     }
 

@@ -2,6 +2,7 @@
 //! verifying and exporting cannot differ.
 
 mod objects;
+mod webhooks;
 
 use lapin::ExchangeKind;
 
@@ -51,7 +52,11 @@ pub fn plan(names: &Names) -> Plan {
         quorum(names.discarded(), discarded()),
         quorum(names.unrouted(), unrouted()),
     ];
-    let bind = |exchange, queue, key| Binding { exchange, destination: Destination::Queue(queue), key };
+    let bind = |exchange, queue, key: &'static str| Binding {
+        exchange,
+        destination: Destination::Queue(queue),
+        key: key.into(),
+    };
     let mut bindings = vec![
         bind(names.internal(), names.dead_letters(), names.dead_letter_key()),
         bind(names.internal(), names.discarded(), names.discarded_key()),
@@ -64,12 +69,14 @@ pub fn plan(names: &Names) -> Plan {
         queues.push(quorum(names.retry(rung), arguments));
         bindings.push(bind(names.internal(), names.retry(rung), names.retry_key(rung)));
     }
-    spread(names, Plan { exchanges, queues, bindings, former: Vec::new() })
+    let mut plan = spread(names, Plan { exchanges, queues, bindings, former: Vec::new() });
+    webhooks::add(names, &mut plan);
+    plan
 }
 
 /// The way of the requests: into the one queue, or spread over the shards.
 fn spread(names: &Names, mut plan: Plan) -> Plan {
-    let bind = |exchange, destination, key| Binding { exchange, destination, key };
+    let bind = |exchange, destination, key: &'static str| Binding { exchange, destination, key: key.into() };
     let keys = names.request_keys();
     let whole = keys.map(|key| bind(names.intake(), Destination::Queue(names.requests()), key));
     let spread = keys.map(|key| bind(names.intake(), Destination::Exchange(names.spread()), key));
