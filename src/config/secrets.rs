@@ -8,7 +8,7 @@ use toml::Value;
 use super::findings::{Findings, named};
 use super::layers::{self, Given, Layer, Source};
 
-const SECRETS: [&str; 8] = [
+const SECRETS: [&str; 9] = [
     "broker.url",
     "broker.producer_url",
     "broker.operator_url",

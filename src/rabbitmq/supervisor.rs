@@ -46,7 +46,9 @@ pub trait Sessions: Send {
 impl Supervised<'_> {
     /// Runs sessions until one ends well or `stop` fires between two of them.
     pub async fn run(&self, stop: &CancellationToken, sessions: &mut impl Sessions) {
-        let mut tries = Tries::up_to(self.longest_pause, self.health.asked(self.dependency));
+        // Whoever has the broker tried at once means each connection to it.
+        let asked = self.health.asked(self.dependency.unwrap_or(Dependency::Publishing));
+        let mut tries = Tries::up_to(self.longest_pause, asked);
         loop {
             match connect(self.url, self.name, self.broker).await {
                 Ok(connection) => {

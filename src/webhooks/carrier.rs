@@ -134,7 +134,8 @@ impl Carrier {
         window: &Mutex<Window>,
     ) -> Result<(), SessionEnd> {
         let letter = delivery.dead(&self.names.internal(), &self.worker_user, reason, error);
-        all_confirmed(&window.lock().await, &[letter]).await?;
+        let window = window.lock().await;
+        all_confirmed(&window, &[letter]).await?;
         self.series.dead.increment(1);
         let (target, id) = (&*self.target, &*delivery.event_id);
         warn!(webhook.target = target, event.id = id, reason = reason.as_str(), error, "a webhook is a dead letter");
