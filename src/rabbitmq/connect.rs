@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use lapin::tcp::{AsyncTcpStream, OwnedTLSConfig};
 use lapin::{Connection, ConnectionProperties, ErrorKind};
+#[cfg(feature = "worker")]
 use secrecy::SecretString;
 use tokio::time::{Instant, timeout_at};
 
@@ -21,6 +22,7 @@ use self::guard::{Guard, watch};
 use self::probe::probe;
 use self::sieve::Sieve;
 use super::address::{Address, UrlError};
+#[cfg(feature = "worker")]
 use crate::config;
 
 /// Why there is no connection.
@@ -76,19 +78,38 @@ pub enum ConnectError {
     },
 }
 
+/// How patient a connection is.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// How long it may take to be made, everything included.
+    pub timeout: Duration,
+    /// How often each side shows that it lives; after twice as long without a sign it counts as dead.
+    pub heartbeat: Duration,
+}
+
 /// Connects within `config.timeout`, everything included; the broker shows the connection under `name`.
 ///
 /// # Errors
 ///
 /// [`ConnectError`]; none of its texts holds a password.
+#[cfg(feature = "worker")]
 pub async fn connect(url: &SecretString, name: &str, config: &config::Broker) -> Result<Connection, ConnectError> {
-    let address = Address::parse(url)?;
-    let deadline = Instant::now() + config.timeout;
-    let silent = || ConnectError::Silent { broker: Box::new(address.clone()), limit: config.timeout };
-    let answering = probe(&address, config.timeout).await?;
+    let limits = Limits { timeout: config.timeout, heartbeat: config.heartbeat };
+    open(&Address::parse(url)?, name, limits).await
+}
+
+/// Connects to an address within these limits; the broker shows the connection under `name`.
+///
+/// # Errors
+///
+/// [`ConnectError`]; none of its texts holds a password.
+pub async fn open(address: &Address, name: &str, limits: Limits) -> Result<Connection, ConnectError> {
+    let deadline = Instant::now() + limits.timeout;
+    let silent = || ConnectError::Silent { broker: Box::new(address.clone()), limit: limits.timeout };
+    let answering = probe(address, limits.timeout).await?;
 
     let mut uri = address.uri();
-    let heartbeat = config.heartbeat.as_secs().clamp(1, u16::MAX.into());
+    let heartbeat = limits.heartbeat.as_secs().clamp(1, u16::MAX.into());
     uri.query.heartbeat = u16::try_from(heartbeat).ok();
     let properties = ConnectionProperties::default()
         .with_connection_name(name.into())
@@ -120,7 +141,7 @@ pub async fn connect(url: &SecretString, name: &str, config: &config::Broker) ->
         properties,
     );
     let connection = timeout_at(deadline, handshake).await.map_err(|_| silent())?;
-    let connection = connection.map_err(|source| failed(&address, source))?;
+    let connection = connection.map_err(|source| failed(address, source))?;
     guard.keep();
     Ok(connection)
 }
@@ -138,7 +159,7 @@ fn failed(address: &Address, source: lapin::Error) -> ConnectError {
     ConnectError::Broken { broker, source }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "worker"))]
 mod tests {
     use std::time::Duration;
 
