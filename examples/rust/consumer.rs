@@ -7,7 +7,7 @@
 use std::error::Error;
 use std::ops::ControlFlow;
 
-use join_community::client::{Broker, EventsError, MemberEvents, MemberUpdated, Queue};
+use join_community::client::{Broker, EventsError, MemberEvents, MemberUpdated, PrivacyStatus, Queue};
 
 /// Handles events until `handle` has enough.
 pub(crate) async fn run(
@@ -41,7 +41,7 @@ pub(crate) async fn run(
 async fn main() -> Result<(), Box<dyn Error>> {
     let queue = std::env::args().nth(1).ok_or("usage: consumer QUEUE")?;
     run(&std::env::var("AMQP_URL")?, &queue, |event| {
-        let state = event.member.privacy_status.map_or("?", |status| status.as_str());
+        let state = event.member.privacy_status.map_or("?", PrivacyStatus::as_str);
         println!("{} {} {} {} {state}", event.id, event.site, event.member.id, event.sequence);
         ControlFlow::Continue(())
     })

@@ -32,9 +32,8 @@ impl Server {
         match nodes.as_slice() {
             [single] => {
                 let info = single.into_connection_info()?.set_tcp_settings(tcp);
-                let limits = AsyncConnectionConfig::new()
-                    .set_connection_timeout(Some(limit))
-                    .set_response_timeout(Some(limit));
+                let limits =
+                    AsyncConnectionConfig::new().set_connection_timeout(Some(limit)).set_response_timeout(Some(limit));
                 Ok(Self::Single(Client::open(info)?, limits))
             }
             nodes => {

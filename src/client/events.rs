@@ -1,8 +1,10 @@
 //! Consuming *member updated* events: each change once, and none that is older than what was handled before.
 
+mod queue;
 mod sequences;
 mod updated;
 
+pub use queue::Queue;
 pub use sequences::{Remembered, Sequences, StoreError};
 pub use updated::MemberUpdated;
 
@@ -10,49 +12,15 @@ use std::ops::Deref;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
+use lapin::Acker;
 use lapin::message::Delivery;
-use lapin::options::{
-    BasicAckOptions, BasicConsumeOptions, BasicQosOptions, BasicRejectOptions, QueueBindOptions, QueueDeclareOptions,
-};
-use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
-use lapin::{Acker, Connection, Consumer};
+use lapin::options::{BasicAckOptions, BasicRejectOptions};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::broker::{Broker, short};
+use self::queue::Session;
+use super::broker::Broker;
 use super::error::Lost;
 use super::pauses::Pauses;
-use crate::rabbitmq::connect::open;
-use crate::wire::headers::EVENT_TYPE;
-
-/// The exchange that events come from.
-const EVENTS: &str = "members.events";
-/// Most events that the broker sends ahead.
-const PREFETCH: u16 = 64;
-/// A consumer that dies again and again must not use an event up: RabbitMQ 4 would drop it after 20 times.
-const DYING_USES_NOTHING_UP: i32 = 2_000_000_000;
-
-/// The queue that a consumer takes events from. All that consume from it share them out; for that, they also have to share
-/// their [`Sequences`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Queue {
-    name: Box<str>,
-    is_ours: bool,
-}
-
-impl Queue {
-    /// A durable quorum queue that is declared and bound with each connection. The broker user needs the rights to
-    /// configure, write and read it, and to read exchange `members.events`.
-    #[must_use]
-    pub fn durable(name: &str) -> Self {
-        Self { name: name.into(), is_ours: true }
-    }
-
-    /// A queue that somebody else has declared and bound. The broker user needs the right to read it, no other.
-    #[must_use]
-    pub fn existing(name: &str) -> Self {
-        Self { name: name.into(), is_ours: false }
-    }
-}
 
 /// Why there is no event. After each of them [`MemberEvents::next`] may be called again.
 #[derive(Debug, thiserror::Error)]
@@ -113,12 +81,6 @@ pub struct MemberEvents<S = Remembered> {
     dropped: u64,
 }
 
-struct Session {
-    // Its consumer ends with it.
-    _connection: Connection,
-    consumer: Consumer,
-}
-
 struct Current {
     updated: MemberUpdated,
     acker: Acker,
@@ -157,7 +119,7 @@ impl<S: Sequences> MemberEvents<S> {
     pub async fn next(&mut self) -> Result<Event<'_, S>, EventsError> {
         loop {
             // Of one whose connection is gone the broker delivers another copy.
-            if !self.current.as_ref().is_some_and(|current| current.acker.usable()) {
+            if self.current.as_ref().is_none_or(|current| !current.acker.usable()) {
                 self.current = Some(self.receive().await?);
             }
             let Some(Current { updated, acker }) = &self.current else { continue };
@@ -190,7 +152,10 @@ impl<S: Sequences> MemberEvents<S> {
                 // It would be as unreadable again, for ever. Not rejected in time, it comes again.
                 let rejected = delivery.acker.reject(BasicRejectOptions { requeue: false });
                 drop(timeout(self.broker.timeout, rejected).await);
-                Err(EventsError::Unreadable { id: delivery.properties.message_id().as_ref().map(ToString::to_string), why })
+                Err(EventsError::Unreadable {
+                    id: delivery.properties.message_id().as_ref().map(ToString::to_string),
+                    why,
+                })
             }
         }
     }
@@ -228,36 +193,6 @@ impl<S: Sequences> MemberEvents<S> {
             }
         }
     }
-}
-
-impl Session {
-    async fn open(broker: &Broker, queue: &Queue) -> Result<Self, Lost> {
-        let (exchange, name, limit) = (broker.exchange(EVENTS)?, short(&queue.name)?, broker.timeout);
-        let connection = open(&broker.address, &broker.name, broker.limits()).await?;
-        let opened = timeout(limit, consume(&connection, exchange, name, queue.is_ours)).await;
-        let consumer = opened.map_err(|_| Lost::Silent(limit))??;
-        Ok(Self { _connection: connection, consumer })
-    }
-}
-
-async fn consume(
-    connection: &Connection,
-    exchange: ShortString,
-    queue: ShortString,
-    is_ours: bool,
-) -> lapin::Result<Consumer> {
-    let channel = connection.create_channel().await?;
-    // Before consuming: nothing else bounds what the broker sends ahead.
-    channel.basic_qos(PREFETCH, BasicQosOptions::default()).await?;
-    if is_ours {
-        let mut arguments = FieldTable::default();
-        arguments.insert("x-queue-type".into(), AMQPValue::LongString(LongString::from("quorum")));
-        arguments.insert("x-delivery-limit".into(), AMQPValue::LongInt(DYING_USES_NOTHING_UP));
-        channel.queue_declare(queue.clone(), QueueDeclareOptions::durable(), arguments).await?;
-        let (options, none) = (QueueBindOptions::default(), FieldTable::default());
-        channel.queue_bind(queue.clone(), exchange, EVENT_TYPE.into(), options, none).await?;
-    }
-    channel.basic_consume(queue, ShortString::default(), BasicConsumeOptions::default(), FieldTable::default()).await
 }
 
 /// An event to be handled. Dropped without a word it comes again, with the next call.

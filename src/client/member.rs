@@ -198,7 +198,10 @@ mod tests {
         let mut full = Vec::new();
         member::write(&john(), &mut full);
         let read: Member = serde_json::from_slice(&full).unwrap();
-        assert_eq!((read.id, read.status, read.activity_status), (john().id, Some(john().status), Some(john().activity_status)));
+        assert_eq!(
+            (read.id, read.status, read.activity_status),
+            (john().id, Some(john().status), Some(john().activity_status))
+        );
         assert_eq!((read.updated_date, read.last_login_date), (john().updated_date, john().last_login_date));
         assert_eq!(read.contact.unwrap()["firstName"], "John");
         assert!(read.extra.is_empty(), "{:?}", read.extra);

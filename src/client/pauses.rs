@@ -23,9 +23,9 @@ impl Pauses {
     /// one.
     pub(super) fn next_pause(&mut self) -> Duration {
         let pause = self.next;
-        self.next = (pause * 2).min(self.longest);
+        self.next = pause.saturating_mul(2).min(self.longest);
         let [chance, ..] = Uuid::new_v4().into_bytes();
-        pause / 2 + pause * u32::from(chance) / u32::from(u8::MAX)
+        pause / 2 + pause / u32::from(u8::MAX) * u32::from(chance)
     }
 
     /// Starts over, after a success.

@@ -145,7 +145,8 @@ impl Profiles {
         let (sequence, member) = read.map_err(|_| ProfilesError::Silent(self.limit))??;
         match (sequence, member) {
             (_, Some(member)) => {
-                let member = serde_json::from_slice(&member).map_err(|error| ProfilesError::Malformed(place(&error)))?;
+                let member =
+                    serde_json::from_slice(&member).map_err(|error| ProfilesError::Malformed(place(&error)))?;
                 Ok(Cached::Found(member))
             }
             (Some(_), None) => Ok(Cached::Tombstone),

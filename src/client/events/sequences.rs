@@ -15,9 +15,15 @@ pub type StoreError = Box<dyn std::error::Error + Send + Sync>;
 /// answer from it here: then no crash and no second consumer comes between the two.
 pub trait Sequences: Send {
     /// The highest sequence that was handled of a member; `None` if there was none.
+    ///
+    /// # Errors
+    /// If it cannot be told.
     fn held(&mut self, site: SiteId, member: MemberId) -> impl Future<Output = Result<Option<i64>, StoreError>> + Send;
 
     /// A sequence of a member was handled.
+    ///
+    /// # Errors
+    /// If that cannot be kept; the event then comes again.
     fn hold(
         &mut self,
         site: SiteId,

@@ -151,7 +151,11 @@ impl Calls {
         for (_, Call { stage, waiter }) in self.lock().extract_if(|_, call| call.stage != Stage::Waiting) {
             // No such exchange: the broker ended the channel, and took nothing that it had not confirmed.
             let is_unroutable = lost.is_not_found() && stage == Stage::Sent;
-            waiter.fail(if is_unroutable { Failure::NotSent(Why::Unroutable) } else { Failure::Lost(Arc::clone(&lost)) });
+            waiter.fail(if is_unroutable {
+                Failure::NotSent(Why::Unroutable)
+            } else {
+                Failure::Lost(Arc::clone(&lost))
+            });
         }
     }
 
