@@ -7,7 +7,7 @@ use futures_util::StreamExt as _;
 use futures_util::future::{join_all, try_join_all};
 use lapin::options::{BasicConsumeOptions, BasicPublishOptions, ConfirmSelectOptions};
 use lapin::types::{FieldTable, ShortString};
-use lapin::{BasicProperties, Channel, Confirmation, Connection, Consumer};
+use lapin::{BasicProperties, Channel, Confirmation, Connection, Consumer, PublisherConfirm};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use uuid::Uuid;
@@ -126,16 +126,7 @@ impl Publishing<'_> {
     /// While the broker blocks publishers the clock stands still: a blocked connection is no broken one, and a new one
     /// would be blocked just the same. Whoever waits has a limit of their own.
     async fn confirmed(&self, orders: &[Order]) -> Result<Vec<Confirmation>, Lost> {
-        // Mandatory: a confirm alone says that the broker has it, not that it is in any queue.
-        let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-        let flight = async {
-            let sent = orders.iter().map(|order| {
-                let (exchange, key) = (self.exchange.clone(), REQUEST_KEY.into());
-                self.channel.basic_publish(exchange, key, options, &order.body, order.properties.clone())
-            });
-            let confirms = try_join_all(sent).await?;
-            join_all(confirms).await.into_iter().collect::<Result<Vec<_>, _>>()
-        };
+        let flight = self.flight(orders);
         tokio::pin!(flight);
         loop {
             match timeout(self.limit, &mut flight).await {
@@ -144,6 +135,19 @@ impl Publishing<'_> {
                 Err(_) => return Err(Lost::Silent(self.limit)),
             }
         }
+    }
+
+    async fn flight(&self, orders: &[Order]) -> lapin::Result<Vec<Confirmation>> {
+        // Polled together, so that the frames of all go out in one write.
+        let confirms = try_join_all(orders.iter().map(|order| self.send(order))).await?;
+        join_all(confirms).await.into_iter().collect()
+    }
+
+    async fn send(&self, order: &Order) -> lapin::Result<PublisherConfirm> {
+        // Mandatory: a confirm alone says that the broker has it, not that it is in any queue.
+        let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+        let (exchange, key) = (self.exchange.clone(), REQUEST_KEY.into());
+        self.channel.basic_publish(exchange, key, options, &order.body, order.properties.clone()).await
     }
 }
 

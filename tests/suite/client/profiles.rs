@@ -26,7 +26,7 @@ fn cache_url(installation: &Installation) -> SecretString {
 /// Why the caller was asked, if it was.
 async fn missed(profiles: &Profiles, site: Uuid, member: Uuid) -> (Option<PublicMember>, Option<Missed>) {
     let mut why = None;
-    let fallback = async |missed| {
+    let fallback = async |missed: Missed| {
         why = Some(missed);
         Ok::<_, Infallible>(None)
     };
