@@ -26,6 +26,9 @@ ifeq ($(CI),true)
 export CARGO_INCREMENTAL := 0
 endif
 
+# What crates begin with that whoever builds the client library alone is to be spared.
+WORKERS_OWN := anyhow|axum|backoff|clap|hyper|jsonwebtoken|maud|metrics|opentelemetry|prost|reqwest|secrecy|sqlx|toml|tracing-subscriber|utoipa
+
 # $(step) "what begins now": one line on stderr, with the seconds since make began.
 step = step() { local d= b= p=; [[ -z $$COLOUR ]] || { d=$$'\e[2m' b=$$'\e[1m' p=$$'\e[0m'; }; \
 	printf '%s%4ds%s %s%s%s\n' "$$d" $$(($$(date +%s) - $(BEGAN))) "$$p" "$$b" "$$1" "$$p" >&2; }; step
@@ -129,16 +132,17 @@ rules: # Alert rules, what they tell, and each query of the dashboard: as promto
 	scripts/promtool check rules $(TARGET_DIR)/promtool/dashboard.json >/dev/null
 
 .PHONY: lint
-lint: # Clippy, warnings denied; with every feature, with those of a release, and the library without the worker
+lint: # Clippy, warnings denied; with every feature, with those of a release, and the client and what it needs alone
 	$(step) "clippy"
 	cargo clippy --locked --all-targets --all-features -- -D warnings
 	cargo clippy --locked --lib --bins -- -D warnings
 	cargo clippy --locked --lib --no-default-features -- -D warnings
+	cargo clippy --locked --lib --examples --no-default-features --features client -- -D warnings
 
 .PHONY: docs
 docs: # Rustdoc, private items too, warnings denied; the contract as a page beside it
 	$(step) "rustdoc, and the page of the contract"
-	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items --quiet
+	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items --quiet --features client
 	$(SPEAK) export --format html >$(TARGET_DIR)/doc/contract.html
 
 .PHONY: contract
@@ -165,7 +169,14 @@ archive: # What a release is packed into: content, checksums, completions, pages
 # Advisories need data that a machine without internet cannot fetch, and change without a commit
 # of ours: `make advisories` is for whoever looks after the project.
 .PHONY: policy
-policy: deny # Bans, licences and sources of every dependency; the bill of materials, and one version of Rust
+policy: deny # Bans, licences and sources of every dependency; what the client brings, the bill of materials, one version of Rust
+	$(step) "the client library brings nothing of the worker's"
+	brought=$$(cargo tree --locked --edges normal --prefix none --no-default-features --features client)
+	grep -q '^lapin ' <<<"$$brought" || { echo "cargo tree says something that is read wrongly here" >&2; exit 1; }
+	if grep -E '^($(WORKERS_OWN))[a-z0-9_-]* ' <<<"$$brought" >&2; then
+		echo "the feature client brings the crates above, which are the worker's" >&2
+		exit 1
+	fi
 	$(step) "cargo deny: bans, licences, sources"
 	cargo deny --locked check --hide-inclusion-graph bans licenses sources
 	$(step) "bill of materials, licences, version of Rust"

@@ -12,9 +12,11 @@ mod tls;
 use std::io;
 use std::os::fd::AsFd as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use lapin::tcp::AsyncTcpStream;
 use lapin::{Connection, ConnectionProperties, ErrorKind};
+#[cfg(feature = "worker")]
 use secrecy::SecretString;
 use tokio::time::{Instant, timeout_at};
 
@@ -22,25 +24,48 @@ pub use self::error::ConnectError;
 use self::guard::{Guard, watch};
 use self::probe::probe;
 use self::sieve::Sieve;
+pub use self::tls::TlsFiles;
 use self::tls::Trouble;
 use super::address::Address;
+#[cfg(feature = "worker")]
 use crate::config;
+
+/// How patient a connection is.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// How long it may take to be made, everything included.
+    pub timeout: Duration,
+    /// How often each side shows that it lives; after twice as long without a sign it counts as dead.
+    pub heartbeat: Duration,
+}
 
 /// Connects within `config.timeout`, everything included; the broker shows the connection under `name` and our version.
 ///
 /// # Errors
 ///
 /// [`ConnectError`]; none of its texts holds a password.
+#[cfg(feature = "worker")]
 pub async fn connect(url: &SecretString, name: &str, config: &config::Broker) -> Result<Connection, ConnectError> {
-    let address = Address::parse(url)?;
-    let deadline = Instant::now() + config.timeout;
-    let silent = || ConnectError::Silent { broker: Box::new(address.clone()), limit: config.timeout };
+    let limits = Limits { timeout: config.timeout, heartbeat: config.heartbeat };
+    let config::Broker { ca_file, client_cert_file, client_key_file, .. } = config.clone();
+    open(&Address::parse(url)?, name, limits, TlsFiles { ca_file, client_cert_file, client_key_file }).await
+}
+
+/// Connects to an address within these limits, by TLS with these files; the broker shows the connection under `name` and our
+/// version.
+///
+/// # Errors
+///
+/// [`ConnectError`]; none of its texts holds a password.
+pub async fn open(address: &Address, name: &str, limits: Limits, files: TlsFiles) -> Result<Connection, ConnectError> {
+    let deadline = Instant::now() + limits.timeout;
+    let silent = || ConnectError::Silent { broker: Box::new(address.clone()), limit: limits.timeout };
     let unequipped = |source| ConnectError::Unequipped { broker: Box::new(address.clone()), source };
-    let tls = if address.is_tls() { Some(tls::connector(config).await.map_err(unequipped)?) } else { None };
-    let answering = probe(&address, config.timeout).await?;
+    let tls = if address.is_tls() { Some(tls::connector(files).await.map_err(unequipped)?) } else { None };
+    let answering = probe(address, limits.timeout).await?;
 
     let mut uri = address.uri();
-    let heartbeat = config.heartbeat.as_secs().clamp(1, u16::MAX.into());
+    let heartbeat = limits.heartbeat.as_secs().clamp(1, u16::MAX.into());
     uri.query.heartbeat = u16::try_from(heartbeat).ok();
     let shown = format!("{name} {}", env!("CARGO_PKG_VERSION"));
     let properties = ConnectionProperties::default()
@@ -73,7 +98,7 @@ pub async fn connect(url: &SecretString, name: &str, config: &config::Broker) ->
         properties,
     );
     let connection = timeout_at(deadline, handshake).await.map_err(|_| silent())?;
-    let connection = connection.map_err(|source| failed(&address, source))?;
+    let connection = connection.map_err(|source| failed(address, source))?;
     guard.keep();
     Ok(connection)
 }
@@ -103,7 +128,7 @@ fn failed(address: &Address, source: lapin::Error) -> ConnectError {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "worker"))]
 mod tests {
     use std::path::PathBuf;
     use std::time::Duration;

@@ -15,6 +15,8 @@ mod cache_audit;
 mod cache_command;
 mod changes_by_others;
 mod check;
+#[cfg(feature = "client")]
+mod client;
 mod command_line;
 mod commit_races;
 mod console;

@@ -37,6 +37,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "fail_point",
         ],
     ),
+    // For others to be built with, so it brings nothing of the worker's: where a broker and a cache are, and how to get in.
+    ("client", &["rabbitmq::address", "rabbitmq::connect", "cache::connection", "wire", "domain"]),
     // The two halves. `HandOver` is where join leaves a committed change, and all that one knows of the other.
     (
         "join",
@@ -128,13 +130,15 @@ const ARROWS: &[(&str, &[&str])] = &[
 /// Where an outside crate may be named; a path ends at a `.` or `/`.
 const CONFINED: &[(&str, &[&str])] = &[
     ("sqlx", &["src/postgres"]),
-    ("redis", &["src/cache"]),
-    // Beside its own folder: where deliveries are taken in and settled, and where connections are handed to lanes.
+    ("redis", &["src/cache", "src/client/profiles"]),
+    // Beside its own folder: where deliveries are taken in and settled, where connections are handed to lanes, and in the
+    // client library.
     (
         "lapin",
         &[
             "src/rabbitmq",
             "src/app",
+            "src/client",
             "src/join/lane",
             "src/join/settle",
             "src/join/crowding",

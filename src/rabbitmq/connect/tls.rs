@@ -3,21 +3,29 @@
 
 use std::fmt::Display;
 use std::io::{self, ErrorKind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use lapin::tcp::{RustlsConnector, RustlsConnectorConfig};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::config;
+/// What a connection by TLS trusts and shows: files in PEM, each empty where none is named.
+#[derive(Clone, Debug, Default)]
+pub struct TlsFiles {
+    /// Authorities that are trusted; those of the system if it is empty.
+    pub ca_file: PathBuf,
+    /// The certificate that is shown to a broker that asks for one.
+    pub client_cert_file: PathBuf,
+    /// Its private key.
+    pub client_key_file: PathBuf,
+}
 
-/// Reads what the configuration names. For every connection anew: certificates are renewed while the worker runs.
-pub(super) async fn connector(config: &config::Broker) -> io::Result<RustlsConnector> {
-    let config::Broker { ca_file, client_cert_file, client_key_file, .. } = config;
-    let (ca, certificate, key) = (ca_file.clone(), client_cert_file.clone(), client_key_file.clone());
-    // Files, some of them large: not in the way of what else the thread has to do.
-    let built = tokio::task::spawn_blocking(move || build(&ca, &certificate, &key)).await;
-    built.unwrap_or_else(|error| Err(io::Error::other(error)))
+/// Reads the files. For every connection anew: certificates are renewed while the program runs.
+pub(super) async fn connector(files: TlsFiles) -> io::Result<RustlsConnector> {
+    // Some of them are large: not in the way of what else the thread has to do.
+    let built =
+        tokio::task::spawn_blocking(move || build(&files.ca_file, &files.client_cert_file, &files.client_key_file));
+    built.await.unwrap_or_else(|error| Err(io::Error::other(error)))
 }
 
 fn build(ca: &Path, certificate: &Path, key: &Path) -> io::Result<RustlsConnector> {
@@ -91,7 +99,7 @@ fn left(kind: ErrorKind) -> bool {
 #[cfg(test)]
 mod tests {
     use std::io::{Error, ErrorKind};
-    use std::path::Path;
+    use std::path::{Path, PathBuf};
 
     use super::{Trouble, build};
 
