@@ -26,6 +26,9 @@ ifeq ($(CI),true)
 export CARGO_INCREMENTAL := 0
 endif
 
+# What crates begin with that whoever builds the client library alone is to be spared.
+WORKERS_OWN := anyhow|axum|backoff|clap|hyper|jsonwebtoken|maud|metrics|opentelemetry|prost|reqwest|secrecy|sqlx|toml|tracing-subscriber|utoipa
+
 # $(step) "what begins now": one line on stderr, with the seconds since make began.
 step = step() { local d= b= p=; [[ -z $$COLOUR ]] || { d=$$'\e[2m' b=$$'\e[1m' p=$$'\e[0m'; }; \
 	printf '%s%4ds%s %s%s%s\n' "$$d" $$(($$(date +%s) - $(BEGAN))) "$$p" "$$b" "$$1" "$$p" >&2; }; step
@@ -77,7 +80,7 @@ built-and-served:
 	wait $$build
 
 .PHONY: test
-test: format scripts rules lint docs policy contract deploy tests examples instructions ## The gate: everything CI checks; the first failure stops
+test: format scripts rules lint docs policy contract deploy archive tests examples instructions ## The gate: everything CI checks; the first failure stops
 	$(step) "all passed"
 
 .PHONY: format
@@ -129,16 +132,17 @@ rules: # Alert rules, what they tell, and each query of the dashboard: as promto
 	scripts/promtool check rules $(TARGET_DIR)/promtool/dashboard.json >/dev/null
 
 .PHONY: lint
-lint: # Clippy, warnings denied; with every feature, with those of a release, and the library without the worker
+lint: # Clippy, warnings denied; with every feature, with those of a release, and the client and what it needs alone
 	$(step) "clippy"
 	cargo clippy --locked --all-targets --all-features -- -D warnings
 	cargo clippy --locked --lib --bins -- -D warnings
 	cargo clippy --locked --lib --no-default-features -- -D warnings
+	cargo clippy --locked --lib --examples --no-default-features --features client -- -D warnings
 
 .PHONY: docs
 docs: # Rustdoc, private items too, warnings denied; the contract as a page beside it
 	$(step) "rustdoc, and the page of the contract"
-	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items --quiet
+	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items --quiet --features client
 	$(SPEAK) export --format html >$(TARGET_DIR)/doc/contract.html
 
 .PHONY: contract
@@ -156,10 +160,23 @@ deploy: # Dockerfile, Kubernetes manifests, rights of RabbitMQ's users: by tools
 	$(own_services)
 	scripts/deploy
 
+.PHONY: archive
+archive: # What a release is packed into: content, checksums, completions, pages; twice the same; refused when not ready
+	$(step) "release: the archive, with the development build in it"
+	cargo build --locked --quiet --all-features --bin join-community
+	scripts/release --check $(TARGET_DIR)/debug/join-community
+
 # Advisories need data that a machine without internet cannot fetch, and change without a commit
 # of ours: `make advisories` is for whoever looks after the project.
 .PHONY: policy
-policy: deny # Bans, licences and sources of every dependency; the bill of materials, and one version of Rust
+policy: deny # Bans, licences and sources of every dependency; what the client brings, the bill of materials, one version of Rust
+	$(step) "the client library brings nothing of the worker's"
+	brought=$$(cargo tree --locked --edges normal --prefix none --no-default-features --features client)
+	grep -q '^lapin ' <<<"$$brought" || { echo "cargo tree says something that is read wrongly here" >&2; exit 1; }
+	if grep -E '^($(WORKERS_OWN))[a-z0-9_-]* ' <<<"$$brought" >&2; then
+		echo "the feature client brings the crates above, which are the worker's" >&2
+		exit 1
+	fi
 	$(step) "cargo deny: bans, licences, sources"
 	cargo deny --locked check --hide-inclusion-graph bans licenses sources
 	$(step) "bill of materials, licences, version of Rust"
@@ -229,6 +246,14 @@ faults: ## The whole fault matrix, into docs/reliability.md; hours, RESUME=1 goe
 	$(own_services)
 	cargo test --locked --all-features --test faults -- --whole $(if $(RESUME),--resume) --record docs/reliability.md $(FAULTS)
 
+# No release was made yet, so there is none to begin with: FROM is any commit.
+.PHONY: upgrade
+upgrade: ## From the worker of an earlier commit to this one, under load: FROM=REVISION; minutes, more the first time
+	[[ -n "$(FROM)" ]] || { echo "make upgrade FROM=REVISION: say which commit, tag or branch to begin with" >&2; exit 2; }
+	scripts/services up
+	$(own_services)
+	scripts/upgrade-test "$(FROM)"
+
 .PHONY: mutants
 mutants: ## Build the worker wrong in known ways; the checker must notice each; many minutes
 	scripts/services up
@@ -262,6 +287,11 @@ instructions: ## Instructions of the hot path against the recorded ones; RECORD=
 build: ## target/release/join-community, for production
 	cargo build --locked --release --bin join-community
 
+.PHONY: release
+release: ## dist/: the archive of a release, with checksums; ANYWAY=1 packs a tree that is not ready, to try
+	$(step) "release"
+	scripts/release $(if $(ANYWAY),--anyway)
+
 # The services' data may lie elsewhere (scripts/services says when), then .services is a link to it.
 .PHONY: clean
 clean: ## Stop the services; remove their data and everything built
@@ -273,4 +303,4 @@ clean: ## Stop the services; remove their data and everything built
 		fi
 		rm -rf -- $$data
 	done
-	rm -rf -- target
+	rm -rf -- target dist

@@ -6,6 +6,7 @@ mod housekeeping;
 mod parts;
 mod running;
 mod watch;
+mod webhooks;
 
 pub use parts::{App, StartError};
 pub use running::Stopped;

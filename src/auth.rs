@@ -1,4 +1,5 @@
-//! Who calls: proven by a session token, by a trusted producer, or by a copy that this worker wrote itself.
+//! Who calls: proven by a session token, by a trusted producer, or by a copy that this worker wrote itself. And who
+//! operates, where an issuer says so.
 //!
 //! Separate, because whom to believe is decided here and nowhere else.
 
@@ -8,16 +9,19 @@ mod key_set;
 mod key_source;
 mod keys;
 pub mod mint;
+mod oidc;
 mod preflight;
 mod producers;
 pub mod refusal;
+mod signed;
 mod tokens;
 
 #[cfg(test)]
 mod tests;
 
 pub use authenticator::Authenticator;
-pub use preflight::{KeysFound, PreflightError, examine, preflight};
+pub use oidc::{Challenge, Identity, NotProven, Provider, reason};
+pub use preflight::{IssuerFound, KeysFound, PreflightError, examine, preflight, preflight_issuer};
 
 use crate::domain::{Caller, Proof, Requester};
 
@@ -57,7 +61,7 @@ pub enum AuthSetupError {
         rule: &'static str,
     },
     /// There is no HTTP client to fetch keys with.
-    #[error("no HTTP client for auth.jwks; install the system's CA certificates (package ca-certificates)")]
+    #[error("no HTTP client to read keys with; install the system's CA certificates (package ca-certificates)")]
     HttpClient(#[source] reqwest::Error),
 }
 

@@ -3,6 +3,7 @@
 pub mod actions;
 pub mod cache;
 pub mod check;
+pub mod completions;
 pub mod contract;
 pub mod controls;
 pub mod dead_letters;
@@ -10,6 +11,7 @@ pub mod demo;
 pub mod enqueue;
 pub mod events;
 pub mod explain;
+pub mod manual;
 pub mod members;
 pub mod migrate;
 pub mod overview;
@@ -101,7 +103,7 @@ pub enum Command {
     Requests(requests::Command),
     /// Show what operators did through the console.
     Actions(actions::Args),
-    /// Pause, hold, bound and drain by hand.
+    /// Pause, hold, bound, drain and try at once by hand.
     #[command(subcommand)]
     Controls(controls::Command),
     /// Look at, replay and discard requests that could not be handled.
@@ -116,6 +118,10 @@ pub enum Command {
     /// Print the contract for machines, or tell what differs between two of them and whom that breaks.
     #[command(subcommand)]
     Contract(contract::Command),
+    /// Print what a shell needs to complete commands and options.
+    Completions(completions::Args),
+    /// Write the manual pages, one a command.
+    Manual(manual::Args),
     /// Play the whole story on sample members and check that everything came out as promised.
     Demo(demo::Args),
 }
@@ -146,6 +152,8 @@ impl Command {
             Self::Events(command) => Box::pin(events::run(command, context)).await,
             Self::Cache(command) => Box::pin(cache::run(command, context)).await,
             Self::Contract(command) => Box::pin(contract::run(command, context)).await,
+            Self::Completions(args) => Box::pin(completions::run(args, context)).await,
+            Self::Manual(args) => Box::pin(manual::run(args, context)).await,
             Self::Demo(args) => Box::pin(demo::run(args, context)).await,
         }
     }

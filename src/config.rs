@@ -13,6 +13,7 @@ mod secrets;
 mod shape;
 #[cfg(test)]
 mod tests;
+mod webhooks;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -23,9 +24,10 @@ use serde::Deserialize;
 pub use auth::{Auth, Producer};
 pub use fairness::Fairness;
 pub use findings::{Finding, Findings};
-pub use http::{ConsoleRole, ConsoleToken, Http};
+pub use http::{ConsoleRole, ConsoleToken, Http, OidcRole, is_sheltered};
 pub use load::load;
 pub use secrets::{amqp_user, redact};
+pub use webhooks::{WebhookTarget, Webhooks};
 
 const MINUTE: Duration = Duration::from_mins(1);
 /// Most of `broker.shards`.
@@ -59,6 +61,8 @@ pub struct Config {
     pub requests: Requests,
     /// The dead-letter queue.
     pub dead_letters: DeadLetters,
+    /// Who is told of changes by HTTP.
+    pub webhooks: Webhooks,
     /// Stopping.
     pub shutdown: Shutdown,
     /// The operations server.
@@ -84,6 +88,12 @@ pub struct Broker {
     pub operator_url: SecretString,
     /// Management API, `http://user:password@host:15672`; empty = not available.
     pub management_url: SecretString,
+    /// PEM file with the authorities that the broker's certificate must come from; empty = those of the system.
+    pub ca_file: PathBuf,
+    /// PEM file with the certificate that our connections show; empty = none.
+    pub client_cert_file: PathBuf,
+    /// PEM file with its key.
+    pub client_key_file: PathBuf,
     /// Stands in front of every exchange and queue name.
     pub prefix: String,
     /// Request queues side by side; 1 = the one queue, and no exchange that spreads.
@@ -126,6 +136,8 @@ pub struct Database {
 pub struct Cache {
     /// Redis URL: `redis://` or `rediss://`; several, separated by commas, name a cluster.
     pub url: SecretString,
+    /// PEM file with the authorities that the servers' certificates must come from; empty = those of the system.
+    pub ca_file: PathBuf,
     /// Stands in front of every key.
     pub prefix: String,
     /// How long an entry lives, give or take a tenth.

@@ -3,6 +3,8 @@
 //!
 //! Two verbs ([`join`], [`announce`]), the nouns in [`domain`], the words on the wire in [`wire`],
 //! and one module for each outside world. Read `join/lane.rs` and `announce/announcer.rs` to have seen the worker.
+//!
+//! With the feature `client`, module `client` is for whoever calls the worker, and for whoever hears of what it did.
 
 pub mod domain;
 pub mod wire;
@@ -13,12 +15,14 @@ pub mod announce;
 pub mod app;
 #[cfg(feature = "worker")]
 pub mod auth;
-#[cfg(feature = "worker")]
+#[cfg(any(feature = "client", feature = "worker"))]
 pub mod cache;
 #[cfg(feature = "worker")]
 pub mod ceiling;
 #[cfg(feature = "worker")]
 pub mod cli;
+#[cfg(feature = "client")]
+pub mod client;
 #[cfg(feature = "worker")]
 pub mod config;
 #[cfg(feature = "worker")]
@@ -33,7 +37,7 @@ pub mod join;
 pub mod operations;
 #[cfg(feature = "worker")]
 pub mod postgres;
-#[cfg(feature = "worker")]
+#[cfg(any(feature = "client", feature = "worker"))]
 pub mod rabbitmq;
 #[cfg(feature = "worker")]
 pub mod replay;
@@ -41,3 +45,5 @@ pub mod replay;
 pub mod retry;
 #[cfg(feature = "worker")]
 pub mod telemetry;
+#[cfg(feature = "worker")]
+pub mod webhooks;

@@ -85,6 +85,7 @@ pub const STATEMENTS: &[(&str, &str)] = &[
     ("take_turn", migrate::TAKE_TURN),
     ("has_history", migrate::HAS_HISTORY),
     ("history", migrate::HISTORY),
+    ("newest_applied", migrate::NEWEST_APPLIED),
     ("clock", preflight::CLOCK),
     ("server_facts", preflight::FACTS),
 ];

@@ -57,6 +57,13 @@ pub fn chain(error: &dyn Error) -> String {
     told
 }
 
+/// Whether an error says that a server's certificate was not taken. By its words, which are those of `rustls`: each library
+/// wraps them in types of its own.
+#[must_use]
+pub fn is_mistrust(error: &dyn Error) -> bool {
+    chain(error).contains("invalid peer certificate")
+}
+
 fn subscriber<W>(log: &Log, coloured: bool, writer: W) -> Result<Box<dyn Subscriber + Send + Sync>, Unusable>
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,

@@ -12,6 +12,8 @@ pub mod profile;
 pub mod reply;
 pub mod request;
 pub mod rule;
+#[cfg(feature = "worker")]
+pub mod webhook;
 
 mod incoming;
 mod outgoing;

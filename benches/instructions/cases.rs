@@ -6,7 +6,7 @@ use futures_util::FutureExt as _;
 use futures_util::io::AsyncReadExt as _;
 use join_community::auth::{Authentication, Authenticator};
 use join_community::config;
-use join_community::domain::{Decision, Verdict, decide};
+use join_community::domain::{Decision, Method, Verdict, decide};
 use join_community::rabbitmq::connect::sieve::Sieve;
 use join_community::wire::{event, profile, reply, request};
 use time::macros::datetime;
@@ -74,7 +74,7 @@ fn replied(times: u64) {
     let member = sample::member();
     for _ in 0..times {
         let reply = reply::verdict(Verdict::Joined, Some(black_box(&member)));
-        black_box(reply::outgoing(reply, "amq.rabbitmq.reply-to.x", Some("1"), None));
+        black_box(reply::outgoing(reply, Method::Join, "amq.rabbitmq.reply-to.x", Some("1"), None));
     }
 }
 

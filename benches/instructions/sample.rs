@@ -1,8 +1,8 @@
 //! The request and the member that instructions are counted with: as the documentation shows them.
 
 use join_community::domain::{
-    ActivityStatus, Attempts, Caller, Change, Gate, IdentityType, Json, Member, MemberId, Origin, PrivacyStatus, Proof,
-    Request, RequestId, Requester, SiteId, Standing, Status,
+    ActivityStatus, Attempts, Caller, Change, Gate, IdentityType, Json, Member, MemberId, Method, Origin,
+    PrivacyStatus, Proof, Request, RequestId, Requester, SiteId, Standing, Status,
 };
 use join_community::wire::Incoming;
 use time::macros::datetime;
@@ -37,6 +37,7 @@ pub(crate) fn incoming() -> Incoming {
 pub(crate) fn request() -> Request {
     Request {
         id: RequestId::parse(ID).expect("an id"),
+        method: Method::Join,
         site: SITE,
         target: Some(JOHN),
         caller: CALLER,
@@ -79,7 +80,7 @@ pub(crate) fn change() -> Change {
         site: SITE,
         member_id: JOHN,
         event_sequence: 17,
-        member: Some(member().joined(datetime!(2026-11-24 10:00 UTC))),
+        member: Some(member().becoming(PrivacyStatus::Public, datetime!(2026-11-24 10:00 UTC))),
         event_due: true,
         cache_due: true,
         origin: Origin::JoinCommunity,

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::{Context as _, Result, ensure};
 use join_community::cache::{Entry, Profiles};
 use join_community::config::{self, Config};
-use join_community::domain::{Attempts, Caller, IdentityType, MemberId, Proof, Request, RequestId, Requester, SiteId};
+use join_community::domain::{
+    Attempts, Caller, IdentityType, MemberId, Method, Proof, Request, RequestId, Requester, SiteId,
+};
 use join_community::join::rounds::{Outcome, Policy, bring_to_outcome};
 use join_community::operations::Laps;
 use join_community::postgres::{Paid, Role, Session};
@@ -71,6 +73,7 @@ async fn requests(config: &Config) -> Result<Vec<Request>> {
         let id = Uuid::now_v7().to_string();
         Ok(Request {
             id: RequestId::parse(&id).context("a UUID is a request id")?,
+            method: Method::Join,
             site: SiteId(site),
             target: Some(MemberId(member)),
             caller: Caller { identity_type: IdentityType::Member, id: member },

@@ -116,7 +116,8 @@ def decision(installation, vector):
         body["identity"] = caller
         if proof:
             producer = "users-only" if not proof["vouches"] else "everything" if proof["mayElevate"] else "nothing-elevated"
-    sent = {"properties": {"message_id": "request-1"}, "headers": headers, "body": json.dumps(body)}
+    properties = {"message_id": "request-1"} | {name: vector[name] for name in ("type",) if name in vector}
+    sent = {"properties": properties, "headers": headers, "body": json.dumps(body)}
     return producer, site, member, message(sent)
 
 

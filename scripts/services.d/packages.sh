@@ -9,6 +9,8 @@ install_missing() {
         missing+=($("${service}_packages"))
     done
     command -v curl >/dev/null || missing+=(curl)
+    # shellcheck disable=SC2207 # package names have no spaces
+    missing+=($(tls_packages))
     ((${#missing[@]})) || return 0
 
     local line="apt-get install -y --no-install-recommends ${missing[*]}"

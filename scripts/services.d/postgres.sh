@@ -47,6 +47,7 @@ postgres_prepare() {
     bin=$(postgres_bin)
     make_home postgres
     as_service postgres test -e "$home/data/PG_VERSION" || postgres_create "$bin"
+    tls_hand_over postgres
     # No postmaster of ours runs, nor a child of one. What these files say can only be about
     # one that is gone, and their pid may belong to anyone by now.
     as_service postgres rm -f "$home/data/postmaster.pid" "$home"/.s.PGSQL.*
@@ -59,6 +60,9 @@ shared_buffers = 256MB
 fsync = on
 synchronous_commit = on
 password_encryption = scram-sha-256
+ssl = on
+ssl_cert_file = '$home/tls/server.pem'
+ssl_key_file = '$home/tls/server-key.pem'
 log_line_prefix = '%m [%p] %q%u@%d '
 timezone = 'UTC'
 CONF

@@ -2,7 +2,7 @@
 # RabbitMQ, with Erlang's port mapper (epmd) of its own.
 
 rabbitmq_user() { echo rabbitmq; }
-rabbitmq_ports() { echo AMQP MANAGEMENT PROMETHEUS DIST; }
+rabbitmq_ports() { echo AMQP AMQPS MANAGEMENT PROMETHEUS DIST; }
 rabbitmq_leftovers() { :; }
 rabbitmq_pid() { processes beam.smp | head -n 1; }
 rabbitmq_pids() { rabbitmq_pid; }
@@ -27,10 +27,17 @@ rabbitmq_version() {
 rabbitmq_prepare() {
     local home="$STATE/rabbitmq"
     broker_configure rabbitmq "${PORT[AMQP]}" "${PORT[MANAGEMENT]}" <<CONF
+listeners.ssl.default = 127.0.0.1:${PORT[AMQPS]}
+ssl_options.cacertfile = $home/tls/ca.pem
+ssl_options.certfile = $home/tls/server.pem
+ssl_options.keyfile = $home/tls/server-key.pem
+ssl_options.verify = verify_peer
+ssl_options.fail_if_no_peer_cert = true
 prometheus.tcp.ip = 127.0.0.1
 prometheus.tcp.port = ${PORT[PROMETHEUS]}
 load_definitions = $home/etc/definitions.json
 CONF
+    tls_hand_over rabbitmq
     broker_definitions | write_file rabbitmq 600 etc/definitions.json
     [[ -e $home/.erlang.cookie ]] || broker_cookie | write_file rabbitmq 400 .erlang.cookie
 }
@@ -124,7 +131,9 @@ broker_launch() { # service name distribution-port tag Erlang's-arguments
 }
 
 # Listening to AMQP comes last in its start: users, rights and plugins are there by then.
-rabbitmq_ready() { broker_listens "${PORT[MANAGEMENT]}" "${PORT[AMQP]}"; }
+rabbitmq_ready() {
+    broker_listens "${PORT[MANAGEMENT]}" "${PORT[AMQP]}" && broker_listens "${PORT[MANAGEMENT]}" "${PORT[AMQPS]}"
+}
 broker_listens() { # management-port amqp-port
     curl -sf --noproxy '*' -m 3 -o /dev/null -u admin:admin \
         "http://127.0.0.1:$1/api/health/checks/port-listener/$2"

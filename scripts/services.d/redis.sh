@@ -2,7 +2,7 @@
 # Redis: a cache, so nothing is kept on disk.
 
 redis_user() { echo redis; }
-redis_ports() { echo REDIS; }
+redis_ports() { echo REDIS REDISS; }
 redis_ask_to_stop() { kill -TERM "$1" 2>/dev/null || true; }
 redis_leftovers() { :; }
 redis_farewell() { :; }
@@ -18,10 +18,16 @@ redis_version() {
 
 redis_prepare() {
     make_home redis
+    tls_hand_over redis
     write_file redis 600 redis.conf <<CONF
 bind 127.0.0.1
 protected-mode yes
 port ${PORT[REDIS]}
+tls-port ${PORT[REDISS]}
+tls-ca-cert-file $STATE/redis/tls/ca.pem
+tls-cert-file $STATE/redis/tls/server.pem
+tls-key-file $STATE/redis/tls/server-key.pem
+tls-auth-clients no
 requirepass join-community
 appendonly no
 save ""

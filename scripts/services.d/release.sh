@@ -7,7 +7,7 @@
 
 RELEASES=${SERVICES_RELEASES_DIR:-/var/cache/join-community}
 RELEASE_ROOT="$RELEASES/$RELEASE"
-RELEASE_PACKAGES=(rabbitmq-server postgresql redis-server curl iproute2)
+RELEASE_PACKAGES=(rabbitmq-server postgresql redis-server curl iproute2 openssl)
 RELEASE_KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 # In MB: what a release takes, and what has to be free before one is installed.
 RELEASE_SIZE=900 RELEASE_SPACE=2000

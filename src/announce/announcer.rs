@@ -15,7 +15,7 @@ use super::handover::{HandOver, Queues};
 use super::sweep::Sweep;
 use crate::cache::Profiles;
 use crate::config;
-use crate::operations::{Health, Meters, Traces};
+use crate::operations::{Controls, Health, Meters, Traces};
 use crate::postgres::Session;
 use crate::rabbitmq::publisher::Publisher;
 
@@ -35,6 +35,8 @@ pub struct Parts {
     pub auditor: Option<(Auditor, u32)>,
     /// Where states are told and asked.
     pub health: Health,
+    /// What operators have set.
+    pub controls: Controls,
     /// What is counted.
     pub meters: Meters,
     /// What is traced.
@@ -73,6 +75,7 @@ impl Announcer {
             forgetter,
             auditor,
             health,
+            controls,
             meters,
             traces,
             announce,
@@ -113,7 +116,7 @@ impl Announcer {
             audit,
             hand_over,
             sides,
-            forgetter: tokio::spawn(forget(forgetter, done, lease, sweeping.clone())),
+            forgetter: tokio::spawn(forget(forgetter, done, lease, controls, sweeping.clone())),
             sweep: tokio::spawn(sweep.run(sweeping.clone())),
             sweeping,
         }

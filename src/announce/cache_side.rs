@@ -14,7 +14,7 @@ use crate::domain::Member;
 use crate::fail_point::{self, Point};
 use crate::operations::{Dependency, Health, Meters};
 use crate::postgres::Side;
-use crate::retry::Pauses;
+use crate::retry::Tries;
 use crate::telemetry::chain;
 use crate::wire::profile;
 
@@ -31,10 +31,10 @@ pub(super) struct CacheSide {
 impl CacheSide {
     /// Writes what is ready, batch by batch, until nobody hands over any more. While Redis does not serve it only asks,
     /// with growing pauses, whether it does again; what comes meanwhile stays in the outbox. While it serves it is asked
-    /// now and then as well, or an outage would be met only by the next change.
+    /// now and then as well, or an outage would be met only by the next change; and at any time when an operator wants that.
     pub(super) async fn run(mut self, mut queue: mpsc::Receiver<Arc<Debt>>, forgotten: Forgotten) {
         let mut ready = Vec::with_capacity(self.batch_max);
-        let mut pauses = Pauses::up_to(self.longest_pause);
+        let mut tries = Tries::up_to(self.longest_pause, self.health.asked(Dependency::Cache));
         let mut next_probe = Instant::now();
         loop {
             tokio::select! {
@@ -47,16 +47,16 @@ impl CacheSide {
                     let open = !self.health.is_up(Dependency::Cache);
                     let paid = if open { self.missed(taken) } else { self.write(&ready).await };
                     if paid.contains(&true) {
-                        pauses.reset();
+                        tries.reset();
                     }
                     for (debt, paid) in ready.drain(..).zip(paid) {
                         forgotten.done(&debt, Side::Cache, paid);
                     }
                 }
-                () = tokio::time::sleep_until(next_probe) => {
+                () = tries.until(next_probe) => {
                     let open = !self.health.is_up(Dependency::Cache);
                     let served = self.profiles.probe().await;
-                    let pause = if open || served.is_err() { pauses.next_pause() } else { self.longest_pause };
+                    let pause = if open || served.is_err() { tries.next_pause() } else { self.longest_pause };
                     next_probe = Instant::now() + pause;
                     match served {
                         Ok(()) => self.health.up(Dependency::Cache),

@@ -82,11 +82,14 @@ impl EventSide {
         paid
     }
 
-    /// How long after their joins events are out. Of other changes it is not known when they were made: writers date them.
+    /// How long after the requests that caused them events are out. Of other changes it is not known when they were made:
+    /// writers date them.
     fn tell_delays(&self, debts: &[Arc<Debt>], paid: &[bool]) {
         let now = OffsetDateTime::now_utc();
         for (debt, _) in debts.iter().zip(paid).filter(|(debt, paid)| **paid && debt.change.event_due) {
-            if let (Origin::JoinCommunity, Some(member)) = (debt.change.origin, &debt.change.member) {
+            if let (Origin::JoinCommunity | Origin::LeaveCommunity, Some(member)) =
+                (debt.change.origin, &debt.change.member)
+            {
                 self.meters.join_to_event.record((now - member.updated_date).as_seconds_f64().max(0.0));
             }
         }

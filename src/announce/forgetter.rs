@@ -11,6 +11,7 @@ use tracing::debug;
 
 use super::handover::Debt;
 use crate::fail_point::{self, Point};
+use crate::operations::Controls;
 use crate::postgres::{Paid, Session, Side, StoreError};
 use crate::telemetry::chain;
 
@@ -53,11 +54,16 @@ pub(super) async fn forget(
     mut store: Session,
     mut queue: mpsc::Receiver<Done>,
     lease: Duration,
+    controls: Controls,
     draining: CancellationToken,
 ) {
     let mut ready = Vec::with_capacity(MOST);
     let mut leased = Leased { debts: VecDeque::new(), room: queue.max_capacity(), lease };
     while queue.recv_many(&mut ready, MOST).await > 0 {
+        if controls.pauses_database() && draining.run_until_cancelled(controls.until_database()).await.is_none() {
+            // Who drains meanwhile leaves PostgreSQL alone, and what is paid is announced again, as after an outage.
+            return;
+        }
         leased.remember(ready.iter().filter(|done| !done.is_roomless).map(|done| done.paid));
         let paid: Vec<Paid> = ready.iter().map(|done| done.paid).filter(|paid| paid.event || paid.cache).collect();
         let roomless: Vec<Paid> = ready.drain(..).filter(|done| done.is_roomless).map(|done| done.paid).collect();
@@ -75,6 +81,9 @@ pub(super) async fn forget(
         if queue.len() < MOST {
             draining.run_until_cancelled(tokio::time::sleep(GATHERING)).await;
         }
+    }
+    if controls.pauses_database() {
+        return;
     }
     if let Err(error) = release(&mut store, &leased.debts()).await {
         debug!(error = chain(&error), "leases could not be given back and end by themselves");

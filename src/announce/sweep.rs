@@ -35,6 +35,13 @@ impl Sweep {
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut failures = 0;
         while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+            if self.health.is_held(Dependency::Database) {
+                // Asked for once all the same: a worker whose clock is not known is never ready.
+                if !self.health.is_up(Dependency::Clock) {
+                    self.clock.look(&mut self.store).await;
+                }
+                continue;
+            }
             self.clock.look(&mut self.store).await;
             self.backlog.look(&mut self.store).await;
             for (side, dependency) in [(Side::Event, Dependency::Publishing), (Side::Cache, Dependency::Cache)] {

@@ -60,7 +60,7 @@ impl Consuming {
             name: "join-community consuming",
             broker: &config.broker,
             longest_pause: config.outage.max_pause,
-            dependency: Dependency::Consuming,
+            dependency: Some(Dependency::Consuming),
             health: &health,
         };
         let mut sessions = self;

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
 use crate::auth::Authenticator;
-use crate::operations::Meters;
+use crate::operations::{Controls, Meters};
 use crate::postgres::{Session, StoreError};
 use crate::telemetry::chain;
 
@@ -33,9 +33,12 @@ pub(super) async fn keep_metrics(meters: Meters, authenticator: Arc<Authenticato
 
 /// Deletes verdicts that are older than `retention` once a day, slice by slice, until `stop`. Several workers may do so
 /// at once.
-pub(super) async fn prune(mut store: Session, retention: Duration, stop: CancellationToken) {
+pub(super) async fn prune(mut store: Session, retention: Duration, controls: Controls, stop: CancellationToken) {
+    if stop.run_until_cancelled(controls.until_read()).await.is_none() {
+        return;
+    }
     loop {
-        let walk = all_slices(&mut store, retention);
+        let walk = all_slices(&mut store, retention, &controls);
         let Some(walked) = stop.run_until_cancelled(walk).await else { return };
         match &walked {
             Ok(0) => {}
@@ -52,10 +55,12 @@ const fn pause_after(walked: bool) -> Duration {
     if walked { PRUNING } else { PRUNING_AGAIN }
 }
 
-async fn all_slices(store: &mut Session, retention: Duration) -> Result<u64, StoreError> {
+async fn all_slices(store: &mut Session, retention: Duration, controls: &Controls) -> Result<u64, StoreError> {
+    controls.until_database().await;
     store.prune_marks(retention).await?;
     let (mut from, mut deleted) = (0, 0);
     loop {
+        controls.until_database().await;
         let slice = store.prune(retention, from).await?;
         deleted += slice.deleted;
         let Some(next) = slice.next else { return Ok(deleted) };

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::announce::audit::Auditor;
 use crate::announce::{Announcer, Parts};
-use crate::auth::{AuthSetupError, Authenticator};
+use crate::auth::{AuthSetupError, Authenticator, Provider};
 use crate::cache::{CacheError, Profiles};
 use crate::config::Config;
 use crate::console::{self, Console};
@@ -20,6 +20,7 @@ use crate::postgres::{Role, Session, StoreError};
 use crate::rabbitmq::address::{Address, UrlError};
 use crate::rabbitmq::publisher::{Publisher, Publishing};
 use crate::rabbitmq::topology::Names;
+use crate::webhooks::{self, Webhooks};
 use crate::wire::headers::EVENT_TYPE;
 
 /// Why the worker cannot start: a fault that waiting does not mend. Services that are out are no such fault.
@@ -34,7 +35,7 @@ pub enum StartError {
     /// `cache.url` cannot be used.
     #[error(transparent)]
     Cache(#[from] CacheError),
-    /// `[auth]` cannot be used.
+    /// `[auth]` or the issuer of operators cannot be used.
     #[error(transparent)]
     Auth(#[from] AuthSetupError),
     /// `http.listen` cannot be bound.
@@ -55,6 +56,9 @@ pub enum StartError {
     /// `[otlp]` cannot be used.
     #[error(transparent)]
     Traces(#[from] operations::Unusable),
+    /// `[webhooks]` cannot be used.
+    #[error(transparent)]
+    Webhooks(#[from] webhooks::SetupError),
     /// `auth.trust_broker_timestamps` is on, and the broker does not overwrite timestamps.
     #[error(
         "auth.trust_broker_timestamps is on, but the broker left a publisher's timestamp as it was: switch it off, or set \
@@ -89,6 +93,7 @@ pub struct App {
     pub(super) drain: CancellationToken,
     /// Ends what only serves the rest.
     pub(super) background: CancellationToken,
+    pub(super) webhooks: Option<Webhooks>,
 }
 
 impl App {
@@ -98,8 +103,8 @@ impl App {
     /// If the configuration cannot be used.
     pub async fn build(config: Config) -> Result<Self, StartError> {
         let health = Health::default();
-        let meters = Meters::register()?;
-        let names = Names::of(&config.broker);
+        let names = Names::of(&config.broker).with_webhooks(&config.webhooks);
+        let meters = Meters::with_targets(names.targets())?;
         let (traces, push) = collected(&config, &names, &health, &meters)?;
         let worker_user: Box<str> = Address::parse(&config.broker.url)?.user().into();
         let (background, drain) = (CancellationToken::new(), CancellationToken::new());
@@ -110,7 +115,8 @@ impl App {
         let listener = listen(&config.http.listen).await?;
         let authenticator = Arc::new(Authenticator::start(&config.auth, &worker_user, background.clone()).await?);
         let operations = listener.map(|listener| {
-            Ok::<_, StartError>((listener, console(&config, &health, (&controls, &drain), &meters, &authenticator)?))
+            let stops = (&drain, &background);
+            Ok::<_, StartError>((listener, console(&config, &health, (&controls, stops), &meters, &authenticator)?))
         });
         let (publisher, publishing) = Publisher::new(config.broker.confirm_timeout);
         let announcer = Announcer::start(Parts {
@@ -121,12 +127,14 @@ impl App {
             forgetter: session(&config, Role::Announcer, &meters)?,
             auditor: auditor(&config, &meters)?,
             health: health.clone(),
+            controls: controls.clone(),
             meters: meters.clone(),
             traces: traces.clone(),
             announce: config.announce.clone(),
             longest_pause: config.outage.max_pause,
             leeway: config.auth.leeway,
         });
+        let webhooks = Webhooks::new(&config, &names, &meters, &worker_user)?;
         let shards = Arc::new(Shards::new(names.shards(), config.join.lanes, meters.clone()));
         let pruner = Some(session(&config, Role::Tool, &meters)?);
         let watcher = Some(session(&config, Role::Tool, &meters)?);
@@ -154,6 +162,7 @@ impl App {
             watcher,
             drain,
             background,
+            webhooks,
         })
     }
 
@@ -221,7 +230,7 @@ fn collected(
 fn console(
     config: &Config,
     health: &Health,
-    (controls, drain): (&Controls, &CancellationToken),
+    (controls, (drain, background)): (&Controls, (&CancellationToken, &CancellationToken)),
     meters: &Meters,
     authenticator: &Arc<Authenticator>,
 ) -> Result<Console, StartError> {
@@ -232,6 +241,7 @@ fn console(
         drain: drain.clone(),
         meters: meters.clone(),
         authenticator: Arc::clone(authenticator),
+        issuer: Provider::start(&config.http, &config.auth, background.clone())?,
         sessions: [session(config, Role::Tool, meters)?, session(config, Role::Tool, meters)?],
         profiles: profiles(config, meters)?,
     };

@@ -44,6 +44,8 @@ impl App {
         self.stop_when_drained(&stop);
         let mut consuming = Box::pin(Consuming::new(&self, stop.clone()).run());
         let publishing = self.publish(publishing_stop.clone());
+        let webhooks_stop = stop.child_token();
+        let webhooks = self.send_webhooks(&webhooks_stop);
         let (traces, longest_export) = (self.traces.clone(), self.config.otlp.timeout);
         let App { mut announcer, publisher, .. } = self;
         // What is left of this handle would keep the publishing connection waiting for more.
@@ -57,6 +59,7 @@ impl App {
         };
         let deadline = Instant::now() + grace;
         health.draining();
+        webhooks_stop.cancel();
         info!("stopping: no more requests are taken");
         // Requests first, for they make announcements; then announcements, for they need the publisher; then that.
         let drained = timeout_at(deadline, async {
@@ -70,6 +73,7 @@ impl App {
             if let Err(error) = publishing.await {
                 error!(error = chain(&error), "publishing ended badly");
             }
+            end_of(webhooks).await;
             ended
         })
         .await;
@@ -108,7 +112,8 @@ impl App {
         let (authenticator, stop) = (Arc::clone(&self.authenticator), self.background.clone());
         tokio::spawn(housekeeping::keep_metrics(self.meters.clone(), authenticator, stop));
         if let Some(pruner) = self.pruner.take() {
-            tokio::spawn(housekeeping::prune(pruner, self.config.requests.retention, self.background.clone()));
+            let (controls, stop) = (self.controls.clone(), self.background.clone());
+            tokio::spawn(housekeeping::prune(pruner, self.config.requests.retention, controls, stop));
         }
         if let Some(store) = self.watcher.take() {
             let several_sites = Arc::clone(&self.several_sites);
@@ -134,7 +139,7 @@ impl App {
                 name: "join-community publishing",
                 broker: &config.broker,
                 longest_pause: config.outage.max_pause,
-                dependency: Dependency::Publishing,
+                dependency: Some(Dependency::Publishing),
                 health: &health,
             };
             supervised.run(&stop, &mut sessions).await;
@@ -178,7 +183,7 @@ impl Sessions for PublishingSessions {
 }
 
 /// Ends if the broker blocks publishers after `stop`, maybe for hours. What it does not take is still owed.
-async fn stuck(connection: &Connection, stop: &CancellationToken) {
+pub(super) async fn stuck(connection: &Connection, stop: &CancellationToken) {
     stop.cancelled().await;
     let mut ticks = tokio::time::interval(Duration::from_millis(100));
     while !connection.status().blocked() {

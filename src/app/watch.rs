@@ -10,7 +10,7 @@ use tracing::{debug, warn};
 
 use crate::domain::Control;
 use crate::operations::{Controls, Dependency, Health};
-use crate::postgres::Session;
+use crate::postgres::{Session, StoreError};
 use crate::telemetry::chain;
 
 /// What is set by hand takes effect within this.
@@ -34,29 +34,44 @@ impl Watch {
         let (mut looks, mut is_blind) = (0_u64, false);
         while stop.run_until_cancelled(ticks.tick()).await.is_some() {
             let look = self.look(looks.is_multiple_of(SITES_EVERY));
-            match stop.run_until_cancelled(look).await {
+            let looked = stop.run_until_cancelled(look).await;
+            match looked {
                 None => return,
                 Some(Ok(())) => is_blind = false,
-                Some(Err(error)) if !std::mem::replace(&mut is_blind, true) => {
-                    warn!(error = chain(&error), "what operators have set cannot be read; it stays as it was");
-                }
-                Some(Err(error)) => debug!(error = chain(&error), "what operators have set cannot be read"),
+                Some(Err(error)) => self.missed(&error, std::mem::replace(&mut is_blind, true)),
             }
             // Whoever is blind looks for sites as well once it sees again.
             looks = if is_blind { 0 } else { looks + 1 };
         }
     }
 
-    async fn look(&mut self, at_sites: bool) -> Result<(), crate::postgres::StoreError> {
+    async fn look(&mut self, at_sites: bool) -> Result<(), StoreError> {
         self.controls.read(self.store.controls().await?);
-        for (control, dependency) in
-            [(Control::PauseEvents, Dependency::Publishing), (Control::PauseCache, Dependency::Cache)]
-        {
+        for (control, dependency) in [
+            (Control::PauseDatabase, Dependency::Database),
+            (Control::PauseEvents, Dependency::Publishing),
+            (Control::PauseCache, Dependency::Cache),
+        ] {
             self.health.hold(dependency, self.controls.why(control));
         }
-        if at_sites {
+        if self.controls.pauses_database() {
+            // Nobody else asks it now, and whoever waits for it to be moved or mended wants to know.
+            self.health.up(Dependency::Database);
+        } else if at_sites {
             self.several_sites.store(self.store.has_several_sites().await?, Ordering::Relaxed);
         }
         Ok(())
+    }
+
+    fn missed(&self, error: &StoreError, again: bool) {
+        let error = chain(error);
+        if self.controls.pauses_database() {
+            self.health.down(Dependency::Database, error.clone());
+        }
+        if again {
+            debug!(error, "what operators have set cannot be read");
+        } else {
+            warn!(error, "what operators have set cannot be read; it stays as it was");
+        }
     }
 }

@@ -31,27 +31,34 @@ pub(super) struct Claims {
     pub(super) request_id: Option<String>,
 }
 
+/// Whom a token is for.
 #[derive(serde::Deserialize)]
 #[serde(untagged)]
-enum Audience {
+pub(super) enum Audience {
     One(String),
     Several(Vec<String>),
 }
 
+impl Audience {
+    pub(super) fn holds(&self, audience: &str) -> bool {
+        match self {
+            Self::One(one) => one == audience,
+            Self::Several(several) => several.iter().any(|one| one == audience),
+        }
+    }
+}
+
 impl Claims {
     pub(super) fn is_for(&self, audience: &str) -> bool {
-        match &self.audience {
-            Audience::One(one) => one == audience,
-            Audience::Several(several) => several.iter().any(|one| one == audience),
-        }
+        self.audience.holds(audience)
     }
 
     pub(super) fn is_premature(&self, at: OffsetDateTime, leeway: Duration) -> bool {
-        self.nbf.is_some_and(|nbf| seconds(at) + leeway.as_secs_f64() < nbf)
+        self.nbf.is_some_and(|nbf| lies_ahead(nbf, at, leeway))
     }
 
     pub(super) fn has_expired(&self, at: OffsetDateTime, leeway: Duration) -> bool {
-        seconds(at) >= self.exp + leeway.as_secs_f64()
+        is_over(self.exp, at, leeway)
     }
 
     pub(super) fn subject(&self) -> Option<Uuid> {
@@ -90,8 +97,18 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     }
 }
 
+/// Whether a moment that a token must not be older than is yet to come.
+pub(super) fn lies_ahead(moment: f64, at: OffsetDateTime, leeway: Duration) -> bool {
+    seconds(at) + leeway.as_secs_f64() < moment
+}
+
+/// Whether the moment up to which a token is good is over.
+pub(super) fn is_over(expiry: f64, at: OffsetDateTime, leeway: Duration) -> bool {
+    seconds(at) >= expiry + leeway.as_secs_f64()
+}
+
 /// Reads what is there as `T`, so that `null` is a wrong type and not an absence.
-fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+pub(super) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
 
@@ -100,6 +117,6 @@ fn guid(text: &str) -> Option<Uuid> {
     (text.len() == 36).then(|| Uuid::try_parse(text).ok()).flatten()
 }
 
-fn seconds(at: OffsetDateTime) -> f64 {
+pub(super) fn seconds(at: OffsetDateTime) -> f64 {
     (at - OffsetDateTime::UNIX_EPOCH).as_seconds_f64()
 }

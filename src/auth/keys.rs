@@ -23,6 +23,8 @@ pub(super) struct Held {
 
 /// The keys of the issuer. The last good set is kept while newer ones cannot be read.
 pub(super) struct Keys {
+    /// What of the configuration says where they are.
+    setting: &'static str,
     place: String,
     held: ArcSwapOption<Held>,
     trouble: ArcSwapOption<String>,
@@ -38,6 +40,7 @@ impl Keys {
     /// No keys yet.
     pub(super) fn empty(source: &KeySource) -> Arc<Self> {
         Arc::new(Self {
+            setting: source.setting(),
             place: source.place(),
             held: ArcSwapOption::empty(),
             trouble: ArcSwapOption::empty(),
@@ -104,6 +107,17 @@ impl Keys {
         let _seen = read.wait_for(|read| *read).await;
     }
 
+    /// Returns as soon as there is a set whose read began at this moment or later.
+    pub(super) async fn read_since(&self, moment: OffsetDateTime) {
+        let mut read = self.read.subscribe();
+        while self.held.load().as_ref().is_none_or(|held| held.as_of < moment) {
+            // It cannot fail: the sender lives in `self`.
+            if read.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
     /// How often they were read, and how often that failed.
     pub(super) fn reads(&self) -> (u64, u64) {
         (self.reads.load(Ordering::Relaxed), self.failures.load(Ordering::Relaxed))
@@ -116,7 +130,7 @@ impl Keys {
         }
         let trouble = self.trouble.load();
         let why = trouble.as_ref().map_or("not read yet", |trouble| trouble.as_str());
-        Some(format!("no keys from auth.jwks = {}: {why}", self.place))
+        Some(format!("no keys from {} = {}: {why}", self.setting, self.place))
     }
 
     async fn refresh(&self, source: &KeySource) -> bool {

@@ -1,6 +1,6 @@
 //! Development keys, and session tokens signed with them, so that a newcomer can try tokens without an issuer.
 //!
-//! Separate from the checking of tokens: the worker itself holds no private key.
+//! Separate from the checking of tokens: the worker itself holds no key that tokens are signed with.
 
 mod algorithm;
 mod store;

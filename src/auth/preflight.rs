@@ -1,9 +1,12 @@
 //! Reads the keys once, for a person who wants to know whether they could be used. Separate from [`super::Authenticator`],
 //! which keeps them fresh and never tells more than that there are some.
 
+use std::sync::Arc;
+
 use super::AuthSetupError;
 use super::key_set::KeySet;
 use super::key_source::{KeyReadError, KeySource};
+use super::oidc::discovery::Discovery;
 
 /// The keys that were found.
 #[derive(Clone, Debug)]
@@ -14,6 +17,17 @@ pub struct KeysFound {
     pub usable: usize,
     /// How many cannot.
     pub skipped: usize,
+}
+
+/// An issuer of operators that was found.
+#[derive(Clone, Debug)]
+pub struct IssuerFound {
+    /// Its keys; the place is that of its discovery document.
+    pub keys: KeysFound,
+    /// Whether it says where browsers log in and where codes are redeemed.
+    pub logs_in: bool,
+    /// Whether it says that it holds a code's bearer to what the login began with (PKCE, S256).
+    pub binds_codes: bool,
 }
 
 /// Why no keys were found.
@@ -44,6 +58,24 @@ pub async fn preflight(jwks: &str) -> Result<KeysFound, PreflightError> {
         Ok(json) => examine(&json, place),
         Err(error) => Err(PreflightError::Read { place, source: error.into() }),
     }
+}
+
+/// Reads the discovery document of an issuer, and the keys that it leads to, within the worker's limits.
+///
+/// # Errors
+/// If one of them cannot be read.
+pub async fn preflight_issuer(issuer: &str) -> Result<IssuerFound, PreflightError> {
+    let discovery = Arc::new(Discovery::new(issuer)?);
+    let source = KeySource::Issuer(Arc::clone(&discovery));
+    let place = source.place();
+    let keys = match source.read().await {
+        Ok(json) => examine(&json, place)?,
+        Err(error) => return Err(PreflightError::Read { place, source: error.into() }),
+    };
+    let offers = discovery.offers();
+    let offers = offers.as_deref();
+    let logs_in = offers.is_some_and(|offers| offers.authorization.is_some() && offers.token.is_some());
+    Ok(IssuerFound { keys, logs_in, binds_codes: offers.is_some_and(|offers| offers.binds_codes) })
 }
 
 /// Examines a document of keys that was read at `place`.

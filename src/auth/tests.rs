@@ -8,6 +8,7 @@ mod forged;
 mod key_sets;
 mod knowledge;
 mod minting;
+mod operators;
 mod place;
 mod producers;
 mod reading;
@@ -27,7 +28,7 @@ use super::keys::{Held, Keys};
 use super::mint::{Algorithm, DevelopmentKeys};
 use super::{Authentication, Authenticator};
 use crate::config;
-use crate::domain::{Caller, IdentityType, RequestId, SiteId};
+use crate::domain::{Caller, IdentityType, Method, RequestId, SiteId};
 use crate::wire::Incoming;
 use crate::wire::request::{Body, Claim, Decoded};
 
@@ -89,7 +90,8 @@ fn with(config: &config::Auth) -> Authenticator {
 
 fn request() -> Decoded {
     let body = Body { site: SiteId(SITE), member: None, identity: None, elevated: None };
-    Decoded { id: RequestId::parse("request-1").unwrap(), body, traceparent: None, tracestate: None }
+    let id = RequestId::parse("request-1").unwrap();
+    Decoded { id, method: Method::Join, body, traceparent: None, tracestate: None }
 }
 
 fn request_by(identity: Claim) -> Decoded {

@@ -3,13 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jsonwebtoken::errors::ErrorKind;
-use jsonwebtoken::{Validation, decode, decode_header};
 use time::OffsetDateTime;
 
-use super::claims::{Claims, Object};
-use super::key_set::{ALLOWED, Key, Lookup};
-use super::keys::{Held, Keys};
+use super::claims::Claims;
+use super::keys::Keys;
+use super::signed::{Unsigned, signed};
 use super::{Doubt, Proven, refusal};
 use crate::domain::{Caller, IdentityType, Proof, Requester};
 use crate::wire::request::{Claim, Decoded};
@@ -47,39 +45,21 @@ impl Tokens {
 
     /// The claims of a token that one of the issuer's keys has signed.
     fn verify(&self, token: &str, arrived: OffsetDateTime) -> Result<Claims, Doubt> {
-        let header = decode_header(token).map_err(|_| Doubt::Refused(refusal::TOKEN_MALFORMED))?;
-        if header.crit.is_some() {
-            // It names extensions that must be understood; none is.
-            return Err(Doubt::Refused(refusal::TOKEN_MALFORMED));
-        }
-        if !ALLOWED.contains(&header.alg) {
-            return Err(Doubt::Refused(refusal::TOKEN_ALGORITHM));
-        }
-        let held = self.keys.held();
-        let Some(held) = held.as_deref() else {
-            self.keys.ask();
-            return Err(Doubt::NoKeys);
-        };
-        let key = match held.set.find(header.kid.as_deref(), header.alg) {
-            Lookup::Found(key) => key,
-            Lookup::OtherAlgorithm => return Err(Doubt::Refused(refusal::TOKEN_ALGORITHM)),
-            Lookup::Unknown => return Err(self.doubt(refusal::TOKEN_KEY_UNKNOWN, held, arrived)),
-        };
-        match signed_claims(token, key) {
-            Ok(claims) => Ok(claims),
-            // A key that was only guessed, for want of a name, may not be the one that is meant.
-            Err(refusal::TOKEN_SIGNATURE) if header.kid.is_none() => {
-                Err(self.doubt(refusal::TOKEN_SIGNATURE, held, arrived))
+        signed(token, &self.keys).map_err(|unsigned| match unsigned {
+            Unsigned::Refused(reason) => Doubt::Refused(reason),
+            Unsigned::NoSet => {
+                self.keys.ask();
+                Doubt::NoKeys
             }
-            Err(reason) => Err(Doubt::Refused(reason)),
-        }
+            Unsigned::Lacking { reason, as_of } => self.doubt(reason, as_of, arrived),
+        })
     }
 
     /// A key that the set lacks is known to be missing only if the set was read after the request arrived. Another worker
     /// may have written down when that was, by a clock that differs from ours.
-    fn doubt(&self, reason: &'static str, held: &Held, arrived: OffsetDateTime) -> Doubt {
+    fn doubt(&self, reason: &'static str, as_of: OffsetDateTime, arrived: OffsetDateTime) -> Doubt {
         let surely_arrived = arrived + self.leeway;
-        if held.as_of >= surely_arrived {
+        if as_of >= surely_arrived {
             return Doubt::Refused(reason);
         }
         self.keys.ask_again_at(surely_arrived);
@@ -112,23 +92,6 @@ impl Tokens {
         let expired = claims.has_expired(at, self.leeway);
         let requester = Requester::token(&self.issuer, caller);
         Ok(Proven { caller, requester, proof: Proof::Token { permission, expired } })
-    }
-}
-
-#[expect(clippy::wildcard_enum_match_arm, reason = "whatever else is wrong with a token, it is wrong with its form")]
-fn signed_claims(token: &str, key: &Key) -> Result<Claims, &'static str> {
-    let mut validation = Validation::new(key.algorithm);
-    // Signature and form are checked there, the claims here: the moment to judge by cannot be handed over.
-    validation.validate_exp = false;
-    validation.validate_aud = false;
-    validation.required_spec_claims.clear();
-    match decode::<Object<Claims>>(token, &key.decoding, &validation) {
-        Ok(token) => Ok(token.claims.0),
-        Err(error) => Err(match error.kind() {
-            ErrorKind::InvalidSignature => refusal::TOKEN_SIGNATURE,
-            ErrorKind::Json(_) | ErrorKind::Utf8(_) => refusal::TOKEN_CLAIMS,
-            _ => refusal::TOKEN_MALFORMED,
-        }),
     }
 }
 

@@ -2,11 +2,13 @@
 //! which needs to know nothing of it.
 
 use std::collections::HashMap;
+use std::path::Path;
 
-use redis::{AsyncConnectionConfig, Client, RedisError};
+use redis::{AsyncConnectionConfig, RedisError};
 use secrecy::ExposeSecret as _;
 use tokio::time::timeout;
 
+use super::connection::{client, remedy};
 use crate::config::{self, redact};
 
 /// What a server tells of itself.
@@ -26,7 +28,7 @@ pub struct ServerFacts {
 #[derive(Debug, thiserror::Error)]
 pub enum PreflightError {
     /// It cannot be reached, or refuses.
-    #[error("Redis cannot be reached, or refuses: check address and password")]
+    #[error("Redis cannot be reached, or refuses: check address and password{}", remedy(.0))]
     Refused(#[source] RedisError),
     /// It does not answer.
     #[error("Redis does not answer within cache.timeout = {0:?}")]
@@ -37,17 +39,17 @@ pub enum PreflightError {
 pub async fn preflight(config: &config::Cache) -> Vec<(String, Result<ServerFacts, PreflightError>)> {
     let mut servers = Vec::new();
     for url in config.url.expose_secret().split(',').map(str::trim) {
-        let answer = timeout(config.timeout, ask(url)).await;
+        let answer = timeout(config.timeout, ask(url, &config.ca_file)).await;
         let answer = answer.map_err(|_| PreflightError::Silent(config.timeout));
         servers.push((redact(url), answer.and_then(|answer| answer.map_err(PreflightError::Refused))));
     }
     servers
 }
 
-async fn ask(url: &str) -> Result<ServerFacts, RedisError> {
+async fn ask(url: &str, ca_file: &Path) -> Result<ServerFacts, RedisError> {
     // The limit around it counts, not the library's own.
     let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
-    let mut connection = Client::open(url)?.get_multiplexed_async_connection_with_config(&config).await?;
+    let mut connection = client(url, ca_file)?.get_multiplexed_async_connection_with_config(&config).await?;
     let info: String = redis::cmd("INFO").query_async(&mut connection).await?;
     Ok(read(&info))
 }

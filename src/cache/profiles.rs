@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use metrics::Counter;
 use redis::{Cmd, RedisError, RedisResult};
-
+use secrecy::ExposeSecret as _;
 use time::OffsetDateTime;
 
-use super::connection::{Connection, Server};
+use super::connection::{Connection, Server, remedy};
 use crate::ceiling;
 use crate::config;
 use crate::domain::{MemberId, SiteId};
@@ -19,11 +19,11 @@ pub use inspect::{Correction, Held};
 /// Why entries were not written.
 #[derive(Debug, thiserror::Error)]
 pub enum CacheError {
-    /// The URL cannot be used.
-    #[error("cache.url cannot be used")]
+    /// The URL, or the authorities that it needs, cannot be used.
+    #[error("cache.url or cache.ca_file cannot be used")]
     Url(#[source] RedisError),
     /// Redis refused, or the connection failed.
-    #[error("Redis does not serve")]
+    #[error("Redis does not serve{}", remedy(.0))]
     Redis(#[from] RedisError),
     /// Redis did not answer.
     #[error("Redis did not answer within {0:?}")]
@@ -72,7 +72,7 @@ impl Profiles {
     /// If the URL cannot be used.
     pub fn new(config: &config::Cache) -> Result<Self, CacheError> {
         Ok(Self {
-            server: Server::new(config).map_err(CacheError::Url)?,
+            server: Server::new(config.url.expose_secret(), config.timeout, &config.ca_file).map_err(CacheError::Url)?,
             connection: None,
             prefix: config.prefix.clone(),
             ttl: config.ttl,

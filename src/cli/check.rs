@@ -5,8 +5,10 @@ mod cache;
 mod collector;
 mod database;
 mod finding;
+mod issuer;
 mod keys;
 mod settings;
+mod webhooks;
 
 use std::future::Future;
 use std::process::ExitCode;
@@ -36,14 +38,17 @@ pub struct Args {}
 /// Only if the findings cannot be written: what is wrong is a finding.
 pub async fn run(_args: Args, context: &Context) -> anyhow::Result<ExitCode> {
     let config = &context.config;
-    let (keys, broker, database, cache, collector) = tokio::join!(
+    let (keys, issuer, broker, database, cache, collector, webhooks) = tokio::join!(
         within("keys", keys::look(config)),
+        within("issuer", issuer::look(config)),
         within("broker", broker::look(config)),
         within("database", database::look(config)),
         within("cache", cache::look(config)),
         within("collector", collector::look(config)),
+        within("webhooks", webhooks::look(config)),
     );
-    let found = [settings::look(config), keys, broker, database, cache, collector].concat();
+    let parts = [settings::look(config), keys, issuer, broker, database, cache, collector, webhooks];
+    let found = parts.concat();
 
     context.output.result(&found, |found| found.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
     let count = |level| found.iter().filter(|finding| finding.level == level).count();

@@ -1,4 +1,4 @@
-//! `controls`: what operators set by hand for all workers, and the stop of one.
+//! `controls`: what operators set by hand for all workers, and what one is told: to stop, to try a service at once.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -23,10 +23,23 @@ pub enum Part {
     Events,
     /// Writing to the cache: it stays owed.
     Cache,
+    /// All use of PostgreSQL, as in an outage: requests wait in their queue.
+    Database,
 }
 
-/// Commands of `controls`. Each counts for all workers within a second or two, and for those that start later; who, what and
-/// why stand in `actions`.
+/// What can be tried at once.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub enum Service {
+    /// RabbitMQ.
+    Broker,
+    /// PostgreSQL.
+    Database,
+    /// Redis.
+    Cache,
+}
+
+/// Commands of `controls`. What is set counts for all workers within a second or two, and for those that start later; who,
+/// what and why stand in `actions`.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
     /// Show what is set.
@@ -92,6 +105,17 @@ pub enum Command {
         #[command(flatten)]
         why: Why,
     },
+    /// Have one running worker try a service that is out at once, instead of at the end of a pause that has grown.
+    TryNow {
+        /// Which.
+        service: Service,
+        /// Why.
+        #[command(flatten)]
+        why: Why,
+        /// Which worker.
+        #[command(flatten)]
+        worker: Worker,
+    },
     /// Have one running worker stop as after SIGTERM.
     Drain {
         /// Why.
@@ -138,6 +162,14 @@ pub async fn run(command: Command, context: &Context) -> anyhow::Result<ExitCode
             set(&mut store, Control::Bounds, &why, terms).await?;
         }
         Command::Unbound { why } => release(&mut store, Control::Bounds, &why).await?,
+        Command::TryNow { service, why, worker } => {
+            let order = json!({ "service": service.name(), "reason": why.said()? });
+            worker.post("/api/v1/try-now", &order, context).await?;
+            context.output.result(&json!({ "tried": service.name() }), |_| {
+                format!("The worker tries the {} now; `ready` says what comes of it.", service.name())
+            })?;
+            return Ok(ExitCode::SUCCESS);
+        }
         Command::Drain { why, worker } => {
             worker.post("/api/v1/drain", &json!({ "reason": why.said()? }), context).await?;
             context.output.result(&json!({ "draining": true }), |_| "The worker stops.".to_owned())?;
@@ -158,6 +190,17 @@ impl Part {
             Self::Intake => Control::PauseIntake,
             Self::Events => Control::PauseEvents,
             Self::Cache => Control::PauseCache,
+            Self::Database => Control::PauseDatabase,
+        }
+    }
+}
+
+impl Service {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Broker => "broker",
+            Self::Database => "database",
+            Self::Cache => "cache",
         }
     }
 }

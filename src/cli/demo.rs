@@ -72,7 +72,8 @@ async fn play(
     context: &Context,
 ) -> anyhow::Result<Row> {
     let member = scene.subject.map(|(_, member)| member);
-    producer.send(&Order { id: &scene.id, body: &scene.body, member, token: scene.token.as_ref() }).await?;
+    let Scene { id, method, body, token, .. } = scene;
+    producer.send(&Order { id, method: *method, body, member, token: token.as_ref() }).await?;
     let answer = producer.reply_to(&scene.id, PATIENCE).await?;
     observer.until_paid().await?;
     let (record, cache, letter) = match scene.subject {

@@ -13,26 +13,30 @@ use uuid::Uuid;
 
 use super::print::visible;
 use super::{Context, values};
-use crate::domain::{Caller, IdentityType, MemberId, RequestId, SiteId};
+use crate::domain::{Caller, IdentityType, MemberId, Method, RequestId, SiteId};
 use crate::rabbitmq::producer::{Order, Producer};
 use crate::wire::request::{Draft, encode};
 
-const JOINED: i64 = 200;
+const GRANTED: i64 = 200;
 
 const AFTER_HELP: &str = "\
 Examples:
   join-community enqueue --site SITE --member MEMBER --wait
   join-community enqueue --site SITE --member MEMBER --as APP:GUID --elevated --wait --timeout 5s
+  join-community enqueue --leave --site SITE --member MEMBER --wait
   join-community token mint … | join-community enqueue --site SITE --token-file - --wait";
 
 /// Arguments of `enqueue`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct Args {
-    /// The site whose community is joined.
+    /// Leave the community instead of joining it.
+    #[arg(long)]
+    pub leave: bool,
+    /// The site whose community is joined or left.
     #[arg(long, value_parser = values::site)]
     pub site: SiteId,
-    /// The member who joins; may be left out if the caller is a member.
+    /// The member who joins or leaves; may be left out if the caller is a member.
     #[arg(long, value_parser = values::member, required_unless_present_any = ["caller", "token", "token_file"])]
     pub member: Option<MemberId>,
     /// Who calls, for a producer that is trusted to say so; without it and without a token, the member itself.
@@ -78,7 +82,8 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
     let id = args.request_id.clone().map_or_else(new_id, Ok)?;
     let draft = draft(&args, token.is_some());
     let body = encode(&draft);
-    let order = Order { id: &id, body: &body, member: draft.target(), token: token.as_ref() };
+    let method = if args.leave { Method::Leave } else { Method::Join };
+    let order = Order { id: &id, method, body: &body, member: draft.target(), token: token.as_ref() };
 
     let mut producer = Producer::connect(&context.config.broker, args.wait).await?;
     producer.send(&order).await?;
@@ -93,7 +98,7 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
         answer.map(|answer| serde_json::from_slice(&answer.body)).transpose().context("the reply is no JSON")?;
     let outcome = Outcome { request_id: id.to_string(), status, reply };
     context.output.result(&outcome, words)?;
-    Ok(if status.is_none_or(|status| status == JOINED) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if status.is_none_or(|status| status == GRANTED) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Without a token and without `--as`, the member asks for itself, as in `members.joinCommunity()`.

@@ -13,8 +13,8 @@ use crate::domain::{MemberId, SiteId};
 const AFTER_RESYNC: &str = "\
 Each event is the one that was sent when the member last changed: same id, sequence, time and member, so that a consumer who
 has seen it drops it. Who or what caused the change (`originatedFrom`, `identity`, `requestId`, `traceparent`) is there as
-far as it is recorded: for a join as long as `requests.retention`; it is left out of the others. A member without a change so
-far, or a deleted one, has no event. Members who change meanwhile are announced by the worker as always.
+far as it is recorded: for a join or a leave as long as `requests.retention`; it is left out of the others. A member without
+a change so far, or a deleted one, has no event. Members who change meanwhile are announced by the worker as always.
 
 Publishes as the worker does, by `broker.url`: that user must be able to write to the events exchange, and with --to to the
 default exchange (`amq.default`). Reads members and requests by `database.url`. No worker need be running, or stop.

@@ -55,6 +55,7 @@ fn text(explained: &Explained) -> String {
         // Writing to a String cannot fail.
         write!(text, "\n  {name:<10} {}", visible(value)).unwrap_or_default();
     };
+    line("asked to", explained.method);
     line("verdict", &explained.verdict_in_words());
     line("rule", &explained.rule_in_words());
     if let Some(facts) = explained.facts_in_words() {

@@ -34,8 +34,8 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
     warn_of_mistrust(&config);
     if config.http.locks_everybody_out() {
         warn!(
-            "nobody can use the console: http.listen is beyond the loopback and http.tokens is empty; `join-community token \
-             console` makes a token, http.console = false takes the console away"
+            "nobody can use the console: http.listen is beyond the loopback, http.tokens and http.oidc_issuer are empty; \
+             `join-community token console` makes a token, http.console = false takes the console away"
         );
     }
     let app = App::build(config).await?;

@@ -33,7 +33,7 @@ pub enum Command {
 /// What kept it from being done.
 pub async fn run(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
     let config = &context.config;
-    let names = Names::of(&config.broker);
+    let names = Names::of(&config.broker).with_webhooks(&config.webhooks);
     match command {
         Command::Declare => {
             let connection = connect(&config.broker.url, CONNECTION, &config.broker).await?;

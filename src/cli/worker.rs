@@ -22,7 +22,8 @@ pub struct Worker {
     /// Where the worker's operations server is, as http://HOST:PORT; without it, http.listen of this configuration.
     #[arg(long, value_name = "URL")]
     pub at: Option<Url>,
-    /// File with an operator's token, as `token console` makes it; `-` is stdin. Not needed on an open loopback.
+    /// File with an operator's token, as `token console` or the issuer of `http.oidc_issuer` makes it; `-` is stdin. Not needed
+    /// on an open loopback.
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
 }

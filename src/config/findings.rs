@@ -73,7 +73,7 @@ impl std::error::Error for Findings {}
 /// A key with its value and origin, `broker.prefix = "a b" (JOIN_COMMUNITY__BROKER__PREFIX)`; a secret without value.
 pub(super) fn named(key: &str, given: &Given) -> String {
     let source = &given.source;
-    if secrets::is_secret(key) {
+    if secrets::is_hidden(key) {
         return format!("{key} ({source})");
     }
     let whole = match given.value.as_str() {

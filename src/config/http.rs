@@ -1,8 +1,10 @@
 //! Section `[http]`: the operations server, and who may use its console. Separate, because it is all that other modules
 //! know of operators.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
+use reqwest::Url;
+use secrecy::SecretString;
 use serde::Deserialize;
 
 /// `[http]`
@@ -17,6 +19,22 @@ pub struct Http {
     pub metrics_open: bool,
     /// Who may use the console.
     pub tokens: Vec<ConsoleToken>,
+    /// Where browsers reach the console, like `https://console.example.com`; empty = nobody says.
+    pub public_url: String,
+    /// The issuer (OpenID Connect) whose tokens name operators; empty = none.
+    pub oidc_issuer: String,
+    /// Who the console is at the issuer; empty = no browser logs in there.
+    pub oidc_client_id: String,
+    /// What the console proves that with; empty = nothing, as a public client.
+    pub oidc_client_secret: SecretString,
+    /// `aud` of the tokens that scripts bring, beside the client's id.
+    pub oidc_audience: String,
+    /// What a login in a browser asks the issuer for.
+    pub oidc_scopes: String,
+    /// The claim that says what somebody may do; dots lead into objects.
+    pub oidc_roles_claim: String,
+    /// Which role a value of that claim stands for.
+    pub oidc_roles: Vec<OidcRole>,
 }
 
 /// `[[http.tokens]]`
@@ -29,6 +47,16 @@ pub struct ConsoleToken {
     pub role: ConsoleRole,
     /// SHA-256 of the token, in hexadecimal.
     pub sha256: String,
+}
+
+/// `[[http.oidc_roles]]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OidcRole {
+    /// What the claim holds.
+    pub value: String,
+    /// What that stands for.
+    pub role: ConsoleRole,
 }
 
 /// What an operator may do. Each may do what the ones before may.
@@ -88,16 +116,37 @@ impl Http {
         self.listen.parse::<SocketAddr>().is_ok_and(|address| address.ip().is_loopback())
     }
 
+    /// Whether anybody is known who may use the console.
+    #[must_use]
+    pub fn knows_operators(&self) -> bool {
+        !self.tokens.is_empty() || !self.oidc_issuer.is_empty()
+    }
+
+    /// Whether browsers reach the console over TLS, as far as the configuration says.
+    #[must_use]
+    pub fn is_over_tls(&self) -> bool {
+        self.public_url.starts_with("https://")
+    }
+
     /// Whether the console is served, and nobody could use it.
     #[must_use]
     pub fn locks_everybody_out(&self) -> bool {
-        self.console && !self.listen.is_empty() && self.tokens.is_empty() && !self.is_on_loopback()
+        self.console && !self.listen.is_empty() && !self.knows_operators() && !self.is_on_loopback()
     }
+}
+
+/// Whether nobody reads along on the way to a URL: it is reached by TLS, or on this machine.
+#[must_use]
+pub fn is_sheltered(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    let is_here = host == "localhost" || address.is_ok_and(|address| address.is_loopback());
+    url.scheme() == "https" || (url.scheme() == "http" && is_here)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{ConsoleRole, ConsoleToken};
+    use super::{ConsoleRole, ConsoleToken, is_sheltered};
 
     #[test]
     fn a_digest_is_64_hexadecimal_digits() {
@@ -105,6 +154,17 @@ mod tests {
         assert_eq!(token(&"0aF".repeat(64)[..64]).digest().unwrap()[..3], [0x0a, 0xf0, 0xaf]);
         for wrong in ["", "ab", &"g".repeat(64), &"a".repeat(65), &"é".repeat(32)] {
             assert!(token(wrong).digest().is_none(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn without_tls_nothing_is_sheltered_but_the_loopback() {
+        let is = |url: &str| is_sheltered(&url.parse().unwrap());
+        for url in ["https://h", "http://localhost:1", "http://127.0.0.1", "http://[::1]:8080/x"] {
+            assert!(is(url), "{url}");
+        }
+        for url in ["http://h", "http://localhost.evil.example", "http://10.0.0.1", "ftp://localhost", "file:///x"] {
+            assert!(!is(url), "{url}");
         }
     }
 

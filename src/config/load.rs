@@ -31,6 +31,10 @@ pub fn load<K: Into<OsString>, V: Into<OsString>>(
     match shape::assemble(&values) {
         Ok(mut config) => {
             rules::apply(&config, &values, &mut findings);
+            let key = &config.broker.client_key_file;
+            if !key.as_os_str().is_empty() {
+                secret_files.push(key.clone());
+            }
             secret_files.sort();
             secret_files.dedup();
             config.secret_files = secret_files;

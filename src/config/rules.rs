@@ -2,8 +2,11 @@
 
 mod auth;
 mod http;
+mod oidc;
 mod ranges;
 mod text;
+mod tls;
+mod webhooks;
 
 use super::findings::{Findings, named};
 use super::layers::Layer;
@@ -15,8 +18,11 @@ pub(super) fn apply(config: &Config, values: &Layer, findings: &mut Findings) {
     ranges::apply(config, &mut report);
     contradictions(config, &mut report);
     text::apply(config, &mut report);
+    tls::apply(config, &mut report);
     auth::apply(config, &mut report);
     http::apply(config, &mut report);
+    oidc::apply(config, &mut report);
+    webhooks::apply(config, &mut report);
 }
 
 /// Where rules report to.

@@ -8,15 +8,19 @@ use toml::Value;
 use super::findings::{Findings, named};
 use super::layers::{self, Given, Layer, Source};
 
-const SECRETS: [&str; 7] = [
+const SECRETS: [&str; 9] = [
     "broker.url",
     "broker.producer_url",
     "broker.operator_url",
     "broker.management_url",
     "database.url",
     "cache.url",
+    "http.oidc_client_secret",
     "otlp.authorization",
+    "webhooks.key",
 ];
+/// No secret of ours, and yet not to be shown: what proves the sender to a receiver may stand in its URL.
+const HIDDEN: [&str; 1] = ["webhooks.targets"];
 const FILE: &str = "_file";
 const LARGEST_SECRET: u64 = 64 * 1024;
 
@@ -42,6 +46,11 @@ pub fn redact(urls: &str) -> String {
 
 pub(super) fn is_secret(key: &str) -> bool {
     SECRETS.contains(&key)
+}
+
+/// Whether a key's value is not to be shown.
+pub(super) fn is_hidden(key: &str) -> bool {
+    is_secret(key) || HIDDEN.contains(&key)
 }
 
 /// Whether a key may stand in a layer.

@@ -62,7 +62,11 @@ fn fits(key: &str, given: &Given, defaults: &Layer, findings: &mut Findings) -> 
     tried.insert(key.to_owned(), given.clone());
     let Err(error) = assemble(&tried) else { return true };
     // The library's message quotes the value.
-    let rule = if secrets::is_secret(key) { "expected a string" } else { error.message() };
+    let rule = match (secrets::is_secret(key), secrets::is_hidden(key)) {
+        (true, _) => "expected a string",
+        (false, true) => "expected a list of tables, each with a name and a url and nothing else",
+        (false, false) => error.message(),
+    };
     findings.refuse(key, &named(key, given), rule);
     false
 }

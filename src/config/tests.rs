@@ -45,7 +45,7 @@ fn findings(file: &str, environment: &[(&str, &str)]) -> String {
 #[test]
 fn the_defaults_are_sound_and_trust_nobody() {
     let config = layered("", &[]).unwrap();
-    assert!(config.auth.jwks.is_empty() && config.auth.producers.is_empty());
+    assert!(config.auth.jwks.is_empty() && config.auth.producers.is_empty() && !config.webhooks.are_on());
     assert_eq!(config.requests.retention, Duration::from_hours(30 * 24));
     assert_eq!((config.join.lanes, config.join.unknown_member_retries), (8, 3));
 }
@@ -160,11 +160,31 @@ fn no_secret_is_shown_whatever_is_wrong_with_it() {
         "[brokr]\nurl = \"amqp://u:hunter2@h\"",
         "url = \"amqp://u:hunter2@h\"",
         "[auth]\njwks = \"https://u:hunter2@h/?k=hunter2\"",
+        "[http]\noidc_client_secret = \"hunter2\"",
+        "[http]\noidc_client_secret = [\"hunter2\"]\noidc_issuer = \"https://u:hunter2@h/?k=hunter2\"",
+        "[webhooks]\nkey = \"hunter2\"\ntargets = [{name=\"a\",url=\"http://u:hunter2@h/hunter2\"}]",
+        "[webhooks]\ntargets = [{name=\"a\",uri=\"http://h/hunter2\"}]",
+        "[webhooks]\ntargets = \"http://h/hunter2\"",
     ];
     for file in files {
         let found = findings(file, &[("JOIN_COMMUNITY__BROKER__URI", "hunter2")]);
         assert!(!found.contains("hunter2"), "{file}\n  tells\n{found}");
     }
     let config = layered("[broker]\nurl = \"amqp://u:hunter2@h\"", &[]).unwrap();
+    assert!(!format!("{config:?}").contains("hunter2"));
+}
+
+#[test]
+fn receivers_of_webhooks_may_come_from_the_environment_and_their_key_from_a_file() {
+    let key = Scratch::new("-----BEGIN PRIVATE KEY-----\n…\n");
+    let environment = [
+        ("JOIN_COMMUNITY__WEBHOOKS__TARGETS", r#"[{ name = "crm", url = "https://crm.example/hunter2" }]"#),
+        ("JOIN_COMMUNITY__WEBHOOKS__LADDER", r#"["50ms", "1h 30m"]"#),
+        ("JOIN_COMMUNITY__WEBHOOKS__KEY_FILE", key.name()),
+    ];
+    let config = layered("", &environment).unwrap();
+    assert_eq!(config.webhooks.targets[0].name, "crm");
+    assert_eq!(config.webhooks.ladder, [Duration::from_millis(50), Duration::from_mins(90)]);
+    assert!(config.webhooks.key.expose_secret().starts_with("-----BEGIN") && config.secret_files.contains(&key.0));
     assert!(!format!("{config:?}").contains("hunter2"));
 }

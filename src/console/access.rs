@@ -1,8 +1,12 @@
-//! Who may use the console: whoever shows a token that the configuration lists, or a session that such a token began.
+//! Who may use the console: whoever shows a token that the configuration lists or the issuer made, or a session that such a
+//! token or a login at the issuer began.
 //!
 //! Separate from the routes, because this is all that decides it, and it knows of nothing else.
 
 mod attempts;
+mod issuer;
+mod logins;
+mod no_access;
 mod sessions;
 mod token;
 
@@ -13,10 +17,15 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use self::attempts::Attempts;
-pub(super) use self::sessions::LASTS;
-use self::sessions::Sessions;
+use self::issuer::Issuer;
+pub(super) use self::issuer::Returned;
+use self::logins::Logins;
+pub(super) use self::logins::WAITS;
+pub(super) use self::no_access::NoAccess;
+use self::sessions::{LASTS, Sessions};
 use self::token::Tokens;
 pub use self::token::{Secret, digest_of};
+use crate::auth::Provider;
 use crate::config::{ConsoleRole, Http};
 
 /// Who it is where no token is asked for.
@@ -25,7 +34,7 @@ const LOOPBACK: &str = "loopback";
 /// Who uses the console.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Operator {
-    /// The name of the token; `loopback` where none is asked for.
+    /// The name of the token, or whom the issuer names; `loopback` where nobody is asked.
     pub(super) who: Arc<str>,
     /// What they may do.
     pub(super) role: ConsoleRole,
@@ -38,10 +47,20 @@ impl Operator {
     }
 }
 
+/// Somebody who may, and for how long at most without being asked again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Admitted {
+    pub(super) operator: Operator,
+    pub(super) lasts: Duration,
+}
+
 /// What decides who may use the console.
 pub(super) struct Access {
     tokens: Tokens,
-    /// Whoever reaches the loopback may look and work: no token is configured.
+    issuer: Option<Issuer>,
+    /// Somebody is known who may, so everybody is asked.
+    asks: bool,
+    /// Whoever reaches the loopback may look and work: nobody is known.
     open: bool,
     state: Mutex<State>,
 }
@@ -50,24 +69,21 @@ pub(super) struct Access {
 struct State {
     sessions: Sessions,
     attempts: Attempts,
-}
-
-/// Why somebody may not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum NoAccess {
-    /// No token is configured, and the server does not listen on the loopback alone.
-    Closed,
-    /// Neither a token nor a session is shown, or one that is not known.
-    Unknown,
-    /// Too many wrong tokens came from there; in how long another may.
-    TooMany(Duration),
+    logins: Logins,
+    /// Logins that were begun, whatever became of them.
+    begun: Attempts,
 }
 
 impl Access {
-    pub(super) fn new(http: &Http) -> Self {
-        let tokens = Tokens::new(&http.tokens);
-        let open = tokens.is_empty() && http.is_on_loopback();
-        Self { tokens, open, state: Mutex::default() }
+    pub(super) fn new(http: &Http, provider: Option<Provider>) -> Self {
+        let asks = http.knows_operators();
+        Self {
+            tokens: Tokens::new(&http.tokens),
+            issuer: provider.map(|provider| Issuer::new(provider, &http.oidc_roles)),
+            asks,
+            open: !asks && http.is_on_loopback(),
+            state: Mutex::default(),
+        }
     }
 
     /// Whether no token is asked for.
@@ -76,22 +92,23 @@ impl Access {
     }
 
     /// Who shows this token as a bearer.
-    pub(super) fn by_token(&self, token: &str, from: IpAddr, now: Instant) -> Result<Operator, NoAccess> {
-        if self.tokens.is_empty() {
-            return self.without_token();
+    pub(super) async fn by_token(&self, token: &str, from: IpAddr, now: Instant) -> Result<Admitted, NoAccess> {
+        if !self.asks {
+            return self.without_token().map(|operator| Admitted { operator, lasts: LASTS });
         }
-        let mut state = self.state();
-        state.attempts.allow(from, now).map_err(NoAccess::TooMany)?;
-        let Some(operator) = self.tokens.find(token) else {
-            state.attempts.failed(from, now);
-            return Err(NoAccess::Unknown);
+        self.state().attempts.allow(from, now).map_err(NoAccess::TooMany)?;
+        // No token of ours has a dot, each of an issuer's has two.
+        let shown = match (self.tokens.find(token), self.issuer.as_ref().filter(|_| token.contains('.'))) {
+            (Some(operator), _) => Ok(Admitted { operator, lasts: LASTS }),
+            (None, Some(issuer)) => issuer.by_token(token).await,
+            (None, None) => Err(NoAccess::Unknown),
         };
-        Ok(operator)
+        self.judged(shown, from, now)
     }
 
     /// Who shows this session.
     pub(super) fn by_session(&self, secret: &str, now: Instant) -> Result<Operator, NoAccess> {
-        if self.tokens.is_empty() {
+        if !self.asks {
             return self.without_token();
         }
         self.state().sessions.find(secret, now).ok_or(NoAccess::Unknown)
@@ -102,17 +119,25 @@ impl Access {
         if self.open {
             return Ok(Operator { who: LOOPBACK.into(), role: ConsoleRole::Operator });
         }
-        Err(if self.tokens.is_empty() { NoAccess::Closed } else { NoAccess::Unknown })
+        Err(if self.asks { NoAccess::Unknown } else { NoAccess::Closed })
     }
 
     /// Begins a session; answers its secret.
-    pub(super) fn begin(&self, operator: &Operator, now: Instant) -> Option<String> {
-        self.state().sessions.begin(operator.clone(), now)
+    pub(super) fn begin(&self, admitted: &Admitted, now: Instant) -> Option<String> {
+        self.state().sessions.begin(admitted.operator.clone(), now + admitted.lasts.min(LASTS), now)
     }
 
     /// Ends a session.
     pub(super) fn end(&self, secret: &str) {
         self.state().sessions.end(secret);
+    }
+
+    /// What came of a try to get in, noted if it failed.
+    fn judged<T>(&self, outcome: Result<T, NoAccess>, from: IpAddr, now: Instant) -> Result<T, NoAccess> {
+        if outcome.as_ref().err().is_some_and(NoAccess::is_failure) {
+            self.state().attempts.failed(from, now);
+        }
+        outcome
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -127,7 +152,7 @@ mod tests {
     use tokio::time::Instant;
 
     use super::{Access, NoAccess, Secret, digest_of};
-    use crate::config::{ConsoleRole, ConsoleToken, Http};
+    use crate::config::{ConsoleRole, ConsoleToken, load};
 
     const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
@@ -137,43 +162,47 @@ mod tests {
             role: *role,
             sha256: digest_of(token),
         };
-        let tokens = tokens.iter().map(token).collect();
-        Access::new(&Http { listen: listen.into(), console: true, metrics_open: false, tokens })
+        let mut http = load::<String, String>(None, []).unwrap().http;
+        listen.clone_into(&mut http.listen);
+        http.tokens = tokens.iter().map(token).collect();
+        Access::new(&http, None)
     }
 
-    #[test]
-    fn without_tokens_the_loopback_is_open_and_everything_else_closed() {
+    #[tokio::test]
+    async fn without_tokens_the_loopback_is_open_and_everything_else_closed() {
         let open = access("127.0.0.1:0", &[]);
-        for operator in [open.without_token(), open.by_token("x", HERE, Instant::now())] {
-            assert_eq!(operator.unwrap().role, ConsoleRole::Operator);
-        }
+        assert_eq!(open.without_token().unwrap().role, ConsoleRole::Operator);
+        assert_eq!(open.by_token("x", HERE, Instant::now()).await.unwrap().operator.role, ConsoleRole::Operator);
         let closed = access("0.0.0.0:8080", &[]);
         assert_eq!(closed.without_token(), Err(NoAccess::Closed));
-        assert_eq!(closed.by_token("x", HERE, Instant::now()), Err(NoAccess::Closed));
+        assert_eq!(closed.by_token("x", HERE, Instant::now()).await, Err(NoAccess::Closed));
     }
 
-    #[test]
-    fn with_tokens_the_loopback_asks_for_one_as_well() {
+    #[tokio::test]
+    async fn with_tokens_the_loopback_asks_for_one_as_well() {
         let access = access("127.0.0.1:0", &[("ana", ConsoleRole::Admin, "one"), ("ben", ConsoleRole::Viewer, "two")]);
         let now = Instant::now();
         assert_eq!(access.without_token(), Err(NoAccess::Unknown));
-        assert_eq!(access.by_token("three", HERE, now), Err(NoAccess::Unknown));
-        let ben = access.by_token("two", HERE, now).unwrap();
-        assert_eq!((&*ben.who, ben.role), ("ben", ConsoleRole::Viewer));
+        assert_eq!(access.by_token("three", HERE, now).await, Err(NoAccess::Unknown));
+        let ben = access.by_token("two", HERE, now).await.unwrap();
+        assert_eq!((&*ben.operator.who, ben.operator.role), ("ben", ConsoleRole::Viewer));
         let session = access.begin(&ben, now).unwrap();
-        assert_eq!(access.by_session(&session, now), Ok(ben));
+        assert_eq!(access.by_session(&session, now), Ok(ben.operator));
         access.end(&session);
         assert_eq!(access.by_session(&session, now), Err(NoAccess::Unknown));
     }
 
-    #[test]
-    fn whoever_guesses_too_often_is_not_even_heard_with_the_right_token() {
+    #[tokio::test]
+    async fn whoever_guesses_too_often_is_not_even_heard_with_the_right_token() {
         let access = access("127.0.0.1:0", &[("ana", ConsoleRole::Admin, "one")]);
         let now = Instant::now();
-        let wrong = (0..100).map(|_| access.by_token("wrong", HERE, now)).filter(|no| *no == Err(NoAccess::Unknown));
-        assert_eq!(wrong.count(), 10);
-        assert!(matches!(access.by_token("one", HERE, now), Err(NoAccess::TooMany(_))));
-        assert!(access.by_token("one", "10.0.0.7".parse().unwrap(), now).is_ok(), "others are not held up");
+        for _ in 0..10 {
+            assert_eq!(access.by_token("wrong", HERE, now).await, Err(NoAccess::Unknown));
+        }
+        for token in ["wrong", "one"] {
+            assert!(matches!(access.by_token(token, HERE, now).await, Err(NoAccess::TooMany(_))));
+        }
+        assert!(access.by_token("one", "10.0.0.7".parse().unwrap(), now).await.is_ok(), "others are not held up");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use tracing::{info, warn};
 
-use super::access::Operator;
+use super::access::{NoAccess, Operator};
 use super::failure::Failure;
 use super::parts::Console;
 use crate::postgres::{Action, StoreError};
@@ -10,6 +10,8 @@ use crate::telemetry::chain;
 
 /// Longest part of what an operator writes that is kept.
 const LONGEST: usize = 500;
+/// What stands for the role of whoever has none.
+const NO_ROLE: &str = "none";
 
 /// What is done, to what, why, and what came of it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -26,9 +28,12 @@ impl Console {
     /// # Errors
     /// If it is not on record: then nothing must come of it.
     pub(super) async fn record(&self, operator: &Operator, deed: Deed<'_>) -> Result<(), StoreError> {
+        self.keep((&*operator.who, operator.role.as_str()), deed).await
+    }
+
+    async fn keep(&self, (who, role): (&str, &str), deed: Deed<'_>) -> Result<(), StoreError> {
         let Deed { action, target, reason, outcome } = deed;
         let (target, reason) = (tidy(target), tidy(reason));
-        let (who, role) = (&*operator.who, operator.role.as_str());
         info!(who, role, action, target, reason, outcome, "an operator acted");
         let action = Action {
             who: who.to_owned(),
@@ -43,9 +48,20 @@ impl Console {
 
     /// The same for what must be possible while PostgreSQL is away: the log has it in any case.
     pub(super) async fn note(&self, operator: &Operator, deed: Deed<'_>) {
-        if let Err(error) = self.record(operator, deed).await {
-            warn!(error = chain(&error), "an operator's action is in the log, and not in operator_actions");
+        logged_alone(self.record(operator, deed).await);
+    }
+
+    /// The same for whoever was not let in by the issuer's word. How many that can be, the limit of tries says.
+    pub(super) async fn note_refusal(&self, no: &NoAccess, deed: Deed<'_>) {
+        if let Some((who, outcome)) = no.on_record() {
+            logged_alone(self.keep((who, NO_ROLE), Deed { outcome: &outcome, ..deed }).await);
         }
+    }
+}
+
+fn logged_alone(recorded: Result<(), StoreError>) {
+    if let Err(error) = recorded {
+        warn!(error = chain(&error), "an operator's action is in the log, and not in operator_actions");
     }
 }
 

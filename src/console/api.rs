@@ -11,7 +11,7 @@ mod repair;
 use std::sync::Arc;
 
 use axum::Router;
-use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::security::{Http, HttpAuthScheme, OpenIdConnect, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{Components, InfoBuilder, OpenApi, OpenApiBuilder};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -62,6 +62,7 @@ fn described(role: ConsoleRole) -> OpenApiRouter<Arc<Console>> {
             .routes(routes!(controls::set))
             .routes(routes!(controls::release))
             .routes(routes!(controls::drain))
+            .routes(routes!(controls::try_now))
             .routes(routes!(letters::read))
             .routes(routes!(repair::dry_run))
             .routes(routes!(repair::replay))
@@ -78,17 +79,23 @@ fn frame() -> OpenApi {
         .title("Join Community: console")
         .version("v1")
         .description(Some(
-            "What operators see and do. Every call needs a token of `http.tokens`, unless the server listens on the \
-             loopback and none is configured. A failure is an object with `error` and `message`.",
+            "What operators see and do. Every call needs a token of `http.tokens` or of the issuer `http.oidc_issuer`, \
+             unless the server listens on the loopback and neither is configured. A failure is an object with `error` \
+             and `message`.",
         ))
         .build();
     let mut components = Components::new();
     components.add_security_scheme("token", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+    let issuer = OpenIdConnect::with_description(
+        "https://issuer.example/.well-known/openid-configuration",
+        "The issuer is the one of `http.oidc_issuer`. Its token is sent as `authorization: Bearer …`.",
+    );
+    components.add_security_scheme("issuer", SecurityScheme::OpenIdConnect(issuer));
     let none: [&str; 0] = [];
     OpenApiBuilder::new()
         .info(info)
         .components(Some(components))
-        .security(Some([SecurityRequirement::new("token", none)]))
+        .security(Some([SecurityRequirement::new("token", none), SecurityRequirement::new("issuer", none)]))
         .build()
 }
 

@@ -1,7 +1,10 @@
-//! What operators set by hand: paused, held, bounded, drained; each with a reason, and on record before it counts.
+//! What operators set by hand: paused, held, bounded, drained, each with a reason, and on record before it counts; and what
+//! they have tried at once.
+
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tracing::info;
+use tracing::{info, warn};
 use utoipa::ToSchema;
 
 use super::access::Operator;
@@ -9,17 +12,20 @@ use super::actions::{Deed, said, tidy};
 use super::failure::Failure;
 use super::parts::Console;
 use crate::domain::{Bounds, Control, Setting};
+use crate::operations::Dependency;
 use crate::postgres::{Action, Terms};
 use crate::wire::instant;
 
 /// Longer than a year is until it is released.
 const LONGEST: u64 = 366 * 24 * 60 * 60;
+/// A record that a database which is out does not take is not waited for.
+const NOTED_WITHIN: Duration = Duration::from_secs(2);
 
 /// A control that is set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SetControl {
-    /// `pause intake`, `pause events`, `pause cache`, `hold SITE` or `bounds`.
+    /// `pause intake`, `pause events`, `pause cache`, `pause database`, `hold SITE` or `bounds`.
     pub control: String,
     /// Of `bounds`: lanes that work, up to `join.lanes` of each worker.
     pub lanes: Option<u16>,
@@ -39,7 +45,7 @@ pub struct SetControl {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct ControlOrder {
-    /// `pause intake`, `pause events`, `pause cache`, `hold SITE` or `bounds`.
+    /// `pause intake`, `pause events`, `pause cache`, `pause database`, `hold SITE` or `bounds`.
     pub(super) control: String,
     /// Of `bounds`.
     pub(super) lanes: Option<u16>,
@@ -65,6 +71,16 @@ pub(super) struct ReleaseOrder {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct DrainOrder {
+    /// Why; it is recorded.
+    pub(super) reason: String,
+}
+
+/// What this worker is to try at once.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct TryOrder {
+    /// `broker`, `database` or `cache`.
+    pub(super) service: String,
     /// Why; it is recorded.
     pub(super) reason: String,
 }
@@ -102,6 +118,18 @@ impl Console {
         self.drain.cancel();
         Ok(())
     }
+
+    /// Has this worker, and no other, try a service at once instead of waiting for the end of its pause.
+    pub(super) async fn try_now(&self, operator: &Operator, order: &TryOrder) -> Result<(), Failure> {
+        let (dependencies, reason) = (tried(&order.service)?, said(&order.reason)?);
+        dependencies.iter().for_each(|dependency| self.health.try_now(*dependency));
+        // Afterwards, unlike all else: the service that is out may be the one that keeps the record.
+        let deed = Deed { action: "worker.try-now", target: &order.service, reason, outcome: "tried" };
+        if tokio::time::timeout(NOTED_WITHIN, self.note(operator, deed)).await.is_err() {
+            warn!("an operator's action is in the log, and maybe not in operator_actions");
+        }
+        Ok(())
+    }
 }
 
 impl ControlOrder {
@@ -114,7 +142,7 @@ impl ControlOrder {
             (_, _, _) => return Err(Failure::Invalid("only bounds have lanes and batch".to_owned())),
         };
         let seconds = match self.expires_in_seconds {
-            Some(seconds @ 1..=LONGEST) => Some(std::time::Duration::from_secs(seconds).as_secs_f64()),
+            Some(seconds @ 1..=LONGEST) => Some(Duration::from_secs(seconds).as_secs_f64()),
             Some(_) => return Err(Failure::Invalid(format!("expiresInSeconds is 1 to {LONGEST}"))),
             None => None,
         };
@@ -122,9 +150,19 @@ impl ControlOrder {
     }
 }
 
+/// What is known under the name of a service.
+fn tried(service: &str) -> Result<&'static [Dependency], Failure> {
+    match service {
+        "broker" => Ok(&[Dependency::Consuming, Dependency::Publishing]),
+        "database" => Ok(&[Dependency::Database]),
+        "cache" => Ok(&[Dependency::Cache]),
+        _ => Err(Failure::Invalid("there is no service of that name; there are broker, database, cache".to_owned())),
+    }
+}
+
 fn known(name: &str) -> Result<Control, Failure> {
     Control::parse(name).ok_or_else(|| {
-        let names = "pause intake, pause events, pause cache, hold SITE, bounds";
+        let names = "pause intake, pause events, pause cache, pause database, hold SITE, bounds";
         Failure::Invalid(format!("there is no control of that name; there are {names}"))
     })
 }

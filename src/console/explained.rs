@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::domain::{Case, Grounds, RequestId, Verdict};
+use crate::domain::{Case, Grounds, RequestId};
 use crate::postgres::{Owed, RecordedRequest};
 use crate::wire::{event, instant};
 
@@ -19,13 +19,15 @@ pub struct Explained {
     pub requester: String,
     /// Who called.
     pub caller: String,
-    /// Who was to join.
+    /// What it asked for: `join` or `leave`.
+    pub method: &'static str,
+    /// The member it was about.
     pub member_id: Option<String>,
     /// Whether it acted with elevated permission.
     pub elevated: bool,
     /// How the caller was proven.
     pub proof: String,
-    /// What it came to: `joined`, `already_joined` or `rejected`.
+    /// What it came to: `joined`, `already_joined`, `left`, `already_left` or `rejected`.
     pub verdict: &'static str,
     /// The status of the reply.
     pub status: u16,
@@ -37,9 +39,9 @@ pub struct Explained {
     pub rule_version: i16,
     /// The clause of that version, and on which facts; none if this program does not know the version.
     pub rule: Option<Rule>,
-    /// The record's sequence that it was decided on, or that the join made.
+    /// The record's sequence that it was decided on, or that its change made.
     pub event_sequence: Option<String>,
-    /// The event that announces the join.
+    /// The event that announces its change.
     pub event_id: Option<String>,
     /// When it was first seen.
     pub received_at: String,
@@ -83,8 +85,8 @@ impl Explained {
     /// Explains one record.
     #[must_use]
     pub fn new(id: &RequestId, record: &RecordedRequest) -> Self {
-        let event = match (record.verdict, record.target, record.event_sequence) {
-            (Verdict::Joined, Some(member), Some(sequence)) => Some(event::event_id(record.site, member, sequence)),
+        let event = match (record.verdict.leads_to(), record.target, record.event_sequence) {
+            (Some(_), Some(member), Some(sequence)) => Some(event::event_id(record.site, member, sequence)),
             _ => None,
         };
         let case = Case {
@@ -102,6 +104,7 @@ impl Explained {
             site_id: record.site.to_string(),
             requester: record.requester.as_str().to_owned(),
             caller: record.caller.to_string(),
+            method: record.method.as_str(),
             member_id: record.target.map(|member| member.to_string()),
             elevated: record.elevated,
             proof: record.proof.clone(),

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use axum::http::request::Parts;
+use axum::http::uri::{Authority, PathAndQuery};
+use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use tokio::time::Instant;
@@ -22,6 +24,8 @@ use crate::config::ConsoleRole;
 
 /// The cookie of a browser's session.
 const COOKIE: &str = "join-community-console";
+/// The cookie of a login that is under way at the issuer.
+const LOGIN_COOKIE: &str = "join-community-login";
 /// Calls that are worked on at a time; the rest is told to come again.
 pub(super) const AT_ONCE: usize = 16;
 /// Above what the limits of a statement and of a call to the broker come to.
@@ -40,28 +44,31 @@ enum Refusal {
 /// Lets through whoever has at least this role.
 pub(super) async fn guard(
     State((console, role)): State<(Arc<Console>, ConsoleRole)>,
-    mut request: Request,
+    request: Request,
     next: Next,
 ) -> Response {
-    let (path, method) = (request.uri().path().to_owned(), request.method().clone());
-    let is_page = !["/api/", "/live", "/metrics"].iter().any(|begin| path.starts_with(begin));
-    let admitted = admit(&console, role, &request);
-    match admitted {
+    let (mut parts, body) = request.into_parts();
+    let refusal = match admit(&console, role, &parts).await {
         Ok(operator) => {
-            request.extensions_mut().insert(operator);
-            next.run(request).await
+            parts.extensions.insert(operator);
+            return next.run(Request::from_parts(parts, body)).await;
         }
-        Err(refusal) => {
-            if let Refusal::Role(operator) = &refusal
-                && method != Method::GET
-            {
-                let outcome = format!("refused: needs role {}", role.as_str());
-                let deed = Deed { action: method.as_str(), target: &path, reason: "", outcome: &outcome };
-                console.note(operator, deed).await;
-            }
-            answer(&refusal, role, is_page)
+        Err(refusal) => refusal,
+    };
+    let (path, method) = (parts.uri.path(), &parts.method);
+    let deed = Deed { action: method.as_str(), target: path, ..Deed::default() };
+    match &refusal {
+        Refusal::Role(operator) if method != Method::GET => {
+            let outcome = format!("refused: needs role {}", role.as_str());
+            console.note(operator, Deed { outcome: &outcome, ..deed }).await;
         }
+        Refusal::Access(no) => console.note_refusal(no, deed).await,
+        Refusal::Role(_) | Refusal::Host | Refusal::CrossSite => {}
     }
+    let is_page = !["/api/", "/live", "/metrics"].iter().any(|begin| path.starts_with(begin));
+    // Whoever logs in comes back to the page that was asked for; what was to be done is asked for anew.
+    let back = if method == Method::GET { parts.uri.path_and_query().map_or("/", PathAndQuery::as_str) } else { "/" };
+    answer(&refusal, role, is_page.then_some(back))
 }
 
 /// Bounds how many calls are worked on, and for how long each.
@@ -97,17 +104,17 @@ pub(super) async fn protect(request: Request, next: Next) -> Response {
     answer
 }
 
-fn admit(console: &Console, role: ConsoleRole, request: &Request) -> Result<Operator, Refusal> {
-    let headers = request.headers();
+async fn admit(console: &Console, role: ConsoleRole, request: &Parts) -> Result<Operator, Refusal> {
+    let headers = &request.headers;
     let (access, now) = (&console.access, Instant::now());
-    if access.is_open() && !is_loopback(host(headers, request.uri())) {
+    if access.is_open() && !is_loopback(host(headers, &request.uri)) {
         return Err(Refusal::Host);
     }
-    if !matches!(*request.method(), Method::GET | Method::HEAD) && is_cross_site(headers) {
+    if !matches!(request.method, Method::GET | Method::HEAD) && is_cross_site(headers) {
         return Err(Refusal::CrossSite);
     }
     let operator = if let Some(token) = bearer(headers) {
-        access.by_token(token, peer(request), now)
+        access.by_token(token, peer(&request.extensions), now).await.map(|admitted| admitted.operator)
     } else if let Some(secret) = session(headers) {
         access.by_session(secret, now)
     } else {
@@ -117,39 +124,39 @@ fn admit(console: &Console, role: ConsoleRole, request: &Request) -> Result<Oper
     if operator.role < role { Err(Refusal::Role(operator)) } else { Ok(operator) }
 }
 
-fn answer(refusal: &Refusal, role: ConsoleRole, is_page: bool) -> Response {
-    let (status, word, message) = match refusal {
-        Refusal::Access(NoAccess::Unknown) if is_page => return Redirect::to("/login").into_response(),
-        Refusal::Access(NoAccess::Unknown) => {
-            (StatusCode::UNAUTHORIZED, "unauthenticated", "give a token of http.tokens as `authorization: Bearer …`")
+/// `page`: where a browser that asks for a page comes back to.
+fn answer(refusal: &Refusal, role: ConsoleRole, page: Option<&str>) -> Response {
+    let (status, word, message) = match (refusal, page) {
+        (Refusal::Access(NoAccess::Unknown), Some(back)) => {
+            return Redirect::to(&pages::login_address("/login", back)).into_response();
         }
-        Refusal::Access(NoAccess::Closed) => (
-            StatusCode::FORBIDDEN,
-            "closed",
-            "the server listens beyond the loopback and http.tokens is empty: list a token, made by `join-community \
-             token console`, or open metrics alone by http.metrics_open",
-        ),
-        Refusal::Access(NoAccess::TooMany(waits)) => return too_many(*waits, is_page),
-        Refusal::Host => (
+        (Refusal::Access(no), _) => return no_access(no, page.is_some()),
+        (Refusal::Host, _) => (
             StatusCode::MISDIRECTED_REQUEST,
             "host",
-            "without http.tokens the console answers to localhost, 127.0.0.1 and [::1] alone",
+            "without http.tokens the console answers to localhost, 127.0.0.1 and [::1] alone".to_owned(),
         ),
-        Refusal::CrossSite => (StatusCode::FORBIDDEN, "cross_site", "another site asked for this"),
-        Refusal::Role(operator) => {
+        (Refusal::CrossSite, _) => (StatusCode::FORBIDDEN, "cross_site", "another site asked for this".to_owned()),
+        (Refusal::Role(operator), _) => {
             let text = format!("{} has role {}; this needs {}", operator.who, operator.role.as_str(), role.as_str());
-            return refused(StatusCode::FORBIDDEN, "role", &text, is_page);
+            (StatusCode::FORBIDDEN, "role", text)
         }
     };
-    refused(status, word, message, is_page)
+    refused(status, word, &message, page.is_some())
 }
 
-/// Says that too many wrong tokens came from there.
-pub(super) fn too_many(waits: Duration, is_page: bool) -> Response {
-    let seconds = waits.as_secs() + 1;
-    let text = format!("too many wrong tokens from this address; try again in {seconds} s");
-    let mut answer = refused(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", &text, is_page);
-    answer.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+/// Says why somebody is not let in.
+pub(super) fn no_access(no: &NoAccess, is_page: bool) -> Response {
+    let (status, word, text) = no.told();
+    let mut answer = refused(status, word, &text, is_page);
+    let wait = match no {
+        NoAccess::TooMany(waits) => Some(waits.as_secs() + 1),
+        NoAccess::Away => Some(2),
+        NoAccess::Closed | NoAccess::Unknown | NoAccess::NotProven(_) | NoAccess::NoRole(_) => None,
+    };
+    if let Some(seconds) = wait {
+        answer.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    }
     answer
 }
 
@@ -159,23 +166,44 @@ fn refused(status: StatusCode, word: &'static str, message: &str, is_page: bool)
 }
 
 /// The address that a request comes from.
-pub(super) fn peer(request: &Request) -> IpAddr {
-    let peer = request.extensions().get::<ConnectInfo<Peer>>();
+pub(super) fn peer(extensions: &Extensions) -> IpAddr {
+    let peer = extensions.get::<ConnectInfo<Peer>>();
     peer.map_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), |ConnectInfo(Peer(address))| address.ip())
 }
 
 /// The secret of the session that a browser shows.
 pub(super) fn session(headers: &HeaderMap) -> Option<&str> {
-    let pairs = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    pairs.flat_map(|value| value.split(';')).find_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='))
+    cookie_of(headers, COOKIE)
 }
 
-/// The cookie that begins a session, or with no time left ends it. Over TLS, which its proxy lets a page's own address
-/// show, it never leaves TLS.
-pub(super) fn cookie(secret: &str, lasts: Duration, headers: &HeaderMap) -> String {
-    let origin = headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok()).unwrap_or_default();
-    let secure = if origin.starts_with("https://") { "; Secure" } else { "" };
+/// What a browser keeps of the login that it began at the issuer.
+pub(super) fn login_under_way(headers: &HeaderMap) -> Option<&str> {
+    cookie_of(headers, LOGIN_COOKIE)
+}
+
+fn cookie_of<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let pairs = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    pairs.flat_map(|value| value.split(';')).find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='))
+}
+
+/// The cookie that begins a session, or with no time left ends it. No other site has it sent, not even by a link.
+pub(super) fn cookie(secret: &str, lasts: Duration, is_over_tls: bool) -> String {
+    let secure = if is_over_tls { "; Secure" } else { "" };
     format!("{COOKIE}={secret}; Path=/; HttpOnly; SameSite=Strict; Max-Age={}{secure}", lasts.as_secs())
+}
+
+/// The same for a login under way. It has to come along when the issuer sends the browser back, so links from elsewhere
+/// send it; all that it is good for is that one way back.
+pub(super) fn login_cookie(secret: &str, lasts: Duration, is_over_tls: bool) -> String {
+    let secure = if is_over_tls { "; Secure" } else { "" };
+    format!("{LOGIN_COOKIE}={secret}; Path=/login; HttpOnly; SameSite=Lax; Max-Age={}{secure}", lasts.as_secs())
+}
+
+/// Whether a browser came over TLS, so that no cookie may leave it: as the configuration says, or as a proxy lets a page's
+/// own address show.
+pub(super) fn is_over_tls(console: &Console, headers: &HeaderMap) -> bool {
+    let origin = headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok()).unwrap_or_default();
+    console.http.is_over_tls() || origin.starts_with("https://")
 }
 
 /// Whether a browser says that another site made it ask. Scripts say nothing of the kind, and show a token.
@@ -196,7 +224,7 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 
 fn host<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> &'a str {
     let named = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    named.or_else(|| uri.authority().map(axum::http::uri::Authority::as_str)).unwrap_or_default()
+    named.or_else(|| uri.authority().map(Authority::as_str)).unwrap_or_default()
 }
 
 /// A name that no other site can make lead here: browsers take `localhost` for this machine whatever the DNS says.
@@ -212,7 +240,7 @@ fn is_loopback(host: &str) -> bool {
 mod tests {
     use axum::http::HeaderMap;
 
-    use super::{is_cross_site, is_loopback, session};
+    use super::{is_cross_site, is_loopback, login_under_way, session};
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
         pairs.iter().map(|(name, value)| ((*name).parse().unwrap(), value.parse().unwrap())).collect()
@@ -248,5 +276,7 @@ mod tests {
         let sent = headers(&[("cookie", "a=b; join-community-console=secret; c=d")]);
         assert_eq!(session(&sent), Some("secret"));
         assert_eq!(session(&headers(&[("cookie", "join-community-console2=x")])), None);
+        assert_eq!(login_under_way(&sent), None);
+        assert_eq!(login_under_way(&headers(&[("cookie", "join-community-login=x")])), Some("x"));
     }
 }

@@ -96,6 +96,8 @@ pub(super) struct Rates {
     pub(super) requests: f64,
     /// Of these, joined.
     pub(super) joined: f64,
+    /// Of these, left.
+    pub(super) left: f64,
     /// Of these, rejected.
     pub(super) rejected: f64,
     /// Requests without proof.

@@ -3,6 +3,7 @@
 mod chart;
 mod controls;
 mod fields;
+mod issuer;
 mod layout;
 mod letters;
 mod login;
@@ -19,6 +20,7 @@ use axum::routing::{get, post};
 use maud::html;
 
 use self::layout::page;
+pub(super) use self::login::address as login_address;
 pub(super) use self::overview::now as overview_now;
 use super::failure::Failure;
 use super::parts::Console;
@@ -48,6 +50,8 @@ pub(super) fn open() -> Router<Arc<Console>> {
         |kind: &'static str, text: &'static str| get(move || async move { ([(header::CONTENT_TYPE, kind)], text) });
     Router::new()
         .route("/login", get(login::show).post(login::begin))
+        .route("/login/oidc", get(issuer::begin))
+        .route("/login/oidc/callback", get(issuer::end))
         .route("/assets/console.css", asset("text/css; charset=utf-8", include_str!("assets/console.css")))
         .route("/assets/console.js", asset("text/javascript; charset=utf-8", include_str!("assets/console.js")))
         .route("/assets/icon.svg", asset("image/svg+xml", include_str!("assets/icon.svg")))
@@ -71,6 +75,7 @@ pub(super) fn routes(role: ConsoleRole) -> Router<Arc<Console>> {
             .route("/controls", post(controls::set))
             .route("/controls/release", post(controls::release))
             .route("/drain", post(controls::drain))
+            .route("/try-now", post(controls::try_now))
             .route("/dead-letters/reading", post(letters::read))
             .route("/dead-letters/dry-run", post(repair::dry_run))
             .route("/dead-letters/replay", post(repair::replay))

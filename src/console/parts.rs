@@ -11,7 +11,7 @@ use super::letters::Letters;
 use super::live::Live;
 use super::repair::Repair;
 use super::store::Store;
-use crate::auth::Authenticator;
+use crate::auth::{Authenticator, Provider};
 use crate::cache::Profiles;
 use crate::config::{Config, Http};
 use crate::operations::{Controls, Health, Meters};
@@ -34,6 +34,8 @@ pub struct Parts<'a> {
     pub meters: Meters,
     /// Proves who sent a dead letter that is replayed.
     pub authenticator: Arc<Authenticator>,
+    /// The issuer that names operators.
+    pub issuer: Option<Provider>,
     /// Two sessions with the database of its own.
     pub sessions: [Session; 2],
     /// A connection to the cache of its own.
@@ -63,9 +65,9 @@ impl Console {
     /// Puts it together. Connects to nothing.
     #[must_use]
     pub fn new(parts: Parts<'_>) -> Self {
-        let Parts { config, health, controls, drain, meters, authenticator, sessions, profiles } = parts;
+        let Parts { config, health, controls, drain, meters, authenticator, issuer, sessions, profiles } = parts;
         Self {
-            access: Access::new(&config.http),
+            access: Access::new(&config.http, issuer),
             http: config.http.clone(),
             health,
             controls,

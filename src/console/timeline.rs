@@ -178,7 +178,8 @@ fn steps(explained: &Explained, owed: Option<Owed>) -> Vec<Step> {
         steps.push(step(&explained.decided_at, "event", format!("{event}: {state}")));
     }
     steps.push(step(&explained.decided_at, "decided", explained.verdict_in_words()));
-    let received = step(&explained.received_at, "received", format!("from {}{elevated}", explained.caller));
+    let text = format!("to {}, from {}{elevated}", explained.method, explained.caller);
+    let received = step(&explained.received_at, "received", text);
     steps.push(Step { event_sequence: None, ..received });
     steps
 }

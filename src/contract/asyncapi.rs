@@ -13,7 +13,7 @@ use crate::rabbitmq::topology::Names;
 /// The version of the contract: what breaks producers or consumers raises it.
 const VERSION: &str = "1.0.0";
 
-const DESCRIPTION: &str = "The queue worker behind `members.joinCommunity()`. Operations are told from its side: it receives \
+const DESCRIPTION: &str = "The queue worker behind `members.joinCommunity()` and `members.leaveCommunity()`. Operations are told from its side: it receives \
     requests, and sends everything else. Requests are answered at least once and take effect once; events come at least once. \
     Names are those of an installation without prefix (`broker.prefix` stands in front of exchange and queue names). What \
     AMQP calls properties stands in `x-amqp-properties` of each message, since AsyncAPI has no place for them. \

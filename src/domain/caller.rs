@@ -70,7 +70,7 @@ impl Caller {
         Some(Self { identity_type: IdentityType::parse(kind)?, id: Uuid::parse_str(id).ok()? })
     }
 
-    /// `joinCommunity()` takes no parameter: a member who calls is the one who joins.
+    /// `joinCommunity()` and `leaveCommunity()` take no parameter: a member who calls is the one who is meant.
     #[must_use]
     pub const fn own_member(self) -> Option<MemberId> {
         match self.identity_type {

@@ -5,8 +5,10 @@ use super::{Caller, Member, MemberId, RequestId, SiteId};
 /// What made a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// A join request.
+    /// A request to join.
     JoinCommunity,
+    /// A request to leave.
+    LeaveCommunity,
     /// A writer that is not ours.
     External,
     /// An import.
@@ -16,11 +18,15 @@ pub enum Origin {
 }
 
 impl Origin {
+    /// Every origin that is recorded.
+    pub const RECORDED: [Self; 4] = [Self::JoinCommunity, Self::LeaveCommunity, Self::External, Self::Import];
+
     /// The word in event and record; there is none for what is not recorded.
     #[must_use]
     pub const fn as_str(self) -> Option<&'static str> {
         match self {
             Self::JoinCommunity => Some("join_community"),
+            Self::LeaveCommunity => Some("leave_community"),
             Self::External => Some("external"),
             Self::Import => Some("import"),
             Self::Unrecorded => None,
@@ -30,7 +36,7 @@ impl Origin {
     /// The origin that a word stands for.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::JoinCommunity, Self::External, Self::Import].into_iter().find(|origin| origin.as_str() == Some(text))
+        Self::RECORDED.into_iter().find(|origin| origin.as_str() == Some(text))
     }
 }
 

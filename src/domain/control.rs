@@ -16,6 +16,8 @@ pub enum Control {
     PauseEvents,
     /// Nothing is written to the cache; it stays owed.
     PauseCache,
+    /// PostgreSQL is left alone as in an outage; requests wait in their queue.
+    PauseDatabase,
     /// Requests of this site wait on the retry ladder.
     HoldSite(SiteId),
     /// As many lanes, and as large batches, as somebody says.
@@ -56,6 +58,7 @@ impl Control {
             "pause intake" => Some(Self::PauseIntake),
             "pause events" => Some(Self::PauseEvents),
             "pause cache" => Some(Self::PauseCache),
+            "pause database" => Some(Self::PauseDatabase),
             "bounds" => Some(Self::Bounds),
             name => {
                 let site = name.strip_prefix("hold ")?;
@@ -73,6 +76,7 @@ impl fmt::Display for Control {
             Self::PauseIntake => f.write_str("pause intake"),
             Self::PauseEvents => f.write_str("pause events"),
             Self::PauseCache => f.write_str("pause cache"),
+            Self::PauseDatabase => f.write_str("pause database"),
             Self::HoldSite(site) => write!(f, "hold {site}"),
             Self::Bounds => f.write_str("bounds"),
         }
@@ -89,7 +93,8 @@ mod tests {
     #[test]
     fn every_control_is_read_back_from_its_name_and_nothing_else_is_one() {
         let hold = Control::HoldSite(SiteId(Uuid::from_u128(7)));
-        for control in [Control::PauseIntake, Control::PauseEvents, Control::PauseCache, Control::Bounds, hold] {
+        let pauses = [Control::PauseIntake, Control::PauseEvents, Control::PauseCache, Control::PauseDatabase];
+        for control in pauses.into_iter().chain([Control::Bounds, hold]) {
             assert_eq!(Control::parse(&control.to_string()), Some(control));
         }
         for name in ["", "pause", "hold", "hold x", "hold 00000000000000000000000000000007", "Bounds"] {

@@ -3,7 +3,8 @@
 
 use super::{Caller, IdentityType, Impossible, MemberId, Rejection, Verdict};
 
-/// The version of the rule that [`super::decide`] is. A test holds it against all that the rule can be asked.
+/// The version of the rule that [`super::decide`] is. A test holds it against all that the rule can be asked. (Leaving came
+/// later, and into the same version: of joining it has changed nothing.)
 pub const RULE_VERSION: i16 = 1;
 
 /// Why a verdict was given.
@@ -28,7 +29,7 @@ pub struct Case<'a> {
     pub proof: &'a str,
     /// Who called.
     pub caller: Caller,
-    /// Who was to join.
+    /// Whom it was about.
     pub target: Option<MemberId>,
     /// It acted with elevated permission.
     pub elevated: bool,
@@ -53,6 +54,8 @@ impl Case<'_> {
             Verdict::AlreadyJoined => {
                 vec![self.allowed(), "the site lets members be public", "approved", "public already"]
             }
+            Verdict::Left => vec![self.allowed(), "public before"],
+            Verdict::AlreadyLeft => vec![self.allowed(), "private already"],
         };
         Some(Grounds { clause, says, facts })
     }
@@ -96,7 +99,7 @@ const fn clause(verdict: Verdict) -> (u8, &'static str) {
     match verdict {
         Verdict::Rejected(Rejection::Expired) => (1, "an expired token proves nothing"),
         Verdict::Rejected(Rejection::PermissionDenied) => {
-            (2, "a member joins only themself; anybody else, and for anybody else, needs elevated permission")
+            (2, "a member acts only for themself; anybody else, and for anybody else, needs elevated permission")
         }
         Verdict::Rejected(Rejection::NotFound) => (3, "there has to be such a member"),
         Verdict::Rejected(Rejection::Impossible(Impossible::SiteClosed)) => {
@@ -107,6 +110,9 @@ const fn clause(verdict: Verdict) -> (u8, &'static str) {
         }
         Verdict::AlreadyJoined => (6, "who is public stays so"),
         Verdict::Joined => (7, "who is private becomes public"),
+        // Leaving has no clause about the site, and none about approval.
+        Verdict::AlreadyLeft => (4, "who is private stays so"),
+        Verdict::Left => (5, "who is public becomes private"),
     }
 }
 

@@ -107,11 +107,11 @@ impl Member {
         !self.deleted && self.privacy_status == PrivacyStatus::Public && self.status == Status::Approved
     }
 
-    /// The member after joining at `now`: the one change that a join makes.
+    /// The member after becoming public or private at `now`: the one change that a request makes.
     #[must_use]
-    pub fn joined(&self, now: OffsetDateTime) -> Self {
+    pub fn becoming(&self, privacy_status: PrivacyStatus, now: OffsetDateTime) -> Self {
         Self {
-            privacy_status: PrivacyStatus::Public,
+            privacy_status,
             updated_date: now.max(self.updated_date),
             event_sequence: self.event_sequence + 1,
             ..self.clone()

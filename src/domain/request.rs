@@ -2,7 +2,7 @@
 
 use time::OffsetDateTime;
 
-use super::{Attempts, Caller, MemberId, RequestId, Requester, SiteId};
+use super::{Attempts, Caller, MemberId, Method, RequestId, Requester, SiteId};
 
 /// How the caller was proven, and what that proof entitles to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,14 +23,16 @@ pub enum Proof {
     },
 }
 
-/// An authenticated request to join.
+/// An authenticated request.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// The producer's name for this request.
     pub id: RequestId,
-    /// The site whose community is joined.
+    /// What it asks for.
+    pub method: Method,
+    /// The site whose community it is about.
     pub site: SiteId,
-    /// The member who joins, after defaulting to a calling member.
+    /// The member it is about, after defaulting to a calling member.
     pub target: Option<MemberId>,
     /// Who calls.
     pub caller: Caller,
@@ -53,10 +55,17 @@ pub struct Request {
 impl Request {
     /// The text whose digest makes two uses of one request id the same request.
     #[must_use]
-    pub fn meaning(site: SiteId, target: Option<MemberId>, caller: Caller, elevated: Option<bool>) -> String {
+    pub fn meaning(
+        method: Method,
+        site: SiteId,
+        target: Option<MemberId>,
+        caller: Caller,
+        elevated: Option<bool>,
+    ) -> String {
+        let method = method.as_str();
         let target = target.map(|member| member.to_string()).unwrap_or_default();
         let elevated = elevated.map_or("", |elevated| if elevated { "true" } else { "false" });
-        format!("join-community.v1\n{site}\n{target}\n{caller}\n{elevated}")
+        format!("{method}-community.v1\n{site}\n{target}\n{caller}\n{elevated}")
     }
 
     /// The id of the trace that the request belongs to.

@@ -1,6 +1,6 @@
 //! The rule: what a request comes to, given what stands recorded. The only place that knows it.
 
-use super::{Gate, IdentityType, Member, PrivacyStatus, Proof, Request, Status};
+use super::{Gate, IdentityType, Member, Method, PrivacyStatus, Proof, Request, Status};
 
 /// What a request came to. A rejection is a result, not an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,6 +9,10 @@ pub enum Verdict {
     Joined,
     /// The member was public already.
     AlreadyJoined,
+    /// The member became private.
+    Left,
+    /// The member was private already.
+    AlreadyLeft,
     /// The request was refused.
     Rejected(Rejection),
 }
@@ -18,7 +22,7 @@ pub enum Verdict {
 pub enum Rejection {
     /// The token is valid but for its expiry.
     Expired,
-    /// The caller may not join this member.
+    /// The caller may not act for this member.
     PermissionDenied,
     /// There is no such member.
     NotFound,
@@ -26,7 +30,7 @@ pub enum Rejection {
     Impossible(Impossible),
 }
 
-/// What state forbids joining.
+/// What state forbids joining. None forbids leaving.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Impossible {
     /// The site lets nobody be public.
@@ -46,6 +50,8 @@ impl Verdict {
         match self {
             Self::Joined => "joined",
             Self::AlreadyJoined => "already_joined",
+            Self::Left => "left",
+            Self::AlreadyLeft => "already_left",
             Self::Rejected(_) => "rejected",
         }
     }
@@ -54,7 +60,7 @@ impl Verdict {
     #[must_use]
     pub const fn code(self) -> Option<&'static str> {
         match self {
-            Self::Joined | Self::AlreadyJoined => None,
+            Self::Joined | Self::AlreadyJoined | Self::Left | Self::AlreadyLeft => None,
             Self::Rejected(Rejection::Expired) => Some("UNAUTHENTICATED"),
             Self::Rejected(Rejection::PermissionDenied) => Some("PERMISSION_DENIED"),
             Self::Rejected(Rejection::NotFound) => Some("NOT_FOUND"),
@@ -71,9 +77,11 @@ impl Verdict {
             Self::Rejected(Rejection::Impossible(Impossible::Pending)) => Some("PENDING"),
             Self::Rejected(Rejection::Impossible(Impossible::Blocked)) => Some("BLOCKED"),
             Self::Rejected(Rejection::Impossible(Impossible::Offline)) => Some("OFFLINE"),
-            Self::Joined | Self::AlreadyJoined | Self::Rejected(Rejection::PermissionDenied | Rejection::NotFound) => {
-                None
-            }
+            Self::Joined
+            | Self::AlreadyJoined
+            | Self::Left
+            | Self::AlreadyLeft
+            | Self::Rejected(Rejection::PermissionDenied | Rejection::NotFound) => None,
         }
     }
 
@@ -81,7 +89,7 @@ impl Verdict {
     #[must_use]
     pub const fn status(self) -> u16 {
         match self {
-            Self::Joined | Self::AlreadyJoined => 200,
+            Self::Joined | Self::AlreadyJoined | Self::Left | Self::AlreadyLeft => 200,
             Self::Rejected(Rejection::Expired) => 401,
             Self::Rejected(Rejection::PermissionDenied) => 403,
             Self::Rejected(Rejection::NotFound) => 404,
@@ -98,9 +106,11 @@ impl Verdict {
     }
 
     /// Every verdict there is.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Joined,
         Self::AlreadyJoined,
+        Self::Left,
+        Self::AlreadyLeft,
         Self::Rejected(Rejection::Expired),
         Self::Rejected(Rejection::PermissionDenied),
         Self::Rejected(Rejection::NotFound),
@@ -110,7 +120,17 @@ impl Verdict {
         Self::Rejected(Rejection::Impossible(Impossible::Offline)),
     ];
 
-    /// Whether the cache is owed a tombstone because of this verdict.
+    /// The state that this verdict brings the member to; `None` if the record stays as it is.
+    #[must_use]
+    pub const fn leads_to(self) -> Option<PrivacyStatus> {
+        match self {
+            Self::Joined => Some(PrivacyStatus::Public),
+            Self::Left => Some(PrivacyStatus::Private),
+            Self::AlreadyJoined | Self::AlreadyLeft | Self::Rejected(_) => None,
+        }
+    }
+
+    /// Whether the cache is owed a tombstone because of this verdict, which changes nothing.
     #[must_use]
     pub const fn owes_tombstone(self) -> bool {
         match self {
@@ -120,6 +140,8 @@ impl Verdict {
             ) => true,
             Self::Joined
             | Self::AlreadyJoined
+            | Self::Left
+            | Self::AlreadyLeft
             | Self::Rejected(
                 Rejection::Expired | Rejection::PermissionDenied | Rejection::Impossible(Impossible::SiteClosed),
             ) => false,
@@ -182,10 +204,13 @@ pub fn decide(request: &Request, standing: &Standing, patience: u32) -> Decision
         let waited = request.attempts.unknown_member >= patience;
         return if waited { Decision::Decided(Verdict::Rejected(Rejection::NotFound)) } else { Decision::Later };
     };
-    Decision::Decided(join(member, standing.gate))
+    Decision::Decided(match request.method {
+        Method::Join => join(member, standing.gate),
+        Method::Leave => leave(member),
+    })
 }
 
-/// A member joins only themself; anybody else, and for anybody else, needs elevated permission.
+/// A member acts only for themself; anybody else, and for anybody else, needs elevated permission.
 fn is_authorized(request: &Request) -> bool {
     let vouched = match request.proof {
         Proof::Token { .. } => true,
@@ -206,5 +231,13 @@ fn join(member: &Member, gate: Gate) -> Verdict {
         (Gate::Anyone, Status::Offline, _) => impossible(Impossible::Offline),
         (Gate::Anyone, Status::Approved, PrivacyStatus::Public) => Verdict::AlreadyJoined,
         (Gate::Anyone, Status::Approved, PrivacyStatus::Private) => Verdict::Joined,
+    }
+}
+
+/// What leaving comes to for a member who exists: neither site nor status keeps anybody in.
+const fn leave(member: &Member) -> Verdict {
+    match member.privacy_status {
+        PrivacyStatus::Public => Verdict::Left,
+        PrivacyStatus::Private => Verdict::AlreadyLeft,
     }
 }

@@ -8,7 +8,7 @@ use super::Desk;
 use super::arrival::{Arrival, Item, examine};
 use super::rounds::Outcome;
 use super::settle::Settle;
-use crate::domain::{Caller, Change, Member, Origin, Proof, Request, Requester, Verdict, Wait, to_millis};
+use crate::domain::{Caller, Change, Member, Proof, Request, Requester, Verdict, Wait, to_millis};
 use crate::fail_point::{self, Point};
 use crate::postgres::StoreError;
 use crate::rabbitmq::consumer::Tag;
@@ -17,7 +17,7 @@ use crate::telemetry::chain;
 use crate::wire::copy::{self, DeadLetter, DeadReason, History, Sender};
 use crate::wire::reply::{self, Reply};
 use crate::wire::request::{Malformed, target_missing};
-use crate::wire::{Incoming, Outgoing};
+use crate::wire::{Incoming, Outgoing, headers};
 
 /// Where requests of a held site wait: once it is released they come within this.
 const HELD_ON: Rung = RUNGS[2];
@@ -77,6 +77,7 @@ impl Desk {
                     request.id = request.id.as_str(),
                     trace.id = request.trace_id(),
                     site.id = %request.site,
+                    method = request.method.as_str(),
                     verdict = verdict.as_str(),
                     code = verdict.code(),
                     fresh,
@@ -205,8 +206,9 @@ impl Desk {
         fail_point::pass(Point::BeforeReply);
         let trace = request.and_then(|request| request.traceparent.as_deref());
         let correlation = incoming.correlation_id.as_deref().or(incoming.message_id.as_deref());
-        let sent =
-            self.may_reply_to(queue) && self.publisher.offer_reply(reply::outgoing(reply, queue, correlation, trace));
+        let method = headers::asked_for(incoming.kind.as_deref()).unwrap_or_default();
+        let sent = self.may_reply_to(queue)
+            && self.publisher.offer_reply(reply::outgoing(reply, method, queue, correlation, trace));
         if !sent {
             debug!("a reply may not go where it is asked to, or finds no room");
             self.meters.replies_dropped.increment(1);
@@ -225,11 +227,12 @@ const fn unproven(tag: Tag, incoming: &Incoming) -> Parcel<'_> {
 
 /// What the world is to learn of a verdict.
 pub(super) fn change(request: &Request, verdict: Verdict, member: Option<Box<Member>>, fresh: bool) -> Option<Change> {
-    let joined = fresh && verdict == Verdict::Joined;
+    let changed = fresh && verdict.leads_to().is_some();
     let buried = fresh && verdict.owes_tombstone();
-    // A profile that is public already may be missing from the cache: it is warmed, where that finds room.
-    let warmed = verdict == Verdict::AlreadyJoined;
-    let member_id = request.target.filter(|_| joined || buried || warmed)?;
+    // A profile that is public already may be missing from the cache, and one that is private already may stand there still:
+    // it is warmed or hidden, where that finds room.
+    let reminded = matches!(verdict, Verdict::AlreadyJoined | Verdict::AlreadyLeft);
+    let member_id = request.target.filter(|_| changed || buried || reminded)?;
     // Without a record nothing was ever shown, and there is no sequence: a tombstone made up for it would outrank the
     // entry of a record that comes later.
     let member = *member?;
@@ -238,9 +241,9 @@ pub(super) fn change(request: &Request, verdict: Verdict, member: Option<Box<Mem
         member_id,
         event_sequence: member.event_sequence,
         member: Some(member),
-        event_due: joined,
+        event_due: changed,
         cache_due: true,
-        origin: Origin::JoinCommunity,
+        origin: request.method.origin(),
         caller: Some(request.caller),
         request_id: Some(request.id.clone()),
         traceparent: request.traceparent.clone(),

@@ -46,14 +46,15 @@ pub(super) fn examine(incoming: &Incoming, authenticator: &Authenticator, now: O
 }
 
 fn request(decoded: Decoded, proven: Proven, (attempts, received_at): (Attempts, OffsetDateTime)) -> Request {
-    let Decoded { id, body, traceparent, .. } = decoded;
+    let Decoded { id, method, body, traceparent, .. } = decoded;
     let Proven { caller, requester, proof } = proven;
     let target = body.member.or_else(|| caller.own_member());
-    let meaning = Request::meaning(body.site, target, caller, body.elevated);
+    let meaning = Request::meaning(method, body.site, target, caller, body.elevated);
     let mut fingerprint = [0; 32];
     fingerprint.copy_from_slice(digest(&SHA256, meaning.as_bytes()).as_ref());
     Request {
         id,
+        method,
         site: body.site,
         target,
         caller,

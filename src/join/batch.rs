@@ -14,7 +14,7 @@ use super::told::Told;
 use crate::domain::Request;
 use crate::operations::{Dependency, Laps, Step};
 use crate::postgres::StoreError;
-use crate::retry::Pauses;
+use crate::retry::Tries;
 use crate::telemetry::chain;
 
 /// Requests that are tried together, and how often they failed together.
@@ -34,7 +34,7 @@ impl Lane {
         longest_hold: Duration,
     ) -> Result<Option<Pause>, Gone> {
         let mut parts = vec![Part { items, failures: 0 }];
-        let mut outage: Option<(Instant, Pauses)> = None;
+        let mut outage: Option<(Instant, Tries)> = None;
         while let Some(part) = parts.pop() {
             if part.items.is_empty() {
                 continue;
@@ -49,9 +49,8 @@ impl Lane {
                 }
                 Err(error) if self.is_outage(&error, &part) => {
                     self.desk.health.down(Dependency::Database, chain(&error));
-                    let (since, pauses) =
-                        outage.get_or_insert_with(|| (laps.began(), Pauses::up_to(self.desk.outage.max_pause)));
-                    if let Some(pause) = hold(*since, longest_hold, pauses.next_pause(), stop).await {
+                    let (since, tries) = outage.get_or_insert_with(|| (laps.began(), self.desk.tries_of_database()));
+                    if let Some(pause) = hold(*since, longest_hold, tries, stop).await {
                         return Ok(Some(pause));
                     }
                     // Without the channel the batch is the broker's again: it will come back, here or elsewhere.
@@ -143,12 +142,18 @@ impl Lane {
 }
 
 /// Waits for the next try, unless deliveries were held long enough: the broker closes a channel that holds them for ever.
-pub(super) async fn hold(since: Instant, limit: Duration, pause: Duration, stop: &CancellationToken) -> Option<Pause> {
+pub(super) async fn hold(
+    since: Instant,
+    limit: Duration,
+    tries: &mut Tries,
+    stop: &CancellationToken,
+) -> Option<Pause> {
+    let pause = tries.next_pause();
     if since.elapsed() + pause > limit {
         return Some(Pause::Outage);
     }
     tokio::select! {
         () = stop.cancelled() => Some(Pause::Stop),
-        () = tokio::time::sleep(pause) => None,
+        () = tries.until(Instant::now() + pause) => None,
     }
 }

@@ -20,10 +20,11 @@ use super::steering::Steering;
 use crate::announce::HandOver;
 use crate::auth::Authenticator;
 use crate::config;
-use crate::operations::{Controls, Health, Meters, Traces};
+use crate::operations::{Controls, Dependency, Health, Meters, Traces};
 use crate::rabbitmq::consumer::Settlements;
 use crate::rabbitmq::publisher::Publisher;
 use crate::rabbitmq::topology::Names;
+use crate::retry::Tries;
 
 /// What a desk is made of.
 pub struct DeskParts {
@@ -135,6 +136,11 @@ impl Desk {
 
     pub(super) fn policy(&self) -> Policy {
         Policy { patience: self.join.unknown_member_retries, lease: self.lease }
+    }
+
+    /// Tries to reach PostgreSQL, as far apart as is configured.
+    pub(super) fn tries_of_database(&self) -> Tries {
+        Tries::up_to(self.outage.max_pause, self.health.asked(Dependency::Database))
     }
 
     pub(super) fn settle(&self, channel: Settlements) -> Settle {

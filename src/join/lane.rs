@@ -17,7 +17,6 @@ use super::sources::order;
 use crate::operations::{Dependency, Laps, Step};
 use crate::postgres::{Session, StoreError};
 use crate::rabbitmq::consumer::{Deliveries, Tag};
-use crate::retry::Pauses;
 use crate::telemetry::chain;
 use crate::wire::Incoming;
 
@@ -43,7 +42,7 @@ pub(super) enum Pause {
     Outage,
     /// It serves again: what was tried with care can go on in full.
     Recovered,
-    /// Another number of lanes, or of deliveries for each, was chosen, or somebody has paused the intake.
+    /// Another number of lanes, or of deliveries for each, was chosen, or somebody has paused intake or database.
     Resteered,
 }
 
@@ -76,7 +75,7 @@ impl Lane {
         // After an outage one delivery of each queue is tried first: a database that answers may still refuse every write,
         // and each delivery that comes and goes uses up its delivery limit.
         let mut careful = false;
-        let mut pauses = Pauses::up_to(self.desk.outage.max_pause);
+        let mut tries = self.desk.tries_of_database();
         while stop.run_until_cancelled(self.until_ready()).await.is_some() {
             let desk = Arc::clone(&self.desk);
             let sources = self.sources(careful);
@@ -89,11 +88,11 @@ impl Lane {
                 Pause::Resteered => {}
                 Pause::Recovered => {
                     careful = false;
-                    pauses.reset();
+                    tries.reset();
                 }
                 Pause::Outage => {
                     careful = true;
-                    stop.run_until_cancelled(tokio::time::sleep(pauses.next_pause())).await;
+                    stop.run_until_cancelled(tries.pause()).await;
                 }
             }
         }
@@ -223,18 +222,21 @@ impl Lane {
     /// or the loss of its connection cut the try; only none must be in hand meanwhile.
     async fn serves(&mut self) -> Result<(), StoreError> {
         self.store.probe().await?;
+        self.store.schema_suffices().await?;
         let _alone = self.desk.floor.write().await;
         self.store.unmark_process(self.desk.id).await
     }
 
-    /// Waits until the lane is wanted, the intake is not paused, `PostgreSQL` answers, and the keys, if any are configured,
-    /// were read once.
+    /// Waits until the lane is wanted, neither intake nor database is paused, `PostgreSQL` answers, its schema is new enough,
+    /// and the keys, if any are configured, were read once.
     async fn until_ready(&mut self) {
         self.prefetch = self.desk.steering.until_wanted(self.place).await.prefetch;
-        let mut pauses = Pauses::up_to(self.desk.outage.max_pause);
+        let (controls, mut tries) = (self.desk.controls.clone(), self.desk.tries_of_database());
+        self.until_allowed(controls.until_database()).await;
         while let Err(error) = self.serves().await {
             self.desk.health.down(Dependency::Database, chain(&error));
-            tokio::time::sleep(pauses.next_pause()).await;
+            tries.pause().await;
+            self.until_allowed(controls.until_database()).await;
         }
         self.desk.health.up(Dependency::Database);
         if let Some(reason) = self.desk.authenticator.keys_missing() {
@@ -243,20 +245,20 @@ impl Lane {
             self.desk.authenticator.wait_for_keys().await;
         }
         self.desk.health.up(Dependency::Keys);
-        self.until_intake().await;
+        self.until_allowed(controls.until_intake()).await;
     }
 
-    /// Waits until requests are to be taken. Whoever is told to take none serves as it shall.
-    async fn until_intake(&self) {
-        let controls = &self.desk.controls;
-        let paused = async {
-            controls.until_paused().await;
+    /// Waits for what operators have to allow. Whoever is told to take nothing serves as it shall.
+    async fn until_allowed(&self, allowed: impl Future<Output = ()>) {
+        let told = async {
+            self.desk.controls.until_paused().await;
             self.desk.health.up(Dependency::Consuming);
-            controls.until_intake().await;
+            std::future::pending::<()>().await;
         };
         tokio::select! {
-            () = controls.until_intake() => {}
-            () = paused => {}
+            biased;
+            () = allowed => {}
+            () = told => {}
         }
     }
 }

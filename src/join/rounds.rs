@@ -153,12 +153,15 @@ async fn commit(
 pub(super) fn ruling<'a>(request: &'a Request, standing: &Standing, decision: Decision) -> Option<Ruling<'a>> {
     let Decision::Decided(verdict) = decision else { return None };
     let sequence = standing.member.as_ref().map(|member| member.event_sequence);
-    let event_sequence = if verdict == Verdict::Joined { sequence.map(|sequence| sequence + 1) } else { sequence };
+    let event_sequence = if verdict.leads_to().is_some() { sequence.map(|sequence| sequence + 1) } else { sequence };
     Some(Ruling { request, verdict, event_sequence })
 }
 
-/// The outcome of a verdict that was recorded just now: for a join, with the member as this very statement left it.
+/// The outcome of a verdict that was recorded just now, with the member as this very statement left it.
 fn fresh(verdict: Verdict, member: Option<Member>, now: OffsetDateTime) -> Outcome {
-    let member = if verdict == Verdict::Joined { member.map(|member| member.joined(now)) } else { member };
+    let member = match verdict.leads_to() {
+        Some(privacy_status) => member.map(|member| member.becoming(privacy_status, now)),
+        None => member,
+    };
     Outcome::Verdict { verdict, member: member.map(Box::new), fresh: true }
 }

@@ -15,7 +15,6 @@ use super::settle::{Copied, Gone, Settle};
 use crate::operations::Dependency;
 use crate::postgres::{Fingerprint, Marks, StoreError};
 use crate::rabbitmq::consumer::Tag;
-use crate::retry::Pauses;
 use crate::telemetry::chain;
 use crate::wire::Incoming;
 
@@ -65,7 +64,7 @@ impl Lane {
     ) -> Result<Option<Pause>, Gone> {
         let desk = Arc::clone(&self.desk);
         // Waiting for the floor counts: it may have been an outage that kept it.
-        let (since, mut pauses, mut alone) = (Instant::now(), Pauses::up_to(desk.outage.max_pause), None);
+        let (since, mut tries, mut alone) = (Instant::now(), desk.tries_of_database(), None);
         loop {
             if alone.is_none() {
                 alone = stop.run_until_cancelled(desk.floor.write()).await;
@@ -91,7 +90,7 @@ impl Lane {
                     drop(alone);
                     return self.give_up_on(tag, incoming, settle, stop).await;
                 }
-                Tried::Paused(Pause::Outage) => hold(since, desk.outage.hold, pauses.next_pause(), stop).await,
+                Tried::Paused(Pause::Outage) => hold(since, desk.outage.hold, &mut tries, stop).await,
                 Tried::Paused(pause @ (Pause::Stop | Pause::Recovered | Pause::Resteered)) => Some(pause),
             };
             if pause.is_some() {

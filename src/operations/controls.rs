@@ -60,17 +60,35 @@ impl Controls {
         self.0.holds_any.load(Ordering::Relaxed) && is_set(self.0.in_force.borrow().as_deref(), Control::HoldSite(site))
     }
 
-    /// Waits until requests are to be taken: it is known what is set, and that is not among it. Safe to be dropped.
+    /// Waits until requests are to be taken: it is known what is set, and nothing that keeps them is among it. Safe to be
+    /// dropped.
     pub async fn until_intake(&self) {
-        let is_open =
-            |in_force: &Option<Vec<Setting>>| in_force.is_some() && !is_set(in_force.as_deref(), Control::PauseIntake);
+        let is_open = |in_force: &Option<Vec<Setting>>| in_force.is_some() && !keeps_requests(in_force.as_deref());
         // It ends only with its sender, which is `self`.
         drop(self.0.in_force.subscribe().wait_for(is_open).await);
     }
 
     /// Waits until no requests are to be taken. Safe to be dropped.
     pub async fn until_paused(&self) {
-        drop(self.0.in_force.subscribe().wait_for(|in_force| is_set(in_force.as_deref(), Control::PauseIntake)).await);
+        drop(self.0.in_force.subscribe().wait_for(|in_force| keeps_requests(in_force.as_deref())).await);
+    }
+
+    /// Waits until it is known what is set. Safe to be dropped.
+    pub async fn until_read(&self) {
+        drop(self.0.in_force.subscribe().wait_for(Option::is_some).await);
+    }
+
+    /// Whether it is known that PostgreSQL is to be left alone.
+    #[must_use]
+    pub fn pauses_database(&self) -> bool {
+        is_set(self.0.in_force.borrow().as_deref(), Control::PauseDatabase)
+    }
+
+    /// Waits as long as PostgreSQL is to be left alone. Before anything was read it may be tried: that is how an outage at
+    /// the start is met. Safe to be dropped.
+    pub async fn until_database(&self) {
+        let is_free = |in_force: &Option<Vec<Setting>>| !is_set(in_force.as_deref(), Control::PauseDatabase);
+        drop(self.0.in_force.subscribe().wait_for(is_free).await);
     }
 
     /// Tells the bounds that are set now, and again whenever anything changes, as long as it is polled.
@@ -84,6 +102,10 @@ impl Controls {
             }
         }
     }
+}
+
+fn keeps_requests(in_force: Option<&[Setting]>) -> bool {
+    [Control::PauseIntake, Control::PauseDatabase].into_iter().any(|control| is_set(in_force, control))
 }
 
 fn is_set(in_force: Option<&[Setting]>, control: Control) -> bool {
@@ -134,6 +156,17 @@ mod tests {
         controls.read(vec![set(Control::PauseIntake)]);
         assert!(!is_over(controls.until_intake()) && is_over(controls.until_paused()));
         assert_eq!(controls.why(Control::PauseIntake).as_deref(), Some("pause intake by ana: a test"));
+    }
+
+    #[test]
+    fn a_paused_database_keeps_requests_as_well_and_may_be_tried_until_it_is_known() {
+        let controls = Controls::default();
+        assert!(!is_over(controls.until_read()) && is_over(controls.until_database()));
+        controls.read(vec![set(Control::PauseDatabase)]);
+        assert!(controls.pauses_database() && is_over(controls.until_read()) && is_over(controls.until_paused()));
+        assert!(!is_over(controls.until_database()) && !is_over(controls.until_intake()));
+        controls.read(vec![set(Control::PauseIntake)]);
+        assert!(!controls.pauses_database() && is_over(controls.until_database()) && !is_over(controls.until_intake()));
     }
 
     #[test]

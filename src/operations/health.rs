@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 use time::OffsetDateTime;
+use tokio::sync::watch;
 use tracing::{info, warn};
 
 use super::Meters;
@@ -62,7 +63,11 @@ struct State {
 
 /// The state of every dependency. Cheap to share.
 #[derive(Clone)]
-pub struct Health(Arc<Mutex<Inner>>);
+pub struct Health {
+    inner: Arc<Mutex<Inner>>,
+    /// Told when somebody wants a dependency to be tried at once.
+    asked: Arc<[watch::Sender<()>; 6]>,
+}
 
 struct Inner {
     states: [State; 6],
@@ -76,12 +81,13 @@ struct Inner {
 impl Default for Health {
     fn default() -> Self {
         let starting = State { up: false, reason: Some("starting".into()), since: OffsetDateTime::now_utc() };
-        Self(Arc::new(Mutex::new(Inner {
+        let inner = Inner {
             states: std::array::from_fn(|_| starting.clone()),
             outages: [0; 6],
             held: std::array::from_fn(|_| None),
             draining: false,
-        })))
+        };
+        Self { inner: Arc::new(Mutex::new(inner)), asked: Arc::new(std::array::from_fn(|_| watch::Sender::new(()))) }
     }
 }
 
@@ -109,6 +115,23 @@ impl Health {
     /// Leaves a dependency alone, as in an outage, as long as somebody wants that; it leaves the worker ready.
     pub fn hold(&self, dependency: Dependency, why: Option<String>) {
         self.inner().held[dependency as usize] = why;
+    }
+
+    /// Whether a dependency is left alone by hand.
+    #[must_use]
+    pub fn is_held(&self, dependency: Dependency) -> bool {
+        self.inner().held[dependency as usize].is_some()
+    }
+
+    /// Has a dependency tried at once by whoever pauses between two tries.
+    pub fn try_now(&self, dependency: Dependency) {
+        self.asked[dependency as usize].send_replace(());
+    }
+
+    /// Changes whenever somebody wants a dependency to be tried at once.
+    #[must_use]
+    pub fn asked(&self, dependency: Dependency) -> watch::Receiver<()> {
+        self.asked[dependency as usize].subscribe()
     }
 
     /// Whether a dependency serves, and is not left alone by hand.
@@ -143,6 +166,7 @@ impl Health {
         for dependency in Dependency::ALL {
             let (name, place) = (dependency.as_str(), dependency as usize);
             meters.dependency_up.of(name).set(if inner.states[place].up { 1.0 } else { 0.0 });
+            meters.dependency_held.of(name).set(if inner.held[place].is_some() { 1.0 } else { 0.0 });
             meters.dependency_outages.of(name).absolute(inner.outages[place]);
         }
     }
@@ -164,7 +188,7 @@ impl Health {
     }
 
     fn inner(&self) -> std::sync::MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -205,6 +229,9 @@ mod tests {
         let (ready, report) = health.report();
         assert!(ready);
         assert_eq!(report["dependencies"]["cache"]["held"], "pause cache by ana: a test");
+        let meters = Meters::register().unwrap();
+        health.show(&meters);
+        assert!(meters.render().contains("join_community_dependency_held{dependency=\"cache\"} 1"));
         health.hold(Dependency::Cache, None);
         assert!(health.is_up(Dependency::Cache));
     }

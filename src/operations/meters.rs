@@ -13,6 +13,7 @@ use std::sync::Arc;
 use metrics::{Gauge, Histogram, with_local_recorder};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder};
 
+pub use self::family::WebhookSeries;
 use self::handles::Handles;
 pub use self::laps::{Lap, Laps, Step};
 use crate::domain::{Verdict, Wait};
@@ -29,11 +30,19 @@ const SIZES: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.
 pub struct Meters(Arc<Handles>);
 
 impl Meters {
-    /// Registers the metrics.
+    /// Registers the metrics of a worker that sends no webhooks.
     ///
     /// # Errors
     /// If the exporter refuses its own buckets.
     pub fn register() -> Result<Self, BuildError> {
+        Self::with_targets([])
+    }
+
+    /// Registers the metrics of a worker that sends webhooks to these targets.
+    ///
+    /// # Errors
+    /// If the exporter refuses its own buckets.
+    pub fn with_targets<'a>(targets: impl IntoIterator<Item = &'a str>) -> Result<Self, BuildError> {
         let whole = |name: &str| Matcher::Full(name.to_owned());
         let recorder = PrometheusBuilder::new()
             .set_buckets(MOMENTS)?
@@ -42,7 +51,7 @@ impl Meters {
             .set_buckets_for_metric(whole("join_community_join_to_event_seconds"), WAITS)?
             .build_recorder();
         let exporter = recorder.handle();
-        Ok(Self(Arc::new(with_local_recorder(&recorder, || Handles::register(exporter)))))
+        Ok(Self(Arc::new(with_local_recorder(&recorder, || Handles::register(exporter, targets)))))
     }
 
     /// Counts the verdicts of a batch that were answered.
@@ -84,6 +93,13 @@ impl Meters {
     pub fn serving(&self) -> Serving {
         self.lanes.increment(1.0);
         Serving(self.lanes.clone())
+    }
+
+    /// The series of a target of webhooks.
+    #[must_use]
+    pub fn webhook(&self, target: &str) -> WebhookSeries {
+        let known = self.webhooks.iter().find(|(name, _)| **name == *target);
+        known.map_or_else(WebhookSeries::nowhere, |(_, series)| series.clone())
     }
 
     /// The durations of one step.

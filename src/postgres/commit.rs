@@ -19,7 +19,7 @@ pub struct Ruling<'a> {
     pub request: &'a Request,
     /// What it came to.
     pub verdict: Verdict,
-    /// The record's sequence: after the change for a join, as it stands for every other verdict.
+    /// The record's sequence: after the change if the verdict makes one, as it stands for every other verdict.
     pub event_sequence: Option<i64>,
 }
 
@@ -80,6 +80,7 @@ pub(super) async fn commit(
         .bind(decided_at)
         .bind(lease.as_secs_f64())
         .bind(RULE_VERSION)
+        .bind(column.of(|ruling| ruling.request.method.as_str()))
         .fetch_all(connection)
         .await
 }

@@ -1,10 +1,12 @@
 //! Failures of PostgreSQL, sorted by what the worker does about them.
 
+use crate::telemetry::is_mistrust;
+
 /// What went wrong, by reaction.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database cannot serve: wait and try again. Anything unknown is taken for this.
-    #[error("PostgreSQL does not serve")]
+    #[error("PostgreSQL does not serve{}", remedy(.0))]
     Outage(#[source] sqlx::Error),
     /// No answer within the limit; whether the statement took effect is unknown.
     #[error("PostgreSQL did not answer within {0:?}")]
@@ -48,6 +50,16 @@ impl StoreError {
             Self::Contention(error) => code(error) == "57014",
             Self::Outage(_) | Self::Silent(_) | Self::Locked | Self::Permanent(_) => false,
         }
+    }
+}
+
+/// What to do where waiting does not help: its certificate is not taken.
+pub(super) fn remedy(error: &sqlx::Error) -> &'static str {
+    if is_mistrust(error) {
+        "; it is not trusted: its certificate must name the host of database.url and come from an authority in the file that \
+         sslrootcert names there"
+    } else {
+        ""
     }
 }
 

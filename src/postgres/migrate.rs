@@ -1,4 +1,4 @@
-//! The schema up to date. Apart from [`Session`](super::Session), because it may take long and its errors are told to a
+//! The schema up to date. Apart from [`Session`], because it may take long and its errors are told to a
 //! person, who has to do something about them.
 
 use std::collections::HashMap;
@@ -10,7 +10,8 @@ use sqlx::postgres::PgConnection;
 use sqlx::{Connection, Row};
 use tokio::time::timeout;
 
-use super::session;
+use super::failure::remedy;
+use super::{Session, StoreError, session};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
@@ -39,7 +40,7 @@ pub struct Applied {
 #[derive(Debug, thiserror::Error)]
 pub enum MigrationError {
     /// No connection.
-    #[error("PostgreSQL cannot be reached")]
+    #[error("PostgreSQL cannot be reached{}", remedy(.0))]
     Unreachable(#[source] sqlx::Error),
     /// No answer.
     #[error("PostgreSQL did not answer within {0:?}")]
@@ -151,6 +152,26 @@ pub(super) async fn pending(connection: &mut PgConnection) -> Result<Vec<Applied
     Ok(pending)
 }
 
+impl Session {
+    /// Asks whether the schema is as new as this program needs it: a worker that was started before `migrate` waits for it.
+    /// A newer one is fine, for workers of two versions run side by side (docs/decisions/0023-expand-then-contract.md).
+    ///
+    /// # Errors
+    /// If it is older, or PostgreSQL does not answer.
+    pub async fn schema_suffices(&mut self) -> Result<(), StoreError> {
+        self.run(async |connection| {
+            let found: i64 = sqlx::query_scalar(NEWEST_APPLIED).fetch_one(connection).await?;
+            let known = newest_known();
+            if found >= known {
+                return Ok(());
+            }
+            let told = format!("the schema is at version {found} and this program needs {known}: run `migrate`");
+            Err(sqlx::Error::Protocol(told))
+        })
+        .await
+    }
+}
+
 /// Newest version of this program.
 pub(super) fn newest_known() -> i64 {
     MIGRATIONS.iter().map(|step| step.version).max().unwrap_or_default()
@@ -176,3 +197,4 @@ pub(super) const SET_LOCK_LIMIT: &str = "SELECT set_config('lock_timeout', $1, f
 pub(super) const TAKE_TURN: &str = "SELECT pg_advisory_lock($1)";
 pub(super) const HAS_HISTORY: &str = "SELECT to_regclass('_sqlx_migrations') IS NOT NULL";
 pub(super) const HISTORY: &str = "SELECT version, checksum FROM _sqlx_migrations WHERE success ORDER BY version";
+pub(super) const NEWEST_APPLIED: &str = "SELECT coalesce(max(version), 0) FROM _sqlx_migrations WHERE success";

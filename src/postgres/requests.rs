@@ -7,9 +7,9 @@ use sqlx::{Error, Row};
 use time::OffsetDateTime;
 
 use super::load::verdict;
-use super::rows::{age, count, unreadable};
+use super::rows::{age, count, unreadable, word};
 use super::{Session, StoreError};
-use crate::domain::{Caller, MemberId, RequestId, Requester, SiteId, Verdict};
+use crate::domain::{Caller, MemberId, Method, RequestId, Requester, SiteId, Verdict};
 
 // A loose index scan: one look-up finds the next site, one more the request there. The key starts with the site, so this
 // needs no index of its own.
@@ -22,7 +22,7 @@ pub(super) const RECORDED: &str = "
         FROM site WHERE site.site_id IS NOT NULL AND $2 IS NULL
     )
     SELECT r.site_id, r.requester, r.verdict, r.code, r.reason, r.member_id, r.caller, r.elevated, r.proof,
-           r.event_sequence, r.received_at, r.decided_at, r.traceparent, r.rule_version,
+           r.event_sequence, r.received_at, r.decided_at, r.traceparent, r.rule_version, r.method,
            o.event_sequence, o.event_due, o.cache_due, o.attempts, extract(epoch FROM clock_timestamp() - o.since)::float8
     FROM site
     CROSS JOIN LATERAL (
@@ -54,9 +54,11 @@ pub struct RecordedRequest {
     pub site: SiteId,
     /// Who is answerable, and owns the request id.
     pub requester: Requester,
+    /// What it asked for.
+    pub method: Method,
     /// What it came to.
     pub verdict: Verdict,
-    /// The member who was to join.
+    /// The member it was about.
     pub target: Option<MemberId>,
     /// Who called.
     pub caller: Caller,
@@ -64,7 +66,7 @@ pub struct RecordedRequest {
     pub elevated: bool,
     /// How the caller was proven.
     pub proof: String,
-    /// The record's sequence that the verdict was decided on, or that the join made.
+    /// The record's sequence that the verdict was decided on, or that its change made.
     pub event_sequence: Option<i64>,
     /// When the request was first seen.
     pub received_at: OffsetDateTime,
@@ -138,6 +140,7 @@ pub(super) fn recorded(row: &PgRow) -> Result<RecordedRequest, Error> {
     Ok(RecordedRequest {
         site: SiteId(row.try_get(0)?),
         requester: Requester::from_own_record(requester).ok_or_else(|| unreadable(1, requester))?,
+        method: word(row, 14, Method::parse)?,
         verdict: verdict(row, 2)?,
         target: row.try_get::<Option<_>, _>(5)?.map(MemberId),
         caller: Caller::parse(caller).ok_or_else(|| unreadable(6, caller))?,
@@ -148,14 +151,14 @@ pub(super) fn recorded(row: &PgRow) -> Result<RecordedRequest, Error> {
         decided_at: row.try_get(11)?,
         traceparent: row.try_get(12)?,
         rule_version: row.try_get(13)?,
-        owed: match row.try_get(14)? {
+        owed: match row.try_get(15)? {
             None => None,
             Some(event_sequence) => Some(Owed {
                 event_sequence,
-                event: row.try_get(15)?,
-                cache: row.try_get(16)?,
-                attempts: row.try_get(17)?,
-                age: age(row.try_get(18)?),
+                event: row.try_get(16)?,
+                cache: row.try_get(17)?,
+                attempts: row.try_get(18)?,
+                age: age(row.try_get(19)?),
             }),
         },
     })

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::rows::{count, member, member_columns, unreadable, word};
 use super::{Place, Session, StoreError};
-use crate::domain::{Caller, Change, MemberId, Origin, RequestId, SiteId};
+use crate::domain::{Caller, Change, MemberId, Method, Origin, RequestId, SiteId};
 
 /// One snapshot holds the record and its debt. A debt of the cache alone does not say what caused the change; asked for in
 /// the condition, it would have the debt looked up in the index of all that are due.
@@ -29,16 +29,16 @@ pub(super) const RESYNC_PAGE: &str = concat!(
      ) o ON true"
 );
 
-// By the key of the requests, since no index leads from a member to its joins: one would cost every join.
+// By the key of the requests, since no index leads from a member to what changed it: one would cost every request.
 pub(super) const CAUSES: &str = "
     WITH slice AS MATERIALIZED (
-        SELECT request_id, requester, verdict, member_id, event_sequence, caller, traceparent FROM join_requests
+        SELECT request_id, requester, verdict, member_id, event_sequence, caller, traceparent, method FROM join_requests
         WHERE site_id = $1 AND (request_id, requester) > ($2, $3)
         ORDER BY request_id, requester LIMIT $4
     )
     SELECT request_id, requester,
-           CASE WHEN verdict = 'joined' AND member_id >= $5 AND ($6::uuid IS NULL OR member_id < $6) THEN member_id END,
-           event_sequence, caller, traceparent
+           CASE WHEN verdict IN ('joined', 'left') AND member_id >= $5 AND ($6::uuid IS NULL OR member_id < $6) THEN member_id END,
+           event_sequence, caller, traceparent, method
     FROM slice ORDER BY request_id, requester";
 
 pub(super) const COUNT_MEMBERS: &str =
@@ -50,6 +50,8 @@ const SLICE: i64 = 2_000;
 /// What caused a change that a request made.
 #[derive(Clone, Debug)]
 pub struct Cause {
+    /// What it asked for.
+    pub method: Method,
     /// Who called.
     pub caller: Caller,
     /// The request.
@@ -78,11 +80,11 @@ pub struct RequestPlace {
     requester: String,
 }
 
-/// The joins found in one slice of the requests.
+/// The requests that changed their member, found in one slice of all.
 #[derive(Clone, Debug, Default)]
 pub struct Causes {
     /// Each with its member, and the sequence that it made.
-    pub joins: Vec<(MemberId, i64, Cause)>,
+    pub found: Vec<(MemberId, i64, Cause)>,
     /// Where the next slice starts; `None` after the last.
     pub next: Option<RequestPlace>,
 }
@@ -123,7 +125,7 @@ impl Session {
         .await
     }
 
-    /// The joins of members from one id on, up to another, that are found in the next slice of a site's requests.
+    /// What changed members from one id on, up to another, as far as it is found in the next slice of a site's requests.
     ///
     /// # Errors
     /// Sorted by reaction.
@@ -146,8 +148,8 @@ impl Session {
             let mut causes = Causes::default();
             for row in &rows {
                 match cause(row) {
-                    Ok(join) => causes.joins.extend(join),
-                    Err(error) => debug!(%error, "a recorded join cannot be read; it causes nothing"),
+                    Ok(cause) => causes.found.extend(cause),
+                    Err(error) => debug!(%error, "a recorded request cannot be read; it causes nothing"),
                 }
             }
             if let Some(last) = rows.last().filter(|_| count(SLICE) == rows.len() as u64) {
@@ -198,6 +200,7 @@ fn cause(row: &PgRow) -> Result<Option<(MemberId, i64, Cause)>, Error> {
     };
     let (request_id, caller): (&str, &str) = (row.try_get(0)?, row.try_get(4)?);
     let cause = Cause {
+        method: word(row, 6, Method::parse)?,
         caller: Caller::parse(caller).ok_or_else(|| unreadable(4, caller))?,
         request_id: RequestId::parse(request_id).ok_or_else(|| unreadable(0, request_id))?,
         traceparent: row.try_get::<Option<&str>, _>(5)?.map(Into::into),

@@ -20,7 +20,7 @@ macro_rules! search {
     ($from:literal) => {
         concat!(
             "SELECT r.site_id, r.requester, r.verdict, r.code, r.reason, r.member_id, r.caller, r.elevated, r.proof,
-                    r.event_sequence, r.received_at, r.decided_at, r.traceparent, r.rule_version,
+                    r.event_sequence, r.received_at, r.decided_at, r.traceparent, r.rule_version, r.method,
                     NULL::bigint, NULL::boolean, NULL::boolean, NULL::integer, NULL::float8, r.request_id
              FROM (
                  SELECT * FROM join_requests r WHERE r.site_id = $1",
@@ -119,6 +119,6 @@ impl Session {
 }
 
 fn found(row: &PgRow) -> Result<(RequestId, RecordedRequest), Error> {
-    let id: &str = row.try_get(19)?;
-    Ok((RequestId::parse(id).ok_or_else(|| unreadable(19, id))?, recorded(row)?))
+    let id: &str = row.try_get(20)?;
+    Ok((RequestId::parse(id).ok_or_else(|| unreadable(20, id))?, recorded(row)?))
 }

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use lapin::uri::{AMQPScheme, AMQPUri};
+#[cfg(feature = "worker")]
 use secrecy::{ExposeSecret as _, SecretString};
 
 /// A broker's address. Printing it never shows the password.
@@ -21,15 +22,24 @@ impl Address {
     /// # Errors
     ///
     /// If it is none. The error names what is wrong, not the URL.
+    #[cfg(feature = "worker")]
     pub fn parse(url: &SecretString) -> Result<Self, UrlError> {
-        let text = url.expose_secret();
-        let parsed = reqwest::Url::parse(text).map_err(|_| UrlError("is no URL"))?;
-        if !matches!(parsed.scheme(), "amqp" | "amqps") {
+        Self::read(url.expose_secret())
+    }
+
+    /// Reads an AMQP URL that is held as plain text.
+    ///
+    /// # Errors
+    ///
+    /// If it is none. The error names what is wrong, not the URL.
+    pub fn read(text: &str) -> Result<Self, UrlError> {
+        let (scheme, rest) = text.split_once("://").ok_or(UrlError("is no URL"))?;
+        if !matches!(scheme.trim_start().to_ascii_lowercase().as_str(), "amqp" | "amqps") {
             return Err(UrlError("begins with neither amqp:// nor amqps://"));
         }
         let mut uri: AMQPUri = text.parse().map_err(|_| UrlError("holds a part that cannot be read"))?;
         // The parser knows names only: for an IPv6 address it silently takes `localhost`.
-        if let Some(address) = parsed.host_str().and_then(|host| host.strip_prefix('[')?.strip_suffix(']')) {
+        if let Some(address) = ipv6(rest) {
             address.clone_into(&mut uri.authority.host);
         }
         Ok(Self(uri))
@@ -71,6 +81,13 @@ impl Address {
     }
 }
 
+/// The IPv6 address in what follows a scheme, if its host is one.
+fn ipv6(rest: &str) -> Option<&str> {
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let host = authority.rsplit('@').next()?;
+    host.strip_prefix('[')?.split_once(']').map(|(address, _)| address)
+}
+
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let host = self.host();
@@ -85,7 +102,7 @@ impl fmt::Debug for Address {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "worker"))]
 mod tests {
     use super::Address;
 
@@ -102,6 +119,8 @@ mod tests {
         let address = Address::parse(&"amqp://u:p@[fd00::7]:5679/%2f".into()).unwrap();
         assert_eq!((address.host(), address.port(), address.vhost()), ("fd00::7", 5679, "/"));
         assert_eq!(address.to_string(), "amqp://u@[fd00::7]:5679 vhost `/`");
+        let no_address = Address::read("amqp://u:%5Bfd00::7%5D@broker.example/%5B::1%5D").unwrap();
+        assert_eq!((no_address.host(), no_address.port(), no_address.vhost()), ("broker.example", 5672, "[::1]"));
     }
 
     #[test]

@@ -46,8 +46,10 @@ async fn declare(connection: &Connection, names: &Names) -> Result<bool, lapin::
         Err(error) if is_held(&error) => return Ok(false),
         Err(error) => return Err(error),
     }
-    let (key, bind) = (names.request_key().into(), QueueBindOptions::default());
-    channel.queue_bind(queue, intake, key, bind, FieldTable::default()).await?;
+    for key in names.request_keys() {
+        let bind = QueueBindOptions::default();
+        channel.queue_bind(queue.clone(), intake.clone(), key.into(), bind, FieldTable::default()).await?;
+    }
     channel.close(200, "declared".into()).await?;
     Ok(true)
 }

@@ -3,101 +3,79 @@
 
 pub mod sieve;
 
+mod error;
 mod guard;
 mod probe;
 mod reactor;
+mod tls;
 
 use std::io;
 use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lapin::tcp::{AsyncTcpStream, OwnedTLSConfig};
+use lapin::tcp::AsyncTcpStream;
 use lapin::{Connection, ConnectionProperties, ErrorKind};
+#[cfg(feature = "worker")]
 use secrecy::SecretString;
 use tokio::time::{Instant, timeout_at};
 
+pub use self::error::ConnectError;
 use self::guard::{Guard, watch};
 use self::probe::probe;
 use self::sieve::Sieve;
-use super::address::{Address, UrlError};
+pub use self::tls::TlsFiles;
+use self::tls::Trouble;
+use super::address::Address;
+#[cfg(feature = "worker")]
 use crate::config;
 
-/// Why there is no connection.
-#[derive(Debug, thiserror::Error)]
-pub enum ConnectError {
-    /// The URL cannot be used. Waiting does not help.
-    #[error(transparent)]
-    Url(#[from] UrlError),
-    /// Nobody answers there.
-    #[error("cannot reach {broker}: is the broker running, and are host and port right?")]
-    Unreachable {
-        /// Which broker.
-        broker: Box<Address>,
-        /// What the operating system says.
-        #[source]
-        source: io::Error,
-    },
-    /// Something accepts connections there, and then says nothing.
-    #[error(
-        "{broker} accepts connections but does not answer within {limit:?}: the broker hangs, or is still starting"
-    )]
-    Silent {
-        /// Which broker.
-        broker: Box<Address>,
-        /// How long it had.
-        limit: Duration,
-    },
-    /// What answers does not speak AMQP 0-9-1.
-    #[error("{broker} does not speak AMQP 0-9-1: is this the port of the management API, or of TLS?")]
-    Foreign {
-        /// Which broker.
-        broker: Box<Address>,
-    },
-    /// The broker refuses this user, or refuses it this vhost.
-    #[error(
-        "{broker} refuses the connection: check the user, its password, that the vhost exists and the user's rights on it"
-    )]
-    Refused {
-        /// Which broker, user and vhost.
-        broker: Box<Address>,
-        /// What the broker says.
-        #[source]
-        source: lapin::protocol::AMQPError,
-    },
-    /// The connection broke while it was made.
-    #[error("the connection to {broker} broke while it was made")]
-    Broken {
-        /// Which broker.
-        broker: Box<Address>,
-        /// What happened.
-        #[source]
-        source: lapin::Error,
-    },
+/// How patient a connection is.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// How long it may take to be made, everything included.
+    pub timeout: Duration,
+    /// How often each side shows that it lives; after twice as long without a sign it counts as dead.
+    pub heartbeat: Duration,
 }
 
-/// Connects within `config.timeout`, everything included; the broker shows the connection under `name`.
+/// Connects within `config.timeout`, everything included; the broker shows the connection under `name` and our version.
 ///
 /// # Errors
 ///
 /// [`ConnectError`]; none of its texts holds a password.
+#[cfg(feature = "worker")]
 pub async fn connect(url: &SecretString, name: &str, config: &config::Broker) -> Result<Connection, ConnectError> {
-    let address = Address::parse(url)?;
-    let deadline = Instant::now() + config.timeout;
-    let silent = || ConnectError::Silent { broker: Box::new(address.clone()), limit: config.timeout };
-    let answering = probe(&address, config.timeout).await?;
+    let limits = Limits { timeout: config.timeout, heartbeat: config.heartbeat };
+    let config::Broker { ca_file, client_cert_file, client_key_file, .. } = config.clone();
+    open(&Address::parse(url)?, name, limits, TlsFiles { ca_file, client_cert_file, client_key_file }).await
+}
+
+/// Connects to an address within these limits, by TLS with these files; the broker shows the connection under `name` and our
+/// version.
+///
+/// # Errors
+///
+/// [`ConnectError`]; none of its texts holds a password.
+pub async fn open(address: &Address, name: &str, limits: Limits, files: TlsFiles) -> Result<Connection, ConnectError> {
+    let deadline = Instant::now() + limits.timeout;
+    let silent = || ConnectError::Silent { broker: Box::new(address.clone()), limit: limits.timeout };
+    let unequipped = |source| ConnectError::Unequipped { broker: Box::new(address.clone()), source };
+    let tls = if address.is_tls() { Some(tls::connector(files).await.map_err(unequipped)?) } else { None };
+    let answering = probe(address, limits.timeout).await?;
 
     let mut uri = address.uri();
-    let heartbeat = config.heartbeat.as_secs().clamp(1, u16::MAX.into());
+    let heartbeat = limits.heartbeat.as_secs().clamp(1, u16::MAX.into());
     uri.query.heartbeat = u16::try_from(heartbeat).ok();
+    let shown = format!("{name} {}", env!("CARGO_PKG_VERSION"));
     let properties = ConnectionProperties::default()
-        .with_connection_name(name.into())
+        .with_connection_name(shown.as_str().into())
         .with_client_property("product".into(), env!("CARGO_PKG_NAME").into())
         .with_client_property("version".into(), env!("CARGO_PKG_VERSION").into());
 
     let guard = Guard::default();
     let socket = Arc::clone(&guard.0);
-    let (tls, host, tokio) = (address.is_tls(), address.host().to_owned(), async_rs::Tokio::current());
+    let (host, tokio) = (address.host().to_owned(), async_rs::Tokio::current());
     let handshake = Connection::connector(
         uri,
         reactor::runtime(),
@@ -108,8 +86,8 @@ pub async fn connect(url: &SecretString, name: &str, config: &config::Broker) ->
                 if let AsyncTcpStream::Plain(plain) = &stream {
                     watch(&socket, plain.get_ref().as_fd())?;
                 }
-                if tls {
-                    stream = stream.into_tls(&host, OwnedTLSConfig::default().as_ref()).await?;
+                if let Some(connector) = &tls {
+                    stream = stream.into_rustls(connector, &host).await?;
                 }
                 // Sifted after it is deciphered, and by us: so to `lapin` it is a plain one.
                 Ok(AsyncTcpStream::Plain(Sieve::new(stream)))
@@ -120,7 +98,7 @@ pub async fn connect(url: &SecretString, name: &str, config: &config::Broker) ->
         properties,
     );
     let connection = timeout_at(deadline, handshake).await.map_err(|_| silent())?;
-    let connection = connection.map_err(|source| failed(&address, source))?;
+    let connection = connection.map_err(|source| failed(address, source))?;
     guard.keep();
     Ok(connection)
 }
@@ -135,14 +113,27 @@ fn failed(address: &Address, source: lapin::Error) -> ConnectError {
     {
         return ConnectError::Refused { broker, source: error.clone() };
     }
-    ConnectError::Broken { broker, source }
+    let trouble = if let ErrorKind::IOError(error) = source.kind()
+        && address.is_tls()
+    {
+        Trouble::of(error)
+    } else {
+        None
+    };
+    match trouble {
+        Some(Trouble::Untrusted) => ConnectError::Untrusted { broker, source },
+        Some(Trouble::Refused) => ConnectError::Unproven { broker, source },
+        Some(Trouble::Foreign) => ConnectError::Foreign { broker },
+        None => ConnectError::Broken { broker, source },
+    }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "worker"))]
 mod tests {
+    use std::path::PathBuf;
     use std::time::Duration;
 
-    use secrecy::SecretString;
+    use secrecy::{ExposeSecret as _, SecretString};
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
 
@@ -161,6 +152,9 @@ mod tests {
             producer_url: none(),
             operator_url: none(),
             management_url: none(),
+            ca_file: PathBuf::new(),
+            client_cert_file: PathBuf::new(),
+            client_key_file: PathBuf::new(),
             prefix: String::new(),
             shards: 1,
             declare: false,
@@ -182,6 +176,15 @@ mod tests {
         let name =
             |thread: std::io::Result<std::fs::DirEntry>| std::fs::read_to_string(thread.ok()?.path().join("comm")).ok();
         threads.filter_map(name).filter(|name| name.trim() == "lapin-io-loop").count()
+    }
+
+    async fn until_no_thread_is_left() {
+        let gone = async {
+            while threads_of_lapin() > 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), gone).await.expect("the thread waits for ever");
     }
 
     #[tokio::test]
@@ -218,12 +221,25 @@ mod tests {
         let limit = Duration::from_secs(10);
         let seen = tokio::time::timeout(limit, broker).await.expect("the socket stays open").unwrap();
         assert!(seen > 0, "the threads that are counted are lapin's");
-        let gone = async {
-            while threads_of_lapin() > 0 {
-                tokio::task::yield_now().await;
-            }
-        };
-        tokio::time::timeout(limit, gone).await.expect("the thread waits for ever");
+        until_no_thread_is_left().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn what_speaks_no_tls_where_it_should_is_foreign() {
+        let (listener, url) = listener().await;
+        let _alone = COUNTING.lock().await;
+        let plain = tokio::spawn(async move {
+            drop(listener.accept().await.unwrap());
+            let (mut handshake, _) = listener.accept().await.unwrap();
+            // What RabbitMQ says to whoever does not begin as it expects.
+            handshake.write_all(b"AMQP\0\0\x09\x01").await.unwrap();
+            handshake.read_to_end(&mut Vec::new()).await.ok();
+        });
+        let url: SecretString = url.expose_secret().replace("amqp://", "amqps://").into();
+        let error = connect(&url, "test", &config(Duration::from_secs(10))).await.unwrap_err();
+        assert!(matches!(error, ConnectError::Foreign { .. }), "{error:?}");
+        plain.await.unwrap();
+        until_no_thread_is_left().await;
     }
 
     #[tokio::test]

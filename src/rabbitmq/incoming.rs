@@ -73,7 +73,7 @@ fn text(value: &AMQPValue) -> Box<str> {
     long.or_else(|| value.as_short_string().map(ShortString::as_str)).unwrap_or_default().into()
 }
 
-fn number(value: &AMQPValue) -> Option<i64> {
+pub(super) fn number(value: &AMQPValue) -> Option<i64> {
     let small = value.as_short_short_int().map(i64::from).or_else(|| value.as_short_short_uint().map(i64::from));
     let short = value.as_short_int().map(i64::from).or_else(|| value.as_short_uint().map(i64::from));
     let long = value.as_long_int().map(i64::from).or_else(|| value.as_long_uint().map(i64::from));

@@ -20,8 +20,8 @@ use super::connect::{ConnectError, connect};
 use super::topology::Names;
 
 use crate::config;
-use crate::domain::{MemberId, RequestId};
-use crate::wire::headers::{AUTHORIZATION, MEMBER_ID, REQUEST_KEY, REQUEST_TYPE};
+use crate::domain::{MemberId, Method, RequestId};
+use crate::wire::headers::{AUTHORIZATION, MEMBER_ID, request_key, request_type};
 
 /// RabbitMQ's pseudo-queue: what is consumed here by a channel are the replies to what that channel publishes.
 const DIRECT_REPLY_TO: &str = "amq.rabbitmq.reply-to";
@@ -31,9 +31,11 @@ const DIRECT_REPLY_TO: &str = "amq.rabbitmq.reply-to";
 pub struct Order<'a> {
     /// The request's id.
     pub id: &'a RequestId,
+    /// What it asks for.
+    pub method: Method,
     /// The body, as `wire::request::encode` writes it.
     pub body: &'a [u8],
-    /// The member who is to join, where the producer knows: what all requests for a member are kept in order by.
+    /// The member it is about, where the producer knows: what all requests for a member are kept in order by.
     pub member: Option<MemberId>,
     /// The caller's session token. Without it the broker is asked to vouch for the producer.
     pub token: Option<&'a SecretString>,
@@ -94,7 +96,7 @@ impl Producer {
         let sent = async {
             // Mandatory: a confirm alone says that the broker has it, not that it is in any queue.
             let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-            let (exchange, key) = (self.exchange.clone(), REQUEST_KEY.into());
+            let (exchange, key) = (self.exchange.clone(), request_key(order.method).into());
             self.channel.basic_publish(exchange, key, options, order.body, self.properties(order)).await?.await
         };
         let confirmation = timeout(limit, sent)
@@ -163,7 +165,7 @@ impl Producer {
         let mut properties = BasicProperties::default()
             // A request id has at most 128 characters, a short string takes 255.
             .with_message_id(ShortString::try_new(order.id.as_str()).unwrap_or_default())
-            .with_type(REQUEST_TYPE.into())
+            .with_type(request_type(order.method).into())
             .with_content_type("application/json".into())
             .with_app_id("join-community enqueue".into())
             .with_delivery_mode(2);

@@ -12,7 +12,7 @@ use tracing::warn;
 use super::connect::connect;
 use crate::config;
 use crate::operations::{Dependency, Health};
-use crate::retry::Pauses;
+use crate::retry::Tries;
 use crate::telemetry::chain;
 
 /// What a supervisor needs to know of its connection.
@@ -25,8 +25,8 @@ pub struct Supervised<'a> {
     pub broker: &'a config::Broker,
     /// Longest pause between two tries.
     pub longest_pause: Duration,
-    /// Which dependency this is.
-    pub dependency: Dependency,
+    /// Which dependency this is, if its outage is told elsewhere than in the log.
+    pub dependency: Option<Dependency>,
     /// Where its state is told.
     pub health: &'a Health,
 }
@@ -46,7 +46,9 @@ pub trait Sessions: Send {
 impl Supervised<'_> {
     /// Runs sessions until one ends well or `stop` fires between two of them.
     pub async fn run(&self, stop: &CancellationToken, sessions: &mut impl Sessions) {
-        let mut pauses = Pauses::up_to(self.longest_pause);
+        // Whoever has the broker tried at once means each connection to it.
+        let asked = self.health.asked(self.dependency.unwrap_or(Dependency::Publishing));
+        let mut tries = Tries::up_to(self.longest_pause, asked);
         loop {
             match connect(self.url, self.name, self.broker).await {
                 Ok(connection) => {
@@ -59,13 +61,13 @@ impl Supervised<'_> {
                     let Err(error) = end else { return };
                     self.tell(&error);
                     if started.elapsed() > self.longest_pause {
-                        pauses.reset();
+                        tries.reset();
                     }
                 }
                 Err(error) => self.tell(&error),
             }
             tokio::select! {
-                () = tokio::time::sleep(pauses.next_pause()) => {}
+                () = tries.pause() => {}
                 () = stop.cancelled() => return,
             }
         }
@@ -74,7 +76,9 @@ impl Supervised<'_> {
     fn tell(&self, error: &dyn std::error::Error) {
         let reason = chain(error);
         warn!(connection = self.name, reason, "connection lost, starting over");
-        self.health.down(self.dependency, reason);
+        if let Some(dependency) = self.dependency {
+            self.health.down(dependency, reason);
+        }
     }
 }
 

@@ -8,7 +8,7 @@ mod names;
 mod plan;
 mod verify;
 
-pub use declare::{Declared, Existence, declare, existing, highest_shard};
+pub use declare::{Declared, Existence, declare, existing, highest_shard, missing_webhooks};
 pub use error::TopologyError;
 pub use export::export;
 pub use names::{Names, RUNGS, Rung, rung_for};

@@ -69,7 +69,7 @@ impl Replay {
             };
             *self.tally.verdicts.entry(verdict.as_str()).or_default() += 1;
             match verdict {
-                Verdict::Joined | Verdict::AlreadyJoined => {}
+                Verdict::Joined | Verdict::AlreadyJoined | Verdict::Left | Verdict::AlreadyLeft => {}
                 Verdict::Rejected(_) => {
                     rejections += 1;
                     let code = verdict.code().unwrap_or_default();

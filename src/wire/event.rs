@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use time::OffsetDateTime;
 use uuid::{Uuid, uuid};
 
-use super::headers::{EVENT_TYPE, TRACEPARENT};
+use super::headers::{EVENT_TYPE, IDENTITY, SITE_ID, SUBJECT, TRACEPARENT};
 use super::pen::Object;
 use super::{HeaderValue, Outgoing, instant, member, request};
 use crate::domain::{Change, Member, MemberId, SiteId};
@@ -75,12 +75,12 @@ fn headers(change: &Change, member: &Member, id: &str) -> Vec<(Cow<'static, str>
         ("cloudEvents:id", HeaderValue::Text(id.to_owned().into())),
         ("cloudEvents:source", HeaderValue::Text(format!("/sites/{}", change.site).into())),
         ("cloudEvents:type", HeaderValue::Text(EVENT_TYPE.into())),
-        ("cloudEvents:subject", HeaderValue::Text(change.member_id.to_string().into())),
+        (SUBJECT, HeaderValue::Text(change.member_id.to_string().into())),
         ("cloudEvents:time", HeaderValue::Text(instant::text(member.updated_date).into())),
-        ("siteId", HeaderValue::Text(change.site.to_string().into())),
+        (SITE_ID, HeaderValue::Text(change.site.to_string().into())),
     ];
     if let Some(caller) = change.caller {
-        headers.push(("identity", HeaderValue::Text(request::identity(caller).into())));
+        headers.push((IDENTITY, HeaderValue::Text(request::identity(caller).into())));
     }
     if let Some(request_id) = &change.request_id {
         headers.push(("requestId", HeaderValue::Text(request_id.to_string().into())));

@@ -1,20 +1,62 @@
 //! Names that stand in message headers and properties.
 
+use crate::domain::Method;
+
 /// `type` of a request.
-pub const REQUEST_TYPE: &str = "join-community.v1";
+#[must_use]
+pub const fn request_type(method: Method) -> &'static str {
+    match method {
+        Method::Join => "join-community.v1",
+        Method::Leave => "leave-community.v1",
+    }
+}
+
 /// `type` of a reply.
-pub const REPLY_TYPE: &str = "join-community.v1.response";
-/// Routing key of a request.
+#[must_use]
+pub const fn reply_type(method: Method) -> &'static str {
+    match method {
+        Method::Join => "join-community.v1.response",
+        Method::Leave => "leave-community.v1.response",
+    }
+}
+
+/// Routing key that a request is sent with. It leads to the queue and decides nothing: what is asked for says the `type`.
+#[must_use]
+pub const fn request_key(method: Method) -> &'static str {
+    match method {
+        Method::Join => REQUEST_KEY,
+        Method::Leave => "leave",
+    }
+}
+
+/// The method that a `type` asks for; without one it is to join. `None` for a type that asks for nothing we know.
+#[must_use]
+pub fn asked_for(kind: Option<&str>) -> Option<Method> {
+    let Some(kind) = kind else { return Some(Method::default()) };
+    Method::ALL.into_iter().find(|method| request_type(*method) == kind)
+}
+
+/// `type` of a signed webhook on its way.
+pub const WEBHOOK_TYPE: &str = "join-community.v1.webhook";
+/// Routing key of a request to join, and of every copy that comes back.
 pub const REQUEST_KEY: &str = "request";
 /// Routing key of a dead letter.
 pub const DEAD_LETTER_KEY: &str = "dead-letter";
 /// Routing key of a dead letter that was discarded.
 pub const DISCARDED_KEY: &str = "discarded";
+/// Routing key of a webhook that nobody took.
+pub const WEBHOOK_DEAD_LETTER_KEY: &str = "webhook-dead-letter";
 /// `type` of an event, and its routing key.
 pub const EVENT_TYPE: &str = "wix.members.v1.member_updated";
 
 /// Names the member of a request, for an exchange that spreads requests over queues. It decides nothing else.
 pub const MEMBER_ID: &str = "memberId";
+/// Names the site of an event or a webhook.
+pub const SITE_ID: &str = "siteId";
+/// Names the member that an event is about.
+pub const SUBJECT: &str = "cloudEvents:subject";
+/// Says on an event who caused it.
+pub const IDENTITY: &str = "identity";
 /// Carries a session token.
 pub const AUTHORIZATION: &str = "authorization";
 /// W3C trace context.
@@ -52,6 +94,8 @@ pub const PERMISSION: &str = "x-join-community-permission";
 pub const REPLAY: &str = "x-join-community-replay";
 /// What a dead letter was before it was moved from one queue to another: its properties and headers.
 pub const MOVED: &str = "x-join-community-moved";
+/// Name of the receiver that a webhook is for.
+pub const TARGET: &str = "x-join-community-target";
 /// Size of a body that was too large to be kept whole, in bytes.
 pub const BODY_SIZE: &str = "x-join-community-body-size";
 /// SHA-256 of a body that was too large to be kept whole.

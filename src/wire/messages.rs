@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::examples::{blocks, page};
 use super::request::{Claim, Malformed, decode, target_missing};
 use super::sample::{APP, JOHN, SITE, change, john};
-use super::{HeaderValue, Incoming, event, member, profile, reply};
+use super::{HeaderValue, Incoming, event, member, profile, reply, webhook};
 use crate::domain::{Impossible, Rejection, Verdict};
 
 fn block(label: &str) -> &'static str {
@@ -41,8 +41,17 @@ fn answers(label: &str, reply: &reply::Reply) {
 
 #[test]
 fn every_block_is_of_a_kind_that_is_held_against_the_code() {
-    let kinds =
-        ["request: ", "malformed: ", "reply: ", "event: ", "profile: ", "import: ", "export: ", "refused member: "];
+    let kinds = [
+        "request: ",
+        "malformed: ",
+        "reply: ",
+        "event: ",
+        "webhook: ",
+        "profile: ",
+        "import: ",
+        "export: ",
+        "refused member: ",
+    ];
     let labels: Vec<_> = blocks().into_iter().map(|(label, _)| label).collect();
     assert_eq!(labels.len(), page().matches("```").count() / 2, "a block is no JSON");
     for kind in kinds {
@@ -100,6 +109,15 @@ fn the_event_and_the_profile_shown_are_those_sent() {
     let mut written = Vec::new();
     profile::write(&john(), &mut written);
     shows("profile: member", &written);
+}
+
+#[test]
+fn the_webhook_shown_is_the_one_signed() {
+    // Its event is cut short on the page.
+    let event = r#"{"id":"…","entityFqdn":"wix.members.v1.member",…}"#;
+    let identity = squeezed(block("event: identity"));
+    let account = "9a0c3b52-6a0e-4a7c-8e0b-3f1f4c1b2a77".parse().ok();
+    shows("webhook: data", webhook::data(event, SITE, Some(&identity), account).as_bytes());
 }
 
 #[test]

@@ -4,11 +4,11 @@
 
 use serde_json::{Value, json};
 
-use super::headers::{REPLY_TYPE, TRACEPARENT};
+use super::headers::{TRACEPARENT, reply_type};
 use super::pen::Object;
 use super::request::Malformed;
 use super::{HeaderValue, Outgoing, member, rule};
-use crate::domain::{Impossible, Member, Rejection, Verdict};
+use crate::domain::{Impossible, Member, Method, Rejection, Verdict};
 
 /// An answer: a status and a JSON body.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,9 +23,10 @@ pub struct Reply {
 #[must_use]
 pub fn verdict(verdict: Verdict, member: Option<&Member>) -> Reply {
     match (verdict, member.filter(|member| !member.deleted)) {
-        (Verdict::Joined | Verdict::AlreadyJoined, Some(member)) => success(member),
-        (Verdict::Joined | Verdict::AlreadyJoined, None) => rejection(Rejection::NotFound),
         (Verdict::Rejected(reason), _) => rejection(reason),
+        (Verdict::Joined | Verdict::AlreadyJoined | Verdict::Left | Verdict::AlreadyLeft, member) => {
+            member.map_or_else(|| rejection(Rejection::NotFound), success)
+        }
     }
 }
 
@@ -50,14 +51,20 @@ pub fn unauthenticated(reason: &str) -> Reply {
 
 /// The message that carries a reply: through the default exchange, to be lost rather than waited for.
 #[must_use]
-pub fn outgoing(reply: Reply, reply_to: &str, correlation_id: Option<&str>, traceparent: Option<&str>) -> Outgoing {
+pub fn outgoing(
+    reply: Reply,
+    method: Method,
+    reply_to: &str,
+    correlation_id: Option<&str>,
+    traceparent: Option<&str>,
+) -> Outgoing {
     let mut headers = vec![("status".into(), HeaderValue::Number(reply.status.into()))];
     if let Some(traceparent) = traceparent {
         headers.push((TRACEPARENT.into(), HeaderValue::Text(traceparent.to_owned().into())));
     }
     Outgoing {
         routing_key: reply_to.to_owned().into(),
-        kind: Some(REPLY_TYPE.into()),
+        kind: Some(reply_type(method).into()),
         content_type: Some("application/json".into()),
         correlation_id: correlation_id.map(Into::into),
         headers,
@@ -87,12 +94,12 @@ const fn words(rejection: Rejection) -> [&'static str; 2] {
             "Send the request again with a fresh token and a new request id.",
         ],
         Rejection::PermissionDenied => [
-            "The caller may not join this member to the community.",
-            "Call as the member who joins, or with elevated permission: `MEMBERS.MEMBER_JOIN_COMMUNITY` in the token, \
+            "The caller may not act for this member.",
+            "Call as the member, or with elevated permission: `MEMBERS.MEMBER_JOIN_COMMUNITY` in the token, \
              or a producer that may elevate, and `\"elevated\": true`.",
         ],
         Rejection::NotFound => {
-            ["The site has no such member.", "Check `siteId` and `memberId`; a member who was deleted cannot join."]
+            ["The site has no such member.", "Check `siteId` and `memberId`; a member who was deleted stays so."]
         }
         Rejection::Impossible(Impossible::SiteClosed) => [
             "The site lets no member have a public profile.",
@@ -135,7 +142,7 @@ mod tests {
 
     use super::super::sample::john;
     use super::{HeaderValue, Outgoing, Reply, conflict, outgoing, unauthenticated, verdict};
-    use crate::domain::{Member, Rejection, Verdict};
+    use crate::domain::{Member, Method, Rejection, Verdict};
 
     fn body(reply: &Reply) -> Value {
         serde_json::from_slice(&reply.body).unwrap()
@@ -162,7 +169,7 @@ mod tests {
 
     #[test]
     fn a_success_shows_the_member_as_it_is_now_and_one_who_is_gone_is_not_found() {
-        for success in [Verdict::Joined, Verdict::AlreadyJoined] {
+        for success in [Verdict::Joined, Verdict::AlreadyJoined, Verdict::Left, Verdict::AlreadyLeft] {
             let reply = verdict(success, Some(&john()));
             assert_eq!((reply.status, &body(&reply)["member"]["profile"]["slug"]), (200, &Value::from("johndoe")));
             let not_found = verdict(Verdict::Rejected(Rejection::NotFound), None);
@@ -174,7 +181,8 @@ mod tests {
     #[test]
     fn a_reply_goes_straight_to_its_queue_and_is_not_kept() {
         let trace = super::super::sample::TRACEPARENT;
-        let sent = outgoing(unauthenticated("NO_PROOF"), "amq.rabbitmq.reply-to.x", Some("c-1"), Some(trace));
+        let refused = unauthenticated("NO_PROOF");
+        let sent = outgoing(refused, Method::Join, "amq.rabbitmq.reply-to.x", Some("c-1"), Some(trace));
         let expected = Outgoing {
             routing_key: "amq.rabbitmq.reply-to.x".into(),
             kind: Some("join-community.v1.response".into()),
@@ -189,6 +197,8 @@ mod tests {
         };
         assert_eq!(sent, expected);
         assert!(sent.exchange.is_empty() && !sent.persistent);
-        assert_eq!(outgoing(conflict(), "q", None, None).headers, [("status".into(), HeaderValue::Number(400))]);
+        let to_leave = outgoing(conflict(), Method::Leave, "q", None, None);
+        assert_eq!(to_leave.headers, [("status".into(), HeaderValue::Number(400))]);
+        assert_eq!(to_leave.kind.as_deref(), Some("leave-community.v1.response"));
     }
 }

@@ -12,7 +12,7 @@ mod tests;
 pub use self::body::{MAX_DEPTH, MAX_SIZE, NO_IDENTITY};
 pub use self::properties::{MAX_AUTHORIZATION, MAX_CORRELATION_ID, MAX_TRACE};
 
-use crate::domain::{Caller, MemberId, RequestId, SiteId};
+use crate::domain::{Caller, MemberId, Method, RequestId, SiteId};
 
 use super::pen::Object;
 use super::strict::Fault;
@@ -21,9 +21,9 @@ use super::{Incoming, rule};
 /// What the body says. None of it is proven.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Body {
-    /// The site whose community is joined.
+    /// The site whose community it is about.
     pub site: SiteId,
-    /// The member who is to join. Without it, a calling member is meant.
+    /// The member who is to join or leave. Without it, a calling member is meant.
     pub member: Option<MemberId>,
     /// Who calls, as the body claims.
     pub identity: Option<Claim>,
@@ -45,6 +45,8 @@ pub enum Claim {
 pub struct Decoded {
     /// The producer's name for it.
     pub id: RequestId,
+    /// What it asks for.
+    pub method: Method,
     /// What its body says.
     pub body: Body,
     /// W3C trace context, valid; absent if what came was not.
@@ -78,11 +80,11 @@ impl From<Fault> for Malformed {
 /// # Errors
 /// The first thing about the message that makes it no request.
 pub fn decode(incoming: &Incoming) -> Result<Decoded, Malformed> {
-    let id = properties::check(incoming)?;
+    let (id, method) = properties::check(incoming)?;
     let body = body::read(&incoming.body)?;
     let traceparent = incoming.traceparent.as_deref().and_then(trace::parent);
     let tracestate = incoming.tracestate.as_deref().filter(|_| traceparent.is_some()).and_then(trace::state);
-    Ok(Decoded { id, body, traceparent, tracestate })
+    Ok(Decoded { id, method, body, traceparent, tracestate })
 }
 
 /// What decoding cannot see: a caller who is no member names no target either.
@@ -92,16 +94,16 @@ pub fn target_missing() -> Malformed {
         pointer: Some("/memberId".to_owned()),
         field: "memberId".to_owned(),
         rule: rule::REQUIRED,
-        description: "is required when the caller is not a member: name the member who joins".to_owned(),
+        description: "is required when the caller is not a member: name the member who is meant".to_owned(),
     }
 }
 
-/// A request to be sent.
+/// A request to be sent, but for what it asks for: that stands beside the body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Draft {
-    /// The site whose community is joined.
+    /// The site whose community it is about.
     pub site: SiteId,
-    /// The member who is to join.
+    /// The member who is to join or leave.
     pub member: Option<MemberId>,
     /// Who calls.
     pub identity: Option<Caller>,
@@ -110,7 +112,7 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// The member who is to join; `None` where only the caller's token says who that is.
+    /// The member it is about; `None` where only the caller's token says who that is.
     #[must_use]
     pub fn target(&self) -> Option<MemberId> {
         self.member.or_else(|| self.identity.and_then(Caller::own_member))

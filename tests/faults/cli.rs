@@ -58,6 +58,11 @@ pub(crate) enum Command {
         /// The folder.
         folder: PathBuf,
     },
+    /// Upgrades an installation under load: from workers of an earlier build to those of `--program`.
+    Upgrade {
+        /// The earlier build.
+        old: PathBuf,
+    },
     /// Builds the worker wrong in known ways, and fails unless the checker notices each.
     Mutants {
         /// Only those whose name holds one of these words.

@@ -50,6 +50,19 @@ impl Fleet {
         Ok(found.with_context(|| format!("{name} is not set"))?.1.clone())
     }
 
+    /// Changes which program workers are started of from now on.
+    pub(crate) fn become_of(&mut self, program: PathBuf) {
+        self.program = program;
+    }
+
+    /// Runs another command of the program to its end, with what workers are started with.
+    pub(crate) async fn command(&self, arguments: &[&str]) -> Result<()> {
+        let ended = self.program().args(arguments).stdout(Stdio::null()).status().await;
+        let status = ended.with_context(|| format!("{} cannot be started", self.program.display()))?;
+        ensure!(status.success(), "{} {}: {status}", self.program.display(), arguments.join(" "));
+        Ok(())
+    }
+
     /// Takes away what workers are started with.
     pub(crate) fn unset(&mut self, name: &str) {
         self.environment.retain(|(known, _)| known != name);
@@ -175,21 +188,26 @@ impl Fleet {
         let log = File::create(self.folder.join(format!("worker-{}.log", self.started)))?;
         // Nobody takes it between here and the worker's start but by an accident that the start would report.
         let operations = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
-        let mut command = Command::new(&self.program);
-        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("JOIN_COMMUNITY_")) {
-            command.env_remove(name);
-        }
-        let process = command
+        let process = self
+            .program()
             .arg("run")
-            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .env("JOIN_COMMUNITY__HTTP__LISTEN", &operations)
-            .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("{} cannot be started", self.program.display()))?;
         Ok(Worker { process, operations })
+    }
+
+    /// The program with its settings, and none of this one's.
+    fn program(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("JOIN_COMMUNITY_")) {
+            command.env_remove(name);
+        }
+        command.envs(self.environment.iter().map(|(name, value)| (name, value))).stdin(Stdio::null());
+        command
     }
 }
 

@@ -25,6 +25,7 @@ mod runner;
 mod sender;
 mod stage;
 mod trial;
+mod upgrade;
 mod versions;
 
 #[path = "../suite"]
@@ -77,6 +78,9 @@ async fn run(cli: Cli) -> Result<()> {
     }
     if let Some(Command::Mutants { names }) = &cli.command {
         return mutants::all_are_caught(names, cli.seed).await;
+    }
+    if let Some(Command::Upgrade { old }) = &cli.command {
+        return upgrade::from(old, &cli).await;
     }
     let planned = plan(&cli, &kept::build(&cli.program)?);
     if planned.is_empty() {

@@ -39,7 +39,12 @@ impl Sender {
 
     /// Waits until this share of the messages, in hundredths, lies in the queue.
     pub(crate) async fn until(&mut self, hundredths: usize) -> Result<()> {
-        let wanted = self.messages * hundredths / 100;
+        self.until_sent(self.messages * hundredths / 100).await
+    }
+
+    /// Waits until so many messages, or all there are, lie in the queue.
+    pub(crate) async fn until_sent(&mut self, wanted: usize) -> Result<()> {
+        let wanted = wanted.min(self.messages);
         timeout(LIMIT, self.confirmed.wait_for(|confirmed| *confirmed >= wanted))
             .await
             .with_context(|| format!("{wanted} of {} messages were not confirmed within {LIMIT:?}", self.messages))?

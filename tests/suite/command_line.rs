@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-use join_community::domain::SiteId;
+use join_community::domain::{Method, SiteId};
 use join_community::join::rounds::{Policy, bring_to_outcome};
 use join_community::operations::Laps;
 use join_community::postgres::{Role, Session};
@@ -12,7 +12,7 @@ use join_community::wire::event::event_id;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
-use crate::support::asking::{joinable, member_number, new_site, own_request, request};
+use crate::support::asking::{asking, joinable, member_number, new_site, own_request, request};
 use crate::support::{TestDatabase, database};
 
 struct Setup {
@@ -177,6 +177,16 @@ async fn explain_finds_a_request_at_any_site_and_shows_every_requester() {
             && text.contains("a trusted producer"),
         "{text}"
     );
+    let leave = asking(Method::Leave, own_request(setup.site, member));
+    bring_to_outcome(&mut setup.store, &[&leave], policy, &mut Laps::begin()).await.unwrap();
+    let explained = setup.run(&["explain", leave.id.as_str(), "--output", "json"], "");
+    let left = serde_json::from_str::<Value>(&explained.stdout).unwrap()[0].take();
+    assert_eq!((&left["method"], &left["verdict"]), (&json!("leave"), &json!("left")));
+    assert_eq!(left["eventId"], json!(event_id(setup.site, member, 2)));
+    let rule = json!({
+        "clause": 5, "says": "who is public becomes private", "facts": ["the caller is the member", "public before"],
+    });
+    assert_eq!(left["rule"], rule);
     let elsewhere = setup.run(&["explain", first.id.as_str(), "--site", &new_site().to_string()], "");
     assert!(elsewhere.code == Some(1) && elsewhere.stderr.contains("no verdict is recorded"), "{elsewhere:?}");
 }

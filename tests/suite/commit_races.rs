@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use join_community::config;
-use join_community::domain::{Caller, IdentityType, MemberId, Request, SiteId, Verdict};
+use join_community::domain::{Caller, IdentityType, MemberId, Method, Request, SiteId, Verdict};
 use join_community::join::rounds::{Outcome, Policy, bring_to_outcome};
 use join_community::operations::Laps;
 use join_community::postgres::{Paid, Role, Session, Side};
@@ -17,7 +17,7 @@ use sqlx::PgConnection;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use crate::support::asking::{insert, member_number, request};
+use crate::support::asking::{asking, insert, member_number, request};
 use crate::support::{TestDatabase, database};
 
 const LANES: u64 = 4;
@@ -30,14 +30,18 @@ const POLICY: Policy = Policy { patience: 0, lease: Duration::from_secs(10) };
 
 const WATCH: &str = "
     CREATE TABLE seen (
-        n bigserial, site_id uuid, id uuid, before bigint, after bigint, joined boolean, by_lane boolean
+        n bigserial, site_id uuid, id uuid, before bigint, after bigint, did text, by_lane boolean
     );
     CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
-        INSERT INTO seen (site_id, id, before, after, joined, by_lane) VALUES (
+        INSERT INTO seen (site_id, id, before, after, did, by_lane) VALUES (
             NEW.site_id, NEW.id, OLD.event_sequence, NEW.event_sequence,
-            OLD.status = 'APPROVED' AND OLD.privacy_status = 'PRIVATE' AND OLD.deleted_date IS NULL
-                AND NEW.privacy_status = 'PUBLIC' AND NEW.status = 'APPROVED' AND NEW.deleted_date IS NULL,
+            CASE
+                WHEN num_nonnulls(OLD.deleted_date, NEW.deleted_date) > 0 OR OLD.status <> NEW.status THEN NULL
+                WHEN NEW.status = 'APPROVED' AND OLD.privacy_status = 'PRIVATE' AND NEW.privacy_status = 'PUBLIC'
+                    THEN 'joined'
+                WHEN OLD.privacy_status = 'PUBLIC' AND NEW.privacy_status = 'PRIVATE' THEN 'left'
+            END,
             current_setting('application_name') = 'join-community lane');
         RETURN NULL;
     END $$;
@@ -47,13 +51,14 @@ fn sites() -> [SiteId; 2] {
     [1, 2].map(|number| SiteId(Uuid::from_u128(number)))
 }
 
-/// Any member asks for themself, under an id of their own or under one of a few that everybody uses just now.
+/// Any member asks for themself, to join or to leave, under an id of their own or under one of a few that everybody uses just now.
 fn asked(dice: &mut Rng, era: usize) -> Request {
     let site = sites()[dice.usize(..2)];
     let member = member_number(dice.u8(..MEMBERS));
     let caller = Caller { identity_type: IdentityType::Member, id: member.0 };
     let id = if dice.bool() { format!("shared-{era}-{}", dice.u64(..IDS)) } else { Uuid::now_v7().to_string() };
-    request(site, Some(member), caller, &id, if dice.bool() { "one" } else { "other" })
+    let method = if dice.u8(..3) == 0 { Method::Leave } else { Method::Join };
+    asking(method, request(site, Some(member), caller, &id, if dice.bool() { "one" } else { "other" }))
 }
 
 /// What every lane was answered, by site, requester, id and meaning: never two different verdicts.
@@ -171,23 +176,25 @@ async fn count(connection: &mut PgConnection, what: &'static str) -> i64 {
 }
 
 async fn check(connection: &mut PgConnection, announced: BTreeMap<(SiteId, MemberId), i64>) {
-    let joins = count(connection, "SELECT count(*) FROM seen WHERE by_lane").await;
+    let joins = count(connection, "SELECT count(*) FROM seen WHERE by_lane AND did = 'joined'").await;
+    let leaves = count(connection, "SELECT count(*) FROM seen WHERE by_lane AND did = 'left'").await;
     let others = count(connection, "SELECT count(*) FROM seen WHERE NOT by_lane").await;
-    assert!(joins > 100 && others > 100, "{joins} joins, {others} other changes: nothing was tested");
+    assert!(joins > 100 && leaves > 50 && others > 100, "{joins} joins, {leaves} leaves, {others} others: no test");
 
     let nothing = [
-        ("a lane made a change that is no join", "SELECT count(*) FROM seen WHERE by_lane AND NOT joined"),
+        ("a lane made a change that is neither", "SELECT count(*) FROM seen WHERE by_lane AND did IS NULL"),
         (
             "an effect without its verdict",
             "SELECT count(*) FROM seen s WHERE by_lane AND NOT EXISTS (
-                 SELECT FROM join_requests r WHERE r.verdict = 'joined' AND r.site_id = s.site_id AND r.member_id = s.id
+                 SELECT FROM join_requests r WHERE r.verdict = s.did AND r.site_id = s.site_id AND r.member_id = s.id
                      AND r.event_sequence = s.after)",
         ),
         (
             "a verdict without its effect, or two for one effect",
             "SELECT count(*) FROM (SELECT FROM join_requests r LEFT JOIN seen s
                  ON s.by_lane AND s.site_id = r.site_id AND s.id = r.member_id AND s.after = r.event_sequence
-             WHERE r.verdict = 'joined' GROUP BY r.site_id, r.member_id, r.event_sequence
+                     AND s.did = r.verdict
+             WHERE r.verdict IN ('joined', 'left') GROUP BY r.site_id, r.member_id, r.event_sequence
              HAVING count(s.n) <> 1 OR count(*) <> 1) faults",
         ),
         ("a sequence that skipped or stood still", "SELECT count(*) FROM seen WHERE after <> before + 1"),

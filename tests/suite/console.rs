@@ -2,6 +2,7 @@
 
 mod access;
 mod browser;
+mod issuer;
 mod letters;
 mod records;
 mod repairing;

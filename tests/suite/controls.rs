@@ -1,6 +1,8 @@
 //! What operators set by hand: it counts for workers that run and for those that start, until it is released or its time is
 //! over; and who set it stands on record.
 
+mod outages;
+
 use join_community::app::Stopped;
 use join_community::domain::{Bounds, Control, SiteId};
 use join_community::postgres::{Action, Role, Session, Terms};
@@ -20,23 +22,27 @@ fn action(control: Control) -> Action {
 }
 
 impl Installation {
-    async fn set(&self, control: Control, terms: Terms) {
+    /// Sets something by hand.
+    pub(crate) async fn set(&self, control: Control, terms: Terms) {
         let mut store = Session::new(&self.config.database, Role::Tool).unwrap();
         store.set_control(&action(control), terms).await.unwrap();
     }
 
-    async fn release(&self, control: Control) {
+    /// Releases it.
+    pub(crate) async fn release(&self, control: Control) {
         let mut store = Session::new(&self.config.database, Role::Tool).unwrap();
         assert!(store.release_control(&action(control)).await.unwrap(), "{control} was not set");
     }
 
-    async fn consumers(&self) -> u32 {
+    /// How many consumers the requests have.
+    pub(crate) async fn consumers(&self) -> u32 {
         let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
         let channel = self.channel().await;
         channel.queue_declare(REQUESTS.into(), passive, FieldTable::default()).await.unwrap().consumer_count()
     }
 
-    async fn until_nobody_consumes(&self) {
+    /// Waits until there is none.
+    pub(crate) async fn until_nobody_consumes(&self) {
         eventually("nobody consumes", PATIENCE, async || match self.consumers().await {
             0 => Ok(()),
             consumers => Err(consumers),

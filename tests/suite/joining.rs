@@ -30,6 +30,7 @@ async fn a_member_who_may_join_becomes_public_once_and_the_world_learns_of_it() 
         member: Some(member),
         caller: format!("MEMBER:{member}"),
         elevated: false,
+        method: "join".to_owned(),
         verdict: "joined".to_owned(),
         code: None,
         reason: None,

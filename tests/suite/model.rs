@@ -62,10 +62,11 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 fn ask() -> impl Strategy<Value = Ask> {
-    (any::<bool>(), 0..4_u8, 0..3_usize, 0..3_usize, any::<bool>(), prop::bool::weighted(0.5)).prop_map(
-        |(other_producer, id, caller, target, elevated, own)| {
+    let leaves = prop::bool::weighted(0.3);
+    (any::<bool>(), 0..4_u8, leaves, 0..3_usize, 0..3_usize, any::<bool>(), prop::bool::weighted(0.5)).prop_map(
+        |(other_producer, id, leaves, caller, target, elevated, own)| {
             let caller = if own { target } else { caller };
-            Ask { other_producer, id, caller, target, elevated }
+            Ask { other_producer, id, leaves, caller, target, elevated }
         },
     )
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use join_community::config::Broker;
-use join_community::domain::RequestId;
+use join_community::domain::{Method, RequestId};
 use join_community::rabbitmq::preflight::takes_message_of;
 use join_community::rabbitmq::producer::{Order, Producer, ProducerError};
 use lapin::options::{
@@ -51,7 +51,7 @@ async fn a_request_is_vouched_for_by_the_broker_and_its_reply_is_told_from_other
 
     let mut producer = Producer::connect(&broker, true).await.unwrap();
     let request = id("r-1");
-    producer.send(&Order { id: &request, body: b"{}", member: None, token: None }).await.unwrap();
+    producer.send(&Order { id: &request, method: Method::Join, body: b"{}", member: None, token: None }).await.unwrap();
     let came = requests.next().await.unwrap().unwrap();
     let user = reqwest::Url::parse(&vhost.producer_url).unwrap().username().to_owned();
     assert_eq!(came.properties.user_id().as_ref().unwrap().as_str(), user);
@@ -79,7 +79,10 @@ async fn a_token_goes_without_the_vouching_of_the_broker() {
     let mut requests = channel.basic_consume(QUEUE.into(), "".into(), options, FieldTable::default()).await.unwrap();
     let mut producer = Producer::connect(&broker, false).await.unwrap();
     let token = "x.y.z".into();
-    producer.send(&Order { id: &id("r"), body: b"{}", member: None, token: Some(&token) }).await.unwrap();
+    producer
+        .send(&Order { id: &id("r"), method: Method::Join, body: b"{}", member: None, token: Some(&token) })
+        .await
+        .unwrap();
     let came = requests.next().await.unwrap().unwrap();
     assert!(came.properties.user_id().is_none() && came.properties.reply_to().is_none());
     let headers = came.properties.headers().clone().unwrap();
@@ -92,7 +95,7 @@ async fn what_no_queue_takes_is_not_taken_for_sent() {
     let (broker, _connection, channel) = worker(&vhost).await;
     let mut producer = Producer::connect(&broker, false).await.unwrap();
     let request = id("r");
-    let order = Order { id: &request, body: b"{}", member: None, token: None };
+    let order = Order { id: &request, method: Method::Join, body: b"{}", member: None, token: None };
     let unbound = producer.send(&order).await.unwrap_err();
     assert!(matches!(unbound, ProducerError::Unroutable { .. }), "{unbound:?}");
     bind(&channel).await;

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use join_community::domain::{Attempts, Caller, Gate, IdentityType, MemberId, Proof, Request, SiteId};
+use join_community::domain::{Attempts, Caller, Gate, IdentityType, MemberId, Method, Proof, Request, SiteId};
 use join_community::join::rounds::{Outcome, Policy, bring_to_outcome};
 use join_community::operations::Laps;
 use join_community::postgres::{Role, Session};
@@ -29,6 +29,7 @@ enum Found {
 #[derive(Clone, Debug)]
 struct Ask {
     id: u8,
+    leaves: bool,
     producer: u8,
     caller: u8,
     target: Option<u8>,
@@ -60,9 +61,11 @@ fn ask() -> impl Strategy<Value = Ask> {
     let target = prop_oneof![1 => Just(None), 8 => (0..MEMBERS).prop_map(Some)];
     let elevated = prop_oneof![Just(None), Just(Some(false)), Just(Some(true))];
     // Few ids and two producers: ids are used again, for the same request and for others.
-    (0..5_u8, 0..2_u8, 0..=MEMBERS, target, elevated, prop::bool::weighted(0.9), 0..2_u32).prop_map(
-        |(id, producer, caller, target, elevated, vouches, attempts)| Ask {
+    let leaves = prop::bool::weighted(0.4);
+    (0..5_u8, leaves, 0..2_u8, 0..=MEMBERS, target, elevated, prop::bool::weighted(0.9), 0..2_u32).prop_map(
+        |(id, leaves, producer, caller, target, elevated, vouches, attempts)| Ask {
             id,
+            leaves,
             producer,
             caller,
             target,
@@ -111,10 +114,12 @@ impl Ask {
         };
         let id = format!("request-{}", self.id);
         let plain = request(site, target, caller, &id, &format!("producer-{}", self.producer));
+        let method = if self.leaves { Method::Leave } else { Method::Join };
         Request {
+            method,
             elevated: self.elevated,
             proof: Proof::Producer { vouches: self.vouches, may_elevate: self.producer == 0 },
-            digest: meaning(site, target, caller, self.elevated),
+            digest: meaning(method, site, target, caller, self.elevated),
             attempts: Attempts { unknown_member: self.attempts, ..Attempts::default() },
             ..plain
         }
@@ -137,7 +142,7 @@ async fn left_behind(stranger: &mut PgConnection, site: SiteId) -> Vec<String> {
     let everything = "
         SELECT 'member ' || id || ' ' || privacy_status || ' ' || event_sequence FROM members WHERE site_id = $1
         UNION ALL
-        SELECT 'verdict ' || concat_ws(' ', request_id, requester, verdict, code, reason, member_id, caller, event_sequence)
+        SELECT 'verdict ' || concat_ws(' ', request_id, requester, method, verdict, code, reason, member_id, caller, event_sequence)
         FROM join_requests WHERE site_id = $1
         UNION ALL
         SELECT 'debt ' || concat_ws(' ', member_id, event_sequence, event_due, cache_due, origin, caller, request_id)

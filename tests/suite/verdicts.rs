@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use join_community::domain::{Caller, Gate, IdentityType, Impossible, MemberId, Rejection, SiteId, Standing, Verdict};
+use join_community::domain::{
+    Caller, Gate, IdentityType, Impossible, MemberId, Method, Rejection, SiteId, Standing, Verdict,
+};
 use join_community::join::rounds::{Outcome, Policy, bring_to_outcome};
 use join_community::operations::Laps;
 use join_community::postgres::{Role, Ruling, Session};
@@ -150,19 +152,23 @@ async fn a_ruling_whose_request_id_was_taken_meanwhile_leaves_no_effect() {
 async fn what_a_verdict_owes_the_cache_is_what_the_domain_says() {
     let Setup { database: _database, mut store, mut stranger, site } = setup().await;
     for verdict in Verdict::ALL {
-        let member = joinable(&mut stranger, site).await;
+        let member = new_member();
+        let before = if verdict == Verdict::Left { "PUBLIC" } else { "PRIVATE" };
+        insert(&mut stranger, site, member, "APPROVED", before).await;
         let asked = own_request(site, member);
-        let event_sequence = Some(i64::from(verdict == Verdict::Joined));
+        let event_sequence = Some(i64::from(verdict.leads_to().is_some()));
         let ruling = Ruling { request: &asked, verdict, event_sequence };
         let now = OffsetDateTime::now_utc();
         assert_eq!(store.commit(&[ruling], now, POLICY.lease).await.unwrap(), [true]);
         let owed: Vec<_> = debts(&mut stranger).await.into_iter().filter(|debt| debt.0 == member).collect();
         match verdict {
-            Verdict::Joined => assert_eq!(owed, [(member, 1, true, true)]),
-            Verdict::AlreadyJoined | Verdict::Rejected(_) if verdict.owes_tombstone() => {
+            Verdict::Joined | Verdict::Left => assert_eq!(owed, [(member, 1, true, true)]),
+            Verdict::Rejected(_) if verdict.owes_tombstone() => {
                 assert_eq!(owed, [(member, 0, false, true)], "{verdict:?}");
             }
-            Verdict::AlreadyJoined | Verdict::Rejected(_) => assert_eq!(owed, [], "{verdict:?}"),
+            Verdict::AlreadyJoined | Verdict::AlreadyLeft | Verdict::Rejected(_) => {
+                assert_eq!(owed, [], "{verdict:?}");
+            }
         }
     }
 }
@@ -204,7 +210,7 @@ async fn load_brings_record_gate_and_verdict_in_the_order_asked() {
     let [first, second, third] = standings.as_slice() else { panic!("{standings:?}") };
     assert_eq!((first.gate, first.recorded), (Gate::NoOne, None));
     assert_eq!(first.member.as_ref().unwrap().id, there);
-    assert_eq!(second.recorded.unwrap().digest, meaning(site, Some(here), known.caller, None));
+    assert_eq!(second.recorded.unwrap().digest, meaning(Method::Join, site, Some(here), known.caller, None));
     assert_eq!(second.recorded.unwrap().verdict, Verdict::Joined);
     assert!(second.member.as_ref().unwrap().is_public());
     let Standing { recorded: None, member: None, gate: Gate::Anyone } = third else { panic!("{third:?}") };

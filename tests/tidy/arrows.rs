@@ -37,6 +37,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "fail_point",
         ],
     ),
+    // For others to be built with, so it brings nothing of the worker's: where a broker and a cache are, and how to get in.
+    ("client", &["rabbitmq::address", "rabbitmq::connect", "cache::connection", "wire", "domain"]),
     // The two halves. `HandOver` is where join leaves a committed change, and all that one knows of the other.
     (
         "join",
@@ -70,6 +72,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "ceiling",
         ],
     ),
+    // Takes events from the broker to others, and knows nothing of who made them.
+    ("webhooks", &["rabbitmq", "wire", "domain", "config", "telemetry", "operations"]),
     // What operators do with dead letters, taken in as the join path takes in what is delivered.
     ("replay", &["join", "auth", "rabbitmq", "postgres", "wire", "domain", "config", "telemetry", "retry"]),
     // Looks at all outside worlds, for operators; nothing that serves requests knows of it.
@@ -85,6 +89,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "join",
             "announce",
+            "webhooks",
             "console",
             "operations",
             "auth",
@@ -104,6 +109,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "app",
             "announce",
+            "webhooks",
             "console",
             "replay",
             "contract",
@@ -124,9 +130,22 @@ const ARROWS: &[(&str, &[&str])] = &[
 /// Where an outside crate may be named; a path ends at a `.` or `/`.
 const CONFINED: &[(&str, &[&str])] = &[
     ("sqlx", &["src/postgres"]),
-    ("redis", &["src/cache"]),
-    // Beside its own folder: where deliveries are taken in and settled, and where connections are handed to lanes.
-    ("lapin", &["src/rabbitmq", "src/app", "src/join/lane", "src/join/settle", "src/join/crowding", "src/join/ahead"]),
+    ("redis", &["src/cache", "src/client/profiles"]),
+    // Beside its own folder: where deliveries are taken in and settled, where connections are handed to lanes, and in the
+    // client library.
+    (
+        "lapin",
+        &[
+            "src/rabbitmq",
+            "src/app",
+            "src/client",
+            "src/join/lane",
+            "src/join/settle",
+            "src/join/crowding",
+            "src/join/ahead",
+            "src/webhooks/session",
+        ],
+    ),
     ("backoff", &["src/retry"]),
     ("clap", &["src/cli", "src/main"]),
     ("anyhow", &["src/cli", "src/main"]),

@@ -56,7 +56,7 @@ fn no_file_is_too_long_to_be_read() {
     };
     let mut findings: Vec<String> = rust().iter().filter_map(long(MOST_LINES)).collect();
     findings.extend(files("", false, &["ARCHITECTURE.md"]).iter().filter_map(long(MOST_LINES_OF_ARCHITECTURE)));
-    let examples = [("examples/python", ".py"), ("examples/node", ".js")];
+    let examples = [("examples/python", ".py"), ("examples/node", ".js"), ("examples/rust", ".rs")];
     let examples = examples.map(|(folder, ending)| files(folder, false, &[ending]));
     assert!(examples.iter().all(|those| !those.is_empty()), "the examples are looked for in the wrong place");
     findings.extend(examples.iter().flatten().filter_map(long(MOST_LINES_OF_EXAMPLES)));

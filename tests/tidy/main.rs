@@ -8,6 +8,8 @@ mod documents;
 #[cfg(test)]
 mod files;
 #[cfg(test)]
+mod migrations;
+#[cfg(test)]
 mod monitoring;
 #[cfg(test)]
 mod rust;

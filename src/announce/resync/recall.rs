@@ -1,4 +1,4 @@
-//! What caused the changes that nothing is owed for any more: looked up among the recorded joins of the site. Apart, because
+//! What caused the changes that nothing is owed for any more: looked up among the recorded requests of the site. Apart, because
 //! no index leads there: all requests are read past, for as many members at once as there is room for.
 
 use std::collections::BTreeMap;
@@ -6,13 +6,13 @@ use std::collections::btree_map::Entry;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::domain::{Change, Member, MemberId, Origin, SiteId};
+use crate::domain::{Change, MemberId, Origin, SiteId};
 use crate::postgres::{Cause, RequestPlace, Session, StoreError};
 
-/// Members whose newest join is held at once: some 20 MB.
+/// Members whose newest cause is held at once: some 20 MB.
 const ROOM: usize = 50_000;
 
-/// The newest joins of the members from one id on, as far as there is room.
+/// What changed the members from one id on last, as far as there is room.
 pub(super) struct Recall {
     site: SiteId,
     stop: CancellationToken,
@@ -26,7 +26,7 @@ struct Known {
     from: Option<MemberId>,
     /// From here on there was no room; `None` if there was for all.
     until: Option<MemberId>,
-    joins: BTreeMap<MemberId, (i64, Cause)>,
+    causes: BTreeMap<MemberId, (i64, Cause)>,
 }
 
 impl Recall {
@@ -43,7 +43,7 @@ impl Recall {
         from: MemberId,
         changes: &mut [Change],
     ) -> Result<bool, StoreError> {
-        let Some(last) = changes.iter().filter(|change| may_be_a_join(change)).map(|change| change.member_id).max()
+        let Some(last) = changes.iter().filter(|change| is_unrecorded(change)).map(|change| change.member_id).max()
         else {
             return Ok(true);
         };
@@ -53,7 +53,7 @@ impl Recall {
                 None => return Ok(false),
             }
         }
-        for change in changes.iter_mut().filter(|change| may_be_a_join(change)) {
+        for change in changes.iter_mut().filter(|change| is_unrecorded(change)) {
             self.known.complete(change);
         }
         Ok(true)
@@ -67,7 +67,7 @@ impl Recall {
                 return Ok(None);
             }
             let causes = store.causes(self.site, &after, (from, known.until)).await?;
-            for (member, event_sequence, cause) in causes.joins {
+            for (member, event_sequence, cause) in causes.found {
                 known.keep(member, event_sequence, cause);
             }
             place = causes.next;
@@ -76,26 +76,26 @@ impl Recall {
     }
 }
 
-/// A join leaves its member public, so that of anybody else it cannot be the newest change.
-fn may_be_a_join(change: &Change) -> bool {
-    change.origin == Origin::Unrecorded && change.member.as_ref().is_some_and(Member::is_public)
+/// Whether a request may have caused it that the outbox has forgotten.
+fn is_unrecorded(change: &Change) -> bool {
+    change.origin == Origin::Unrecorded
 }
 
 impl Known {
     fn new(room: usize) -> Self {
-        Self { room, from: None, until: None, joins: BTreeMap::new() }
+        Self { room, from: None, until: None, causes: BTreeMap::new() }
     }
 
     fn covers(&self, from: MemberId, last: MemberId) -> bool {
         self.from.is_some_and(|known| known <= from) && self.until.is_none_or(|until| last < until)
     }
 
-    /// Keeps the newest join of each member. Where there is no room the last members go, and are read when it is their turn.
+    /// Keeps the newest cause of each member. Where there is no room the last members go, and are read when it is their turn.
     fn keep(&mut self, member: MemberId, event_sequence: i64, cause: Cause) {
         if self.until.is_some_and(|until| member >= until) {
             return;
         }
-        match self.joins.entry(member) {
+        match self.causes.entry(member) {
             Entry::Vacant(place) => {
                 place.insert((event_sequence, cause));
             }
@@ -105,17 +105,17 @@ impl Known {
                 }
             }
         }
-        if self.joins.len() > self.room
-            && let Some((last, _)) = self.joins.pop_last()
+        if self.causes.len() > self.room
+            && let Some((last, _)) = self.causes.pop_last()
         {
             self.until = Some(last);
         }
     }
 
     fn complete(&self, change: &mut Change) {
-        let Some((event_sequence, cause)) = self.joins.get(&change.member_id) else { return };
+        let Some((event_sequence, cause)) = self.causes.get(&change.member_id) else { return };
         if *event_sequence == change.event_sequence {
-            change.origin = Origin::JoinCommunity;
+            change.origin = cause.method.origin();
             change.caller = Some(cause.caller);
             change.request_id = Some(cause.request_id.clone());
             change.traceparent.clone_from(&cause.traceparent);
@@ -128,7 +128,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::Known;
-    use crate::domain::{Caller, IdentityType, MemberId, RequestId};
+    use crate::domain::{Caller, IdentityType, MemberId, Method, RequestId};
     use crate::postgres::Cause;
 
     fn member(number: u128) -> MemberId {
@@ -137,7 +137,7 @@ mod tests {
 
     fn cause(request: &str) -> Cause {
         let caller = Caller { identity_type: IdentityType::Member, id: Uuid::nil() };
-        Cause { caller, request_id: RequestId::parse(request).unwrap(), traceparent: None }
+        Cause { method: Method::Join, caller, request_id: RequestId::parse(request).unwrap(), traceparent: None }
     }
 
     fn known(room: usize, joins: &[(u128, i64)]) -> Known {
@@ -149,10 +149,10 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_join_of_a_member_is_kept_in_whatever_order_they_are_found() {
+    fn the_newest_cause_of_a_member_is_kept_in_whatever_order_they_are_found() {
         for joins in [[(7, 2), (7, 4), (7, 3)], [(7, 4), (7, 3), (7, 2)]] {
             let known = known(10, &joins);
-            let (sequence, cause) = &known.joins[&member(7)];
+            let (sequence, cause) = &known.causes[&member(7)];
             assert_eq!((*sequence, cause.request_id.as_str()), (4, "7-4"));
         }
     }
@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn what_finds_no_room_is_known_not_to_be_known() {
         let known = known(3, &[(9, 1), (2, 1), (8, 1), (4, 1), (9, 5), (6, 1), (3, 1)]);
-        assert_eq!(known.joins.keys().copied().collect::<Vec<_>>(), [2, 3, 4].map(member));
+        assert_eq!(known.causes.keys().copied().collect::<Vec<_>>(), [2, 3, 4].map(member));
         assert_eq!(known.until, Some(member(6)));
         assert!(known.covers(member(1), member(5)) && known.covers(member(3), member(4)));
         assert!(!known.covers(member(1), member(6)) && !known.covers(member(0), member(2)));

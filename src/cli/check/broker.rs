@@ -22,7 +22,8 @@ pub(super) async fn look(config: &Config) -> Vec<Finding> {
     let broker = &config.broker;
     let mut found = Findings::of("broker");
     let management = management(broker, &mut found);
-    worker(broker, management.as_ref(), &mut found).await;
+    let names = Names::of(broker).with_webhooks(&config.webhooks);
+    worker(broker, &names, management.as_ref(), &mut found).await;
     let others = [("producer_url", &broker.producer_url), ("operator_url", &broker.operator_url)];
     for (key, url) in others {
         other(broker, key, url, &mut found).await;
@@ -43,14 +44,14 @@ fn management(broker: &Broker, found: &mut Findings) -> Option<Management> {
     })
 }
 
-async fn worker(broker: &Broker, management: Option<&Management>, found: &mut Findings) {
+async fn worker(broker: &Broker, names: &Names, management: Option<&Management>, found: &mut Findings) {
     let connection = match connect(&broker.url, "join-community check", broker).await {
         Ok(connection) => connection,
         Err(error) => return found.failure("the worker gets no connection", &error),
     };
     found.ok("the worker gets in", "broker.url");
     message_size(takes_message_of(&connection, LARGEST_MESSAGE + 1, broker.timeout).await, found);
-    topology(verify(&connection, management, &Names::of(broker)).await, broker.declare, found);
+    topology(verify(&connection, management, names).await, broker.declare, found);
     leave(connection, broker.timeout).await;
 }
 

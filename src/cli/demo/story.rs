@@ -8,13 +8,14 @@ use uuid::Uuid;
 use super::cast::Cast;
 use crate::auth::mint::{Algorithm, DevelopmentKeys, TokenClaims};
 use crate::config;
-use crate::domain::{Caller, IdentityType, MemberId, RequestId, SiteId};
+use crate::domain::{Caller, IdentityType, MemberId, Method, RequestId, SiteId};
 use crate::wire::request::{Draft, encode};
 
 /// One request, and what must come of it.
 pub(super) struct Scene {
     pub(super) title: &'static str,
     pub(super) id: RequestId,
+    pub(super) method: Method,
     pub(super) body: Vec<u8>,
     pub(super) token: Option<SecretString>,
     /// Whose record and cache entry are looked at afterwards.
@@ -44,22 +45,26 @@ pub(super) fn scenes(cast: &Cast, auth: &config::Auth) -> anyhow::Result<Vec<Sce
     Ok(scenes)
 }
 
-/// By session token: he joins once, however often he asks.
+/// By session token: he joins once, however often he asks, until he leaves.
 fn johns(cast: &Cast, token: &SecretString) -> anyhow::Result<Vec<Scene>> {
     let body = encode(&Draft { site: cast.open, member: None, identity: None, elevated: None });
     let first = new_id()?;
-    let scene = |title, id, event| Scene {
+    let public = |event| Expected::new("200", "PUBLIC, sequence 1", "profile, sequence 1", event);
+    let private = Expected::new("200", "PRIVATE, sequence 2", "tombstone, sequence 2", "sequence 2, leave_community");
+    let scene = |title, id, method, expected| Scene {
         title,
         id,
+        method,
         body: body.clone(),
         token: Some(token.clone()),
         subject: Some((cast.open, cast.john)),
-        expected: Expected::new("200", "PUBLIC, sequence 1", "profile, sequence 1", event),
+        expected,
     };
     Ok(vec![
-        scene("John joins, by session token", first.clone(), "sequence 1, join_community"),
-        scene("the same request again", first, "none"),
-        scene("a second request of John's", new_id()?, "none"),
+        scene("John joins, by session token", first.clone(), Method::Join, public("sequence 1, join_community")),
+        scene("the same request again", first, Method::Join, public("none")),
+        scene("a second request of John's", new_id()?, Method::Join, public("none")),
+        scene("John leaves", new_id()?, Method::Leave, private),
     ])
 }
 
@@ -70,7 +75,7 @@ fn elevation(cast: &Cast) -> anyhow::Result<Vec<Scene>> {
         let draft =
             Draft { site: cast.open, member: Some(cast.claude), identity: Some(caller), elevated: Some(elevated) };
         let (body, subject) = (encode(&draft), Some((cast.open, cast.claude)));
-        anyhow::Ok(Scene { title, id: new_id()?, body, token: None, subject, expected })
+        anyhow::Ok(Scene { title, id: new_id()?, method: Method::Join, body, token: None, subject, expected })
     };
     let denied = Expected::new("403 PERMISSION_DENIED", "PRIVATE, sequence 0", "none", "none");
     let joined = Expected::new("200", "PUBLIC, sequence 1", "profile, sequence 1", "sequence 1, join_community");
@@ -87,6 +92,7 @@ fn refusals(cast: &Cast) -> anyhow::Result<Vec<Scene>> {
         anyhow::Ok(Scene {
             title,
             id: new_id()?,
+            method: Method::Join,
             body: encode(&draft),
             token: None,
             subject: Some((site, id)),
@@ -104,6 +110,7 @@ fn refusals(cast: &Cast) -> anyhow::Result<Vec<Scene>> {
         Scene {
             title: "a malformed message",
             id: new_id()?,
+            method: Method::Join,
             body: br#"{ "siteId": "the one with the blue door" }"#.to_vec(),
             token: None,
             subject: None,

@@ -36,8 +36,8 @@ pub(super) fn apply(config: &Config, report: &mut Report<'_>) {
 type Count = (&'static str, u64, RangeInclusive<u64>);
 type Span = (&'static str, Duration, RangeInclusive<Duration>);
 
-fn counts(config: &Config) -> [Count; 9] {
-    let Config { broker, cache, join, announce, .. } = config;
+fn counts(config: &Config) -> [Count; 10] {
+    let Config { broker, cache, join, announce, webhooks, .. } = config;
     [
         ("broker.shards", broker.shards.into(), 1..=MOST_SHARDS.into()),
         ("cache.audit_rate", cache.audit_rate.into(), 0..=1_000_000),
@@ -48,10 +48,11 @@ fn counts(config: &Config) -> [Count; 9] {
         ("join.busy_retries", join.busy_retries.into(), 1..=1000),
         ("announce.queue", announce.queue as u64, 1..=1_000_000),
         ("announce.batch_max", announce.batch_max as u64, 1..=1000),
+        ("webhooks.concurrency", webhooks.concurrency.into(), 1..=256),
     ]
 }
 
-fn durations(config: &Config) -> [Span; 20] {
+fn durations(config: &Config) -> [Span; 21] {
     let Config { broker, database, cache, auth, fairness, settle, outage, announce, requests, shutdown, otlp, .. } =
         config;
     [
@@ -75,6 +76,7 @@ fn durations(config: &Config) -> [Span; 20] {
         ("requests.retention", requests.retention, HOUR..=LONGEST),
         ("otlp.metrics_interval", otlp.metrics_interval, Duration::ZERO..=HOUR),
         ("otlp.timeout", otlp.timeout, MILLISECOND..=MINUTE),
+        ("webhooks.timeout", config.webhooks.timeout, MILLISECOND..=MINUTE),
         ("shutdown.grace", shutdown.grace, MILLISECOND..=HOUR),
     ]
 }

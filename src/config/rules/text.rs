@@ -11,7 +11,7 @@ use super::Report;
 use crate::config::{Config, FORMATS};
 
 const AMQP: &[&str] = &["amqp", "amqps"];
-const HTTP: &[&str] = &["http", "https"];
+pub(super) const HTTP: &[&str] = &["http", "https"];
 const POSTGRES: &[&str] = &["postgres", "postgresql"];
 /// PostgreSQL may be reached at a Unix socket.
 const WITHOUT_HOST: &[&str] = &["postgres", "postgresql", "file"];

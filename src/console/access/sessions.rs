@@ -9,7 +9,7 @@ use super::Operator;
 use super::token::{random, sha256};
 
 /// A shift.
-pub(in crate::console) const LASTS: Duration = Duration::from_hours(8);
+pub(super) const LASTS: Duration = Duration::from_hours(8);
 /// Beyond this the one that ends soonest goes.
 const MOST: usize = 256;
 
@@ -24,7 +24,7 @@ struct Session {
 
 impl Sessions {
     /// None if the system gives no random bytes.
-    pub(super) fn begin(&mut self, operator: Operator, now: Instant) -> Option<String> {
+    pub(super) fn begin(&mut self, operator: Operator, ends: Instant, now: Instant) -> Option<String> {
         self.0.retain(|_, session| session.ends > now);
         if self.0.len() >= MOST
             && let Some(soonest) = self.0.iter().min_by_key(|(_, session)| session.ends).map(|(digest, _)| *digest)
@@ -32,7 +32,7 @@ impl Sessions {
             self.0.remove(&soonest);
         }
         let secret = random().ok()?;
-        self.0.insert(sha256(&secret), Session { operator, ends: now + LASTS });
+        self.0.insert(sha256(&secret), Session { operator, ends });
         Some(secret)
     }
 
@@ -61,7 +61,7 @@ mod tests {
     #[test]
     fn a_session_ends_by_itself() {
         let (mut sessions, now) = (Sessions::default(), Instant::now());
-        let secret = sessions.begin(operator(), now).unwrap();
+        let secret = sessions.begin(operator(), now + LASTS, now).unwrap();
         assert!(sessions.find(&secret, now + LASTS / 2).is_some());
         assert!(sessions.find(&secret, now + LASTS).is_none());
     }
@@ -69,10 +69,10 @@ mod tests {
     #[test]
     fn there_are_never_more_than_so_many() {
         let (mut sessions, now) = (Sessions::default(), Instant::now());
-        let first = sessions.begin(operator(), now).unwrap();
+        let first = sessions.begin(operator(), now + LASTS, now).unwrap();
         let mut last = String::new();
         for _ in 0..MOST {
-            last = sessions.begin(operator(), now + LASTS / 2).unwrap();
+            last = sessions.begin(operator(), now + LASTS + LASTS / 2, now + LASTS / 2).unwrap();
         }
         assert_eq!(sessions.0.len(), MOST);
         assert!(sessions.find(&first, now).is_none() && sessions.find(&last, now).is_some());

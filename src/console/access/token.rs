@@ -64,10 +64,6 @@ impl Tokens {
         Self(tokens.iter().filter_map(known).collect())
     }
 
-    pub(super) const fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// Looks at all of them, each in the same time, so that how long it takes tells nothing.
     pub(super) fn find(&self, token: &str) -> Option<Operator> {
         let shown = sha256(token);

@@ -1,4 +1,4 @@
-//! `controls`: what operators set by hand, and the stop of this worker.
+//! `controls`: what operators set by hand, and what this worker is told: to stop, to try a service at once.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::{Extension, Json};
 
 use crate::console::access::Operator;
-use crate::console::controls::{ControlOrder, DrainOrder, ReleaseOrder, SetControl};
+use crate::console::controls::{ControlOrder, DrainOrder, ReleaseOrder, SetControl, TryOrder};
 use crate::console::failure::{Failure, Problem};
 use crate::console::parts::Console;
 
@@ -56,5 +56,19 @@ pub(super) async fn drain(
     Json(order): Json<DrainOrder>,
 ) -> Result<StatusCode, Failure> {
     console.drain(&operator, &order).await?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+/// Has this worker try a service at once, instead of waiting for the end of a pause that has grown.
+#[utoipa::path(
+    post, path = "/api/v1/try-now", tag = "operator", request_body = TryOrder,
+    responses((status = 202), (status = 400, body = Problem))
+)]
+pub(super) async fn try_now(
+    State(console): State<Arc<Console>>,
+    Extension(operator): Extension<Operator>,
+    Json(order): Json<TryOrder>,
+) -> Result<StatusCode, Failure> {
+    console.try_now(&operator, &order).await?;
     Ok(StatusCode::ACCEPTED)
 }

@@ -29,7 +29,7 @@ pub(in crate::console) struct Look {
     pub(in crate::console) site: Option<String>,
     /// A member of that site.
     pub(in crate::console) member: Option<String>,
-    /// A verdict (`joined`, `already_joined`, `rejected`), a code or a reason of one.
+    /// A verdict (`joined`, `already_joined`, `left`, `already_left`, `rejected`), a code or a reason of one.
     pub(in crate::console) verdict: Option<String>,
     /// Decided at this time or later, in RFC 3339.
     pub(in crate::console) since: Option<String>,

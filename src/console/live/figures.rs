@@ -10,6 +10,7 @@ pub(super) const QUEUES: [&str; 7] =
 pub(super) struct Figures {
     pub(super) requests: f64,
     pub(super) joined: f64,
+    pub(super) left: f64,
     pub(super) rejected: f64,
     pub(super) refused: f64,
     pub(super) retried: f64,
@@ -55,6 +56,8 @@ impl Figures {
                 self.requests += value;
                 if says("joined") {
                     self.joined += value;
+                } else if says("left") {
+                    self.left += value;
                 } else if says("rejected") {
                     self.rejected += value;
                 }
@@ -91,7 +94,7 @@ mod tests {
     #[test]
     fn what_is_counted_is_read_back() {
         let meters = Meters::register().unwrap();
-        meters.verdicts([Verdict::Joined, Verdict::Joined, Verdict::AlreadyJoined, Verdict::ALL[4]]);
+        meters.verdicts([Verdict::Joined, Verdict::Joined, Verdict::AlreadyJoined, Verdict::Left, Verdict::ALL[4]]);
         meters.dead_letters.of("busy").increment(3);
         for (depth, queue) in (1_u8..).zip(QUEUES) {
             assert!(meters.queue_messages.knows(queue));
@@ -102,8 +105,9 @@ mod tests {
         meters.queue_wait.record(2.0);
         let figures = Figures::read(&meters.render());
         let expected = Figures {
-            requests: 4.0,
+            requests: 5.0,
             joined: 2.0,
+            left: 1.0,
             rejected: 1.0,
             dead: 3.0,
             waited_sum: 2.0,

@@ -64,6 +64,7 @@ impl History {
         Rates {
             requests: rate(|figures| figures.requests),
             joined: rate(|figures| figures.joined),
+            left: rate(|figures| figures.left),
             rejected: rate(|figures| figures.rejected),
             refused: rate(|figures| figures.refused),
             retried: rate(|figures| figures.retried),

@@ -12,7 +12,7 @@ use super::fields::{Fields, number, text};
 use super::layout::page;
 use crate::config::ConsoleRole;
 use crate::console::access::Operator;
-use crate::console::controls::{ControlOrder, DrainOrder, ReleaseOrder, SetControl};
+use crate::console::controls::{ControlOrder, DrainOrder, ReleaseOrder, SetControl, TryOrder};
 use crate::console::parts::Console;
 
 /// The page.
@@ -71,6 +71,17 @@ pub(super) async fn drain(
     Ok(Redirect::to("/").into_response())
 }
 
+/// Has this worker try a service at once.
+pub(super) async fn try_now(
+    State(console): State<Arc<Console>>,
+    Extension(operator): Extension<Operator>,
+    Form(fields): Form<Fields>,
+) -> Page {
+    let order = TryOrder { service: text(&fields, "service").to_owned(), reason: text(&fields, "why").to_owned() };
+    console.try_now(&operator, &order).await?;
+    Ok(Redirect::to("/").into_response())
+}
+
 fn table(set: &[SetControl], may_release: bool) -> Markup {
     html! {
         div class="wide" tabindex="0" role="region" aria-label="What is set" {
@@ -104,10 +115,16 @@ fn table(set: &[SetControl], may_release: bool) -> Markup {
 }
 
 fn forms() -> Markup {
-    let pauses = [("pause intake", "Pause intake"), ("pause events", "Pause events"), ("pause cache", "Pause cache")];
+    let pauses = [
+        ("pause intake", "Pause intake"),
+        ("pause events", "Pause events"),
+        ("pause cache", "Pause cache"),
+        ("pause database", "Pause database"),
+    ];
+    let services = [("broker", "Try broker"), ("database", "Try database"), ("cache", "Try cache")];
     html! {
         h2 { "Pause" }
-        p { "Requests wait in their queue; events and cache entries stay owed." }
+        p { "As if what is paused were out: requests wait in their queue; events and cache entries stay owed." }
         form method="post" action="/controls" class="search" {
             label { "Why" (why()) }
             (minutes())
@@ -129,6 +146,12 @@ fn forms() -> Markup {
             label { "Why" (why()) }
             (minutes())
             button name="control" value="bounds" { "Set bounds" }
+        }
+        h2 { "Try at once" }
+        p { "What is out is tried with growing pauses. This worker tries it now; so it does by itself a little later." }
+        form method="post" action="/try-now" class="search" {
+            label { "Why" (why()) }
+            @for (service, name) in services { button name="service" value=(service) { (name) } }
         }
         h2 { "Stop this worker" }
         p { "It finishes what it has in hand, and ends as after SIGTERM. Whoever runs it may start it anew." }

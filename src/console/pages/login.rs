@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Form, Request, State};
+use axum::extract::{Form, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse as _, Redirect, Response};
 use axum::{Extension, RequestExt as _};
@@ -12,58 +12,97 @@ use serde::Deserialize;
 use tokio::time::Instant;
 use tracing::warn;
 
-use super::layout::page;
+use super::layout::{encoded, page};
 use super::message;
-use crate::console::access::{LASTS, NoAccess, Operator};
+use crate::console::access::{NoAccess, Operator};
 use crate::console::actions::Deed;
-use crate::console::guard::{cookie, is_cross_site, peer, session, too_many};
+use crate::console::guard::{cookie, is_cross_site, is_over_tls, no_access, peer, session};
 use crate::console::parts::Console;
+
+/// Longest address of a page to come back to.
+const LONGEST: usize = 1024;
+
+/// The page that was asked for.
+#[derive(Deserialize)]
+pub(super) struct Asked {
+    #[serde(default)]
+    to: String,
+}
 
 /// What the form holds.
 #[derive(Deserialize)]
 pub(super) struct Shown {
     token: String,
+    #[serde(default)]
+    to: String,
+}
+
+impl Asked {
+    /// A page of ours, or the overview: what leads elsewhere is not followed, however a browser might read it.
+    pub(super) fn inside(&self) -> &str {
+        inside(&self.to)
+    }
+}
+
+fn inside(to: &str) -> &str {
+    let is_plain = to.len() <= LONGEST && to.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    if is_plain && to.starts_with('/') && !to.starts_with("//") { to } else { "/" }
+}
+
+/// Where somebody logs in who asked for a page.
+pub(in crate::console) fn address(place: &str, to: &str) -> String {
+    if to == "/" { place.to_owned() } else { format!("{place}?to={}", encoded(to)) }
 }
 
 /// The form.
-pub(super) async fn show(State(console): State<Arc<Console>>) -> Response {
+pub(super) async fn show(State(console): State<Arc<Console>>, Query(asked): Query<Asked>) -> Response {
     match console.access.without_token() {
-        Ok(_) => Redirect::to("/").into_response(),
+        Ok(_) => Redirect::to(asked.inside()).into_response(),
         Err(NoAccess::Closed) => {
             message(StatusCode::FORBIDDEN, "No token is configured (http.tokens): nobody can log in.")
         }
-        Err(NoAccess::Unknown | NoAccess::TooMany(_)) => form(None).into_response(),
+        Err(
+            NoAccess::Unknown | NoAccess::TooMany(_) | NoAccess::NotProven(_) | NoAccess::NoRole(_) | NoAccess::Away,
+        ) => form(&console, asked.inside(), None).into_response(),
     }
 }
 
 /// Begins a session.
 pub(super) async fn begin(State(console): State<Arc<Console>>, request: Request) -> Response {
-    let (from, headers) = (peer(&request), request.headers().clone());
+    let (from, headers) = (peer(request.extensions()), request.headers().clone());
     if is_cross_site(&headers) {
         return message(StatusCode::FORBIDDEN, "Another site asked for this.");
     }
-    let Ok(Form(Shown { token })) = request.extract::<Form<Shown>, _>().await else {
+    let Ok(Form(Shown { token, to })) = request.extract::<Form<Shown>, _>().await else {
         return message(StatusCode::BAD_REQUEST, "The form holds no token.");
     };
     let now = Instant::now();
     let outcome = |word: &str| console.meters.operator_logins.of(word).increment(1);
-    match console.access.by_token(token.trim(), from, now) {
-        Ok(operator) => {
-            let Some(secret) = console.access.begin(&operator, now) else {
+    let to = inside(&to);
+    match console.access.by_token(token.trim(), from, now).await {
+        Ok(admitted) => {
+            let Some(secret) = console.access.begin(&admitted, now) else {
                 return message(StatusCode::SERVICE_UNAVAILABLE, "No session can be begun now.");
             };
             outcome("granted");
-            console.note(&operator, Deed { action: "login", outcome: "granted", ..Deed::default() }).await;
-            ([(header::SET_COOKIE, cookie(&secret, LASTS, &headers))], Redirect::to("/")).into_response()
+            console.note(&admitted.operator, Deed { action: "login", outcome: "granted", ..Deed::default() }).await;
+            let cookie = cookie(&secret, admitted.lasts, is_over_tls(&console, &headers));
+            ([(header::SET_COOKIE, cookie)], Redirect::to(to)).into_response()
         }
-        Err(NoAccess::TooMany(waits)) => {
-            outcome("limited");
-            too_many(waits, true)
+        Err(no @ (NoAccess::TooMany(_) | NoAccess::Away)) => {
+            outcome(if no == NoAccess::Away { "refused" } else { "limited" });
+            no_access(&no, true)
         }
-        Err(NoAccess::Unknown | NoAccess::Closed) => {
+        Err(no @ (NoAccess::Unknown | NoAccess::Closed)) => {
             outcome("refused");
             warn!(%from, "a login with an unknown token was refused");
-            (StatusCode::UNAUTHORIZED, form(Some("This token is not known."))).into_response()
+            (no.told().0, form(&console, to, Some("This token is not known."))).into_response()
+        }
+        Err(no @ (NoAccess::NotProven(_) | NoAccess::NoRole(_))) => {
+            outcome("refused");
+            console.note_refusal(&no, Deed { action: "login", ..Deed::default() }).await;
+            let (status, _, why) = no.told();
+            (status, form(&console, to, Some(&why))).into_response()
         }
     }
 }
@@ -78,14 +117,19 @@ pub(super) async fn end(
         console.access.end(secret);
         console.note(&operator, Deed { action: "logout", outcome: "done", ..Deed::default() }).await;
     }
-    ([(header::SET_COOKIE, cookie("", Duration::ZERO, &headers))], Redirect::to("/login")).into_response()
+    let cookie = cookie("", Duration::ZERO, is_over_tls(&console, &headers));
+    ([(header::SET_COOKIE, cookie)], Redirect::to("/login")).into_response()
 }
 
-fn form(problem: Option<&str>) -> Html<String> {
+fn form(console: &Console, to: &str, problem: Option<&str>) -> Html<String> {
     let body = html! {
         h1 { "Log in" }
         @if let Some(problem) = problem { p class="state bad" role="alert" { (problem) } }
+        @if let Some(issuer) = console.access.logs_in_at() {
+            p { a href=(address("/login/oidc", to)) { "Log in at " (issuer) } ", or with a token:" }
+        }
         form method="post" action="/login" class="search" {
+            input type="hidden" name="to" value=(to);
             // For programs that keep passwords, and for those who hear the page: whose it is.
             input type="text" name="user" value="operator" autocomplete="username" hidden;
             label { "Token" input type="password" name="token" required autofocus autocomplete="current-password"; }
@@ -94,4 +138,28 @@ fn form(problem: Option<&str>) -> Html<String> {
         p class="note" { "A token is made by " code { "join-community token console" } ", and listed in " code { "http.tokens" } "." }
     };
     page("Log in", None, &body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{address, inside};
+
+    #[test]
+    fn nobody_is_led_elsewhere() {
+        for page in ["/", "/requests?site=a&b=c", "/requests/a%2Fb"] {
+            assert_eq!(inside(page), page);
+        }
+        let long = format!("/{}", "a".repeat(1024));
+        for other in
+            ["", "https://evil", "//evil", "/\\evil", "\\/evil", "/\t/evil", "/ /evil", "requests", "/é", &long]
+        {
+            assert_eq!(inside(other), "/", "{other}");
+        }
+    }
+
+    #[test]
+    fn the_page_that_was_asked_for_is_one_parameter() {
+        assert_eq!(address("/login", "/"), "/login");
+        assert_eq!(address("/login", "/requests?site=a&b=c"), "/login?to=%2Frequests%3Fsite%3Da%26b%3Dc");
+    }
 }

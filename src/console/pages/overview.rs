@@ -103,6 +103,7 @@ fn rates(overview: &Overview) -> Vec<(String, String)> {
     vec![
         row("answered", number(rates.requests)),
         row("joined", number(rates.joined)),
+        row("left", number(rates.left)),
         row("rejected", number(rates.rejected)),
         row("refused, without proof", number(rates.refused)),
         row("onto the retry ladder", number(rates.retried)),

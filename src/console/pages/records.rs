@@ -186,6 +186,7 @@ fn explained_as(request: &Explained) -> Markup {
     let elevated = if request.elevated { ", with elevated permission" } else { "" };
     let record = request.event_sequence.as_ref();
     let rows = [
+        ("asked to", html! { (request.method) }),
         ("verdict", html! { strong { (request.verdict_in_words()) } }),
         ("rule", html! { (request.rule_in_words()) }),
         ("facts", html! { @match request.facts_in_words() { Some(facts) => { (facts) } None => { "unknown" } } }),

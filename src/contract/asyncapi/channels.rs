@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 
 use super::reference;
+use crate::domain::Method;
 use crate::rabbitmq::topology::Names;
-use crate::wire::headers::EVENT_TYPE;
+use crate::wire::headers::{EVENT_TYPE, request_key};
 
 /// Version of the AMQP bindings that this is written in.
 const BINDING: &str = "0.3.0";
@@ -18,6 +19,12 @@ pub(super) fn channels(names: &Names) -> Value {
             &format!("Producers write here and nowhere else. {retries}"),
             &routed(&names.intake(), "direct"),
             &["request"],
+        ),
+        "leaveRequests": amqp(
+            request_key(Method::Leave),
+            "The same exchange and the same queue, with a key of its own.",
+            &routed(&names.intake(), "direct"),
+            &["leaveRequest"],
         ),
         "replies": {
             "address": null,
@@ -89,21 +96,16 @@ pub(super) fn operations() -> Value {
     let dated =
         json!({ "amqp": { "deliveryMode": 2, "mandatory": true, "timestamp": true, "bindingVersion": BINDING } });
     let passing = json!({ "amqp": { "deliveryMode": 1, "mandatory": false, "bindingVersion": BINDING } });
-    let mut receive = operation(
-        "receive",
+    let join = receive(
         "requests",
-        &["request"],
+        "request",
         "Decides a request: once in effect, however often it is delivered; answers it if it names a `reply_to`.",
     );
-    receive["bindings"] = json!({ "amqp": { "ack": true, "bindingVersion": BINDING } });
-    receive["reply"] = json!({
-        "address": {
-            "location": "$message.header#/reply_to",
-            "description": "The AMQP property `reply_to`. Without it there is no reply.",
-        },
-        "channel": reference("channels/replies"),
-        "messages": in_channel("replies", &["success", "error"]),
-    });
+    let leave = receive(
+        "leaveRequests",
+        "leaveRequest",
+        "Decides a request to leave as it does one to join, but for the states of site and member: none keeps anybody in.",
+    );
     let mut reply = operation(
         "send",
         "replies",
@@ -132,8 +134,24 @@ pub(super) fn operations() -> Value {
         "Keeps the public profile, written only if it is newer, and a tombstone once it is public no more.",
     );
     json!({
-        "receiveRequest": receive, "sendReply": reply, "announceMember": announce, "sendDeadLetter": bury, "keepProfile": keep,
+        "receiveRequest": join, "receiveLeaveRequest": leave, "sendReply": reply, "announceMember": announce,
+        "sendDeadLetter": bury, "keepProfile": keep,
     })
+}
+
+/// A request is received, and answered.
+fn receive(channel: &str, message: &str, summary: &str) -> Value {
+    let mut receive = operation("receive", channel, &[message], summary);
+    receive["bindings"] = json!({ "amqp": { "ack": true, "bindingVersion": BINDING } });
+    receive["reply"] = json!({
+        "address": {
+            "location": "$message.header#/reply_to",
+            "description": "The AMQP property `reply_to`. Without it there is no reply.",
+        },
+        "channel": reference("channels/replies"),
+        "messages": in_channel("replies", &["success", "error"]),
+    });
+    receive
 }
 
 fn operation(action: &str, channel: &str, messages: &[&str], summary: &str) -> Value {

@@ -4,8 +4,9 @@ use serde_json::{Map, Value, json};
 
 use super::reference;
 use crate::contract::schemas;
+use crate::domain::Method;
 use crate::wire::examples::blocks;
-use crate::wire::headers::{EVENT_TYPE, REPLY_TYPE, REQUEST_TYPE};
+use crate::wire::headers::{EVENT_TYPE, request_type};
 
 /// What a message is made of; each part the name of a schema.
 struct Parts {
@@ -27,17 +28,25 @@ const REQUEST: Parts = Parts {
     payload: "request",
     headers: Some("request-headers"),
     properties: Some("request-properties"),
-    kind: Some(REQUEST_TYPE),
+    kind: Some(request_type(Method::Join)),
     correlates: true,
     shown_as: "request: ",
 };
+const LEAVE_REQUEST: Parts = Parts {
+    title: "Request to leave",
+    summary: "A member is to leave the community of a site. But for its `type`, a request like any other.",
+    kind: Some(request_type(Method::Leave)),
+    shown_as: "request: self",
+    ..REQUEST
+};
 const SUCCESS: Parts = Parts {
     title: "Success",
-    summary: "The member is in the community.",
+    summary: "What was asked for is so.",
     payload: "reply",
     headers: Some("reply-headers"),
     properties: Some("reply-properties"),
-    kind: Some(REPLY_TYPE),
+    // One for each method.
+    kind: None,
     correlates: true,
     shown_as: "reply: 200",
 };
@@ -47,7 +56,7 @@ const ERROR: Parts = Parts {
     payload: "error-reply",
     headers: Some("error-reply-headers"),
     properties: Some("reply-properties"),
-    kind: Some(REPLY_TYPE),
+    kind: None,
     correlates: true,
     shown_as: "reply: 4",
 };
@@ -95,6 +104,7 @@ const PROFILE: Parts = Parts {
 pub(super) fn messages() -> Value {
     json!({
         "request": message(&REQUEST),
+        "leaveRequest": message(&LEAVE_REQUEST),
         "success": message(&SUCCESS),
         "error": message(&ERROR),
         "memberUpdated": message(&EVENT),

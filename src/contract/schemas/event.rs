@@ -13,8 +13,7 @@ pub(super) fn schemas() -> Vec<(&'static str, Value)> {
 }
 
 fn body() -> Value {
-    let origins =
-        [Origin::JoinCommunity, Origin::External, Origin::Import].map(|origin| origin.as_str().unwrap_or_default());
+    let origins = Origin::RECORDED.map(|origin| origin.as_str().unwrap_or_default());
     let id =
         format!("The same whenever it is sent: UUIDv5 of `<siteId>/<memberId>/<sequence>` in namespace `{NAMESPACE}`.");
     json!({
@@ -35,8 +34,8 @@ fn body() -> Value {
             "triggeredByAnonymizeRequest": { "type": "boolean", "const": false },
             "originatedFrom": word(
                 &origins,
-                "What changed the member: a join, another writer of the table, an import. Absent where that is not recorded \
-                 any more.",
+                "What changed the member: a request to join or to leave, another writer of the table, an import. Absent \
+                 where that is not recorded any more.",
             ),
             "entityEventSequence": sequence("Strictly grows with every change of this member. Compare it as a number."),
             "updatedEvent": {

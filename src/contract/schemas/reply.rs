@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::parts::{always, json_content, text, traceparent, word};
+use super::parts::{json_content, text, traceparent, word};
 use super::reference;
-use crate::domain::Verdict;
-use crate::wire::headers::{REPLY_TYPE, TRACEPARENT};
+use crate::domain::{Method, Verdict};
+use crate::wire::headers::{TRACEPARENT, reply_type};
 use crate::wire::request::MAX_CORRELATION_ID;
 use crate::wire::rule;
 
@@ -28,7 +28,7 @@ fn success() -> Value {
     json!({
         "type": "object",
         "title": "Success",
-        "description": "The member is in the community, as it is now; also if it was before.",
+        "description": "The member as it is now: in the community, or out of it; also if it was so before.",
         "required": ["member"],
         "properties": { "member": reference("member") },
     })
@@ -129,7 +129,7 @@ fn properties() -> Value {
         "description": "Transient and unconfirmed: it may be lost, and it may come twice.",
         "required": ["type", "content_type"],
         "properties": {
-            "type": always(REPLY_TYPE, "Tells a reply from other messages of the queue."),
+            "type": word(&Method::ALL.map(reply_type), "Tells a reply from other messages of the queue, and what it answers."),
             "content_type": json_content(),
             "correlation_id": {
                 "type": "string",

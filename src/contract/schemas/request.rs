@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::parts::{always, any_guid, optional_guid, request_id, text};
-use crate::domain::IdentityType;
-use crate::wire::headers::{AUTHORIZATION, MEMBER_ID, REQUEST_TYPE, TRACEPARENT, TRACESTATE};
+use super::parts::{any_guid, optional_guid, request_id, text, word};
+use crate::domain::{IdentityType, Method};
+use crate::wire::headers::{AUTHORIZATION, MEMBER_ID, TRACEPARENT, TRACESTATE, request_type};
 use crate::wire::request::{MAX_AUTHORIZATION, MAX_CORRELATION_ID, MAX_DEPTH, MAX_SIZE, MAX_TRACE, NO_IDENTITY};
 
 pub(super) fn schemas() -> Vec<(&'static str, Value)> {
@@ -14,7 +14,7 @@ pub(super) fn schemas() -> Vec<(&'static str, Value)> {
 fn body() -> Value {
     json!({
         "type": "object",
-        "title": "Request to join the community",
+        "title": "Request to join or leave the community",
         "description": format!(
             "UTF-8 JSON without byte order mark. Beyond this schema: at most {MAX_SIZE} bytes, at most {MAX_DEPTH} objects \
              and arrays inside each other, no key twice in one object, no NUL in any text or key, no number beyond the \
@@ -24,15 +24,15 @@ fn body() -> Value {
         "x-max-depth": MAX_DEPTH,
         "required": ["siteId"],
         "properties": {
-            "siteId": any_guid("The site whose community is joined."),
+            "siteId": any_guid("The site whose community is joined or left."),
             "memberId": optional_guid(
-                "The member who joins. Without it a calling member joins; every other caller has to name one, which is \
-                 checked once the caller is proven."
+                "The member who joins or leaves. Without it a calling member is meant; every other caller has to name one, \
+                 which is checked once the caller is proven."
             ),
             "identity": identity(),
             "elevated": {
                 "type": ["boolean", "null"],
-                "description": "`true` asks for elevated permission, which whoever joins somebody else needs.",
+                "description": "`true` asks for elevated permission, which whoever asks for somebody else needs.",
             },
         },
     })
@@ -97,7 +97,7 @@ fn properties() -> Value {
         "required": ["message_id"],
         "properties": {
             "message_id": request_id(id),
-            "type": always(REQUEST_TYPE, "Absent means the same."),
+            "type": word(&Method::ALL.map(request_type), "What is asked for. Absent means to join."),
             "content_type": {
                 "type": "string",
                 "pattern": "^ *[aA][pP][pP][lL][iI][cC][aA][tT][iI][oO][nN]/[jJ][sS][oO][nN] *(;.*)?$",

@@ -115,7 +115,7 @@ proptest! {
     fn properties_and_headers_are_taken_by_schema_and_reader_or_by_neither(
         id in text(&["a", "request-1", "", "two words", "é", "nul\0", "~"]),
         id_length in sample::select(vec![1, 1, 1, 128, 129]),
-        kind in text(&["join-community.v1", "join-community.v1", "join-community.v2", ""]),
+        kind in text(&["join-community.v1", "leave-community.v1", "join-community.v2", "leave-community.v2", ""]),
         content_type in text(&[
             "application/json", "Application/JSON; charset=utf-8", "application/json ;x", "text/plain", "application/json5", "",
         ]),

@@ -9,8 +9,8 @@ use time::OffsetDateTime;
 use super::{evaluate, fits, headers, properties, schema};
 use crate::auth::refusal;
 use crate::domain::{
-    ActivityStatus, Attempts, Caller, Change, IdentityType, Member, Origin, PrivacyStatus, Proof, Requester, Status,
-    Verdict,
+    ActivityStatus, Attempts, Caller, Change, IdentityType, Member, Method, Origin, PrivacyStatus, Proof, Requester,
+    Status, Verdict,
 };
 use crate::wire::copy::{DeadLetter, DeadReason, History, Sender, WHOLE_BODY, dead_letter};
 use crate::wire::event::event;
@@ -82,7 +82,7 @@ proptest! {
 fn an_event_is_described_to_the_last_field_whatever_caused_it() {
     let mut written: [Vec<Value>; 3] = [vec![], vec![], vec![]];
     let callers = IdentityType::ALL.map(|identity_type| Some(Caller { identity_type, id: JOHN.0 }));
-    for origin in [Origin::JoinCommunity, Origin::External, Origin::Import, Origin::Unrecorded] {
+    for origin in Origin::RECORDED.into_iter().chain([Origin::Unrecorded]) {
         for caller in callers.into_iter().chain([None]) {
             let event = event(&Change { origin, caller, ..change() }, "members.events").unwrap();
             for ((name, value), written) in [
@@ -119,11 +119,12 @@ fn replies() -> Vec<Reply> {
 #[test]
 fn every_reply_is_described_to_the_last_field() {
     let mut statuses = BTreeSet::new();
-    for reply in replies() {
+    let all = Method::ALL.into_iter().flat_map(|method| replies().into_iter().map(move |reply| (method, reply)));
+    for (method, reply) in all {
         statuses.insert(reply.status);
         let [body, of_headers] =
             if reply.status == 200 { ["reply", "reply-headers"] } else { ["error-reply", "error-reply-headers"] };
-        let sent = reply::outgoing(reply, "queue", Some("c-1"), Some(TRACEPARENT));
+        let sent = reply::outgoing(reply, method, "queue", Some("c-1"), Some(TRACEPARENT));
         is_described(body, &json_of(&sent.body));
         is_described(of_headers, &headers(&sent));
         is_described("reply-properties", &properties(&sent));

@@ -56,12 +56,13 @@ fn identity(claim: Claim) -> Value {
 fn valid_requests_mean_what_is_expected() {
     for vector in vectors("requests-valid.json") {
         let name = &vector["name"];
-        let Decoded { body, traceparent, tracestate, .. } =
+        let Decoded { method, body, traceparent, tracestate, .. } =
             decode(&message(&vector)).unwrap_or_else(|why| panic!("{name}: {why}"));
         let Body { site, member, identity: claim, elevated } = body;
         let mut expected = vector["expected"].clone();
         if let Some(fields) = expected.as_object_mut() {
-            for (field, read) in [("traceparent", traceparent), ("tracestate", tracestate)] {
+            let method = Some(method.as_str().into());
+            for (field, read) in [("method", method), ("traceparent", traceparent), ("tracestate", tracestate)] {
                 if let Some(expected) = fields.remove(field) {
                     assert_eq!(json!(read), expected, "{name}");
                 }

@@ -85,6 +85,7 @@ async fn requests_come_to_what_the_vectors_say() {
     for vector in read["vectors"].as_array().unwrap() {
         let incoming = Incoming {
             message_id: Some("request-1".into()),
+            kind: vector["type"].as_str().map(Into::into),
             body: vector["body"].to_string().into_bytes(),
             ..Incoming::default()
         };

@@ -94,6 +94,58 @@ pub(super) fn retries(name: &'static str, wait: Wait, rungs: &[&'static str]) ->
     ByWord::register(rungs, |rung| counter_of!(name, "wait" => wait.as_str(), "rung" => rung))
 }
 
+/// The series of one target of webhooks.
+#[derive(Clone)]
+pub struct WebhookSeries {
+    /// Webhooks that it took.
+    pub delivered: Counter,
+    /// Tries in vain.
+    pub failed: Counter,
+    /// Webhooks that became dead letters.
+    pub dead: Counter,
+    /// One try.
+    pub seconds: Histogram,
+    /// Webhooks that wait for it.
+    pub waiting: Gauge,
+}
+
+/// One for each target, by its name from the configuration.
+pub(super) fn webhooks<'a>(targets: impl IntoIterator<Item = &'a str>) -> Vec<(Box<str>, WebhookSeries)> {
+    const DELIVERIES: &str = "join_community_webhook_deliveries_total";
+    const SECONDS: &str = "join_community_webhook_seconds";
+    const WAITING: &str = "join_community_webhook_waiting_deliveries";
+    let series = |target: &str| {
+        // Said for each, so that nothing is said of what is not there.
+        describe_counter!(DELIVERIES, "Tries to deliver a webhook, and dead letters.");
+        describe_histogram!(SECONDS, "One try to deliver a webhook.");
+        describe_gauge!(WAITING, "Webhooks that wait for a target, in the whole installation.");
+        let outcome =
+            |outcome: &'static str| counter_of!(DELIVERIES, "target" => target.to_owned(), "outcome" => outcome);
+        WebhookSeries {
+            delivered: outcome("delivered"),
+            failed: outcome("failed"),
+            dead: outcome("dead"),
+            seconds: histogram_of!(SECONDS, "target" => target.to_owned()),
+            waiting: gauge_of!(WAITING, "target" => target.to_owned()),
+        }
+    };
+    targets.into_iter().map(|target| (target.into(), series(target))).collect()
+}
+
+impl WebhookSeries {
+    /// Counts nothing: for a target that nobody registered.
+    pub(super) fn nowhere() -> Self {
+        let nothing = Counter::noop;
+        Self {
+            delivered: nothing(),
+            failed: nothing(),
+            dead: nothing(),
+            seconds: Histogram::noop(),
+            waiting: Gauge::noop(),
+        }
+    }
+}
+
 pub(super) fn build_info(name: &'static str, help: &'static str) {
     describe_gauge!(name, help);
     gauge_of!(name, "version" => env!("CARGO_PKG_VERSION")).set(1.0);

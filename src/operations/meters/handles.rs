@@ -3,7 +3,9 @@
 use metrics::{Counter, Gauge, Histogram};
 use metrics_exporter_prometheus::PrometheusHandle;
 
-use super::family::{self, ByWord, build_info, counter, counters, gauge, gauges, histogram, histograms, requests};
+use super::family::{
+    self, ByWord, WebhookSeries, build_info, counter, counters, gauge, gauges, histogram, histograms, requests,
+};
 use super::laps::Step;
 use crate::domain::Wait;
 use crate::operations::Dependency;
@@ -15,10 +17,20 @@ const DEAD: &[&str] = &["malformed", "conflict", "busy", "permanent", "crash_loo
 /// What is confirmed.
 const CONFIRMED: &[&str] = &["event", "copy"];
 /// Connections that are counted.
-const CONNECTIONS: &[&str] = &["broker_consuming", "broker_publishing", "database", "cache"];
+const CONNECTIONS: &[&str] = &["broker_consuming", "broker_publishing", "broker_webhooks", "database", "cache"];
 /// The queues whose depth is watched.
-const QUEUES: &[&str] =
-    &["requests", "dead_letters", "discarded", "retry_1s", "retry_5s", "retry_30s", "retry_2m", "retry_10m"];
+const QUEUES: &[&str] = &[
+    "requests",
+    "dead_letters",
+    "discarded",
+    "retry_1s",
+    "retry_5s",
+    "retry_30s",
+    "retry_2m",
+    "retry_10m",
+    "webhooks",
+    "webhook_dead_letters",
+];
 
 /// The handles. What each says stands beside its name, where it is registered.
 pub struct Handles {
@@ -103,15 +115,17 @@ pub struct Handles {
     pub spans: ByWord<Counter>,
     /// Logins to the console.
     pub operator_logins: ByWord<Counter>,
+    pub(super) webhooks: Vec<(Box<str>, WebhookSeries)>,
     pub(in crate::operations) dependency_up: ByWord<Gauge>,
     pub(in crate::operations) dependency_outages: ByWord<Counter>,
+    pub(in crate::operations) dependency_held: ByWord<Gauge>,
     pub(in crate::operations) ready: Gauge,
     pub(super) exporter: PrometheusHandle,
 }
 
 impl Handles {
     #[expect(clippy::too_many_lines, reason = "one line a metric: the one place to see them all")]
-    pub(super) fn register(exporter: PrometheusHandle) -> Self {
+    pub(super) fn register<'a>(exporter: PrometheusHandle, targets: impl IntoIterator<Item = &'a str>) -> Self {
         build_info("join_community_build_info", "Always 1; the label says which version runs.");
         let dependencies = Dependency::ALL.map(Dependency::as_str);
         Self {
@@ -162,7 +176,10 @@ impl Handles {
                 "join_community_queue_wait_seconds",
                 "From acceptance by the broker to the verdict; only with auth.trust_broker_timestamps.",
             ),
-            join_to_event: histogram("join_community_join_to_event_seconds", "From a join to its event's confirm."),
+            join_to_event: histogram(
+                "join_community_join_to_event_seconds",
+                "From a join or leave to its event's confirm.",
+            ),
             confirm: histograms("join_community_confirm_seconds", "From sending to confirm.", "of", CONFIRMED),
             events: counter("join_community_events_total", "Events confirmed by the broker."),
             events_unproven: counter("join_community_events_unproven_total", "Events not confirmed; they stay owed."),
@@ -211,6 +228,7 @@ impl Handles {
                 "outcome",
                 &["granted", "refused", "limited"],
             ),
+            webhooks: family::webhooks(targets),
             dependency_up: gauges(
                 "join_community_dependency_up",
                 "Whether a dependency serves.",
@@ -220,6 +238,12 @@ impl Handles {
             dependency_outages: counters(
                 "join_community_dependency_outages_total",
                 "How often it ceased to serve.",
+                "dependency",
+                &dependencies,
+            ),
+            dependency_held: gauges(
+                "join_community_dependency_held",
+                "Whether an operator has it left alone, as in an outage.",
                 "dependency",
                 &dependencies,
             ),

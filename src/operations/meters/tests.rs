@@ -44,7 +44,7 @@ fn registered(text: &str) -> BTreeMap<String, Said> {
 
 #[test]
 fn every_metric_is_in_the_table_and_every_row_of_the_table_is_a_metric() {
-    let (documented, registered) = (documented(), registered(&Meters::register().unwrap().render()));
+    let (documented, registered) = (documented(), registered(&Meters::with_targets(["crm"]).unwrap().render()));
     assert!(registered.len() > 30, "the text is read wrongly: {registered:?}");
     let only = |here: &BTreeMap<String, Said>, there: &BTreeMap<String, Said>| {
         here.iter().filter(|(name, said)| there.get(*name) != Some(said)).map(|row| format!("{row:?}")).collect()
@@ -57,7 +57,7 @@ fn every_metric_is_in_the_table_and_every_row_of_the_table_is_a_metric() {
 
 #[test]
 fn names_follow_the_conventions_of_prometheus_and_every_metric_explains_itself() {
-    let text = Meters::register().unwrap().render();
+    let text = Meters::with_targets(["crm"]).unwrap().render();
     for (name, (kind, _)) in registered(&text) {
         assert!(name.starts_with("join_community_"), "{name}");
         assert_eq!(kind == "counter", name.ends_with("_total"), "{name} is a {kind}");
@@ -82,6 +82,18 @@ fn verdicts_are_counted_each_in_its_series() {
     told(r#"join_community_retries_total{wait="busy",rung="30s"} 1"#);
     told(r#"join_community_retries_total{wait="busy",rung="10m"} 1"#);
     assert_eq!(text.lines().filter(|line| line.starts_with("join_community_requests_total{")).count(), 9);
+}
+
+#[test]
+fn each_target_of_webhooks_has_its_series_and_nobody_else_has_any() {
+    let meters = Meters::with_targets(["crm"]).unwrap();
+    meters.webhook("crm").failed.increment(2);
+    meters.webhook("never heard of").failed.increment(1);
+    let text = meters.render();
+    let line = r#"join_community_webhook_deliveries_total{target="crm",outcome="failed"} 2"#;
+    assert!(text.lines().any(|told| told == line), "{line} is not in\n{text}");
+    assert!(!text.contains("never heard of"));
+    assert!(!Meters::register().unwrap().render().contains("join_community_webhook_"));
 }
 
 #[test]

@@ -17,7 +17,7 @@ pub(super) enum Socket {
 }
 
 /// Ends the socket of an attempt that is given up, and so the thread that would otherwise wait on a hanging broker for
-/// ever; also if the caller does not wait for the end of [`connect`](super::connect()).
+/// ever; also if the caller does not wait for the end of [`open`](super::open()).
 #[derive(Default)]
 pub(super) struct Guard(pub(super) Arc<Mutex<Socket>>);
 

@@ -84,7 +84,7 @@ pub async fn declare(connection: &Connection, names: &Names) -> Result<Declared,
 
 async fn bind(channel: &Channel, binding: &Binding) -> Result<(), TopologyError> {
     let Binding { exchange, destination, key } = binding;
-    let (source, key, none) = (short(exchange), ShortString::from(*key), FieldTable::default());
+    let (source, key, none) = (short(exchange), short(key), FieldTable::default());
     let object = format!("the binding of {destination} to exchange `{exchange}`");
     match destination {
         Destination::Queue(name) => {
@@ -101,7 +101,7 @@ async fn unbind(connection: &Connection, binding: &Binding) -> Result<(), Topolo
     // A channel of its own, which an error closes.
     let channel = channel(connection).await?;
     let Binding { exchange, destination, key } = binding;
-    let (source, key, none) = (short(exchange), ShortString::from(*key), FieldTable::default());
+    let (source, key, none) = (short(exchange), short(key), FieldTable::default());
     let object = format!("the former binding of {destination} to exchange `{exchange}`");
     let unbound = match destination {
         Destination::Queue(name) => within(&object, channel.queue_unbind(short(name), source, key, none)).await,
@@ -130,6 +130,19 @@ pub async fn highest_shard(connection: &Connection, names: &Names) -> Result<u16
         highest += 1;
     }
     Ok(highest)
+}
+
+/// A queue of webhooks that is missing, if one is: then the connection is to be thrown away, see [`existing`].
+///
+/// # Errors
+/// If the connection fails.
+pub async fn missing_webhooks(connection: &Connection, names: &Names) -> Result<Option<String>, TopologyError> {
+    for queue in names.webhook_queues() {
+        if look_at_queue(connection, &queue).await? == Existence::Missing {
+            return Ok(Some(queue));
+        }
+    }
+    Ok(None)
 }
 
 /// How many messages wait in a queue, if it is there and may be looked at.

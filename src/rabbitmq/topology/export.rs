@@ -64,7 +64,7 @@ mod tests {
         let export = export(&Names::new("eu."), "team/a");
         assert_eq!(export["exchanges"].as_array().map(Vec::len), Some(4));
         assert_eq!(export["queues"].as_array().map(Vec::len), Some(9));
-        assert_eq!(export["bindings"].as_array().map(Vec::len), Some(9));
+        assert_eq!(export["bindings"].as_array().map(Vec::len), Some(10));
         assert_eq!(export["queues"][0]["name"], "eu.join-community.requests");
         assert_eq!(export["queues"][0]["vhost"], "team/a");
         assert_eq!(export["queues"][0]["arguments"]["x-delivery-limit"], 200);
@@ -80,8 +80,10 @@ mod tests {
         assert_eq!(export["queues"][11]["arguments"]["x-single-active-consumer"], true);
         let bindings = export["bindings"].as_array().unwrap();
         let from_intake: Vec<_> = bindings.iter().filter(|binding| binding["source"] == "join-community").collect();
-        assert_eq!(from_intake.len(), 1, "{from_intake:?}");
-        assert_eq!(from_intake[0]["destination_type"], "exchange");
-        assert_eq!(from_intake[0]["destination"], "join-community.shards");
+        assert_eq!(from_intake.len(), 2, "{from_intake:?}");
+        for (binding, key) in from_intake.into_iter().zip(["request", "leave"]) {
+            assert_eq!((&binding["destination_type"], &binding["routing_key"]), (&"exchange".into(), &key.into()));
+            assert_eq!(binding["destination"], "join-community.shards");
+        }
     }
 }

@@ -1,9 +1,12 @@
 //! What everything is called. Separate, because names are needed where nothing is known of arguments and bindings.
 
+pub(super) mod webhooks;
+
 use std::time::Duration;
 
 use crate::config;
-use crate::wire::headers::{DEAD_LETTER_KEY, DISCARDED_KEY, REQUEST_KEY};
+use crate::domain::Method;
+use crate::wire::headers::{DEAD_LETTER_KEY, DISCARDED_KEY, REQUEST_KEY, request_key};
 
 /// A step of the retry ladder: a queue in which a copy waits for a fixed time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +45,8 @@ pub fn rung_for(attempt: u32) -> Rung {
 pub struct Names {
     prefix: Box<str>,
     shards: u16,
+    targets: Box<[Box<str>]>,
+    waits: Box<[Duration]>,
 }
 
 const INTAKE: &str = "join-community";
@@ -52,10 +57,10 @@ impl Names {
     /// The names of the installation with this prefix, which may be empty, and one request queue.
     #[must_use]
     pub fn new(prefix: &str) -> Self {
-        Self { prefix: prefix.into(), shards: 0 }
+        Self { prefix: prefix.into(), shards: 0, targets: Box::default(), waits: Box::default() }
     }
 
-    /// The names of the installation that the configuration is about.
+    /// The names of the installation that the configuration is about, those of webhooks apart.
     #[must_use]
     pub fn of(broker: &config::Broker) -> Self {
         Self::new(&broker.prefix).sharded(broker.shards)
@@ -139,10 +144,16 @@ impl Names {
         self.full(UNROUTED)
     }
 
-    /// The routing key of a request. Routing keys have no prefix.
+    /// The routing key of a request to join, and of every copy that comes back. Routing keys have no prefix.
     #[must_use]
     pub const fn request_key(&self) -> &'static str {
         REQUEST_KEY
+    }
+
+    /// The routing keys of requests, one for each method.
+    #[must_use]
+    pub fn request_keys(&self) -> [&'static str; Method::ALL.len()] {
+        Method::ALL.map(request_key)
     }
 
     /// The routing key that leads to a rung.
@@ -177,6 +188,7 @@ impl Names {
         let unnumbered = queue.trim_end_matches(|digit: char| digit.is_ascii_digit()).trim_end_matches('.');
         queue.strip_prefix(&*self.prefix).is_some_and(is_within)
             || unnumbered.ends_with(bases[0].as_str())
+            || queue.contains(webhooks::WEBHOOKS)
             || bases.iter().chain(&rungs).any(|base| queue.ends_with(base.as_str()))
     }
 
@@ -209,6 +221,7 @@ mod tests {
         }
         let keys = [names.request_key(), names.dead_letter_key(), names.discarded_key()];
         assert_eq!(keys, ["request", "dead-letter", "discarded"]);
+        assert_eq!(names.request_keys(), ["request", "leave"]);
         assert_eq!(names.retry_key(RUNGS[2]), "retry.30s");
     }
 

@@ -2,6 +2,7 @@
 //! verifying and exporting cannot differ.
 
 mod objects;
+mod webhooks;
 
 use lapin::ExchangeKind;
 
@@ -51,7 +52,11 @@ pub fn plan(names: &Names) -> Plan {
         quorum(names.discarded(), discarded()),
         quorum(names.unrouted(), unrouted()),
     ];
-    let bind = |exchange, queue, key| Binding { exchange, destination: Destination::Queue(queue), key };
+    let bind = |exchange, queue, key: &'static str| Binding {
+        exchange,
+        destination: Destination::Queue(queue),
+        key: key.into(),
+    };
     let mut bindings = vec![
         bind(names.internal(), names.dead_letters(), names.dead_letter_key()),
         bind(names.internal(), names.discarded(), names.discarded_key()),
@@ -64,17 +69,20 @@ pub fn plan(names: &Names) -> Plan {
         queues.push(quorum(names.retry(rung), arguments));
         bindings.push(bind(names.internal(), names.retry(rung), names.retry_key(rung)));
     }
-    spread(names, Plan { exchanges, queues, bindings, former: Vec::new() })
+    let mut plan = spread(names, Plan { exchanges, queues, bindings, former: Vec::new() });
+    webhooks::add(names, &mut plan);
+    plan
 }
 
 /// The way of the requests: into the one queue, or spread over the shards.
 fn spread(names: &Names, mut plan: Plan) -> Plan {
-    let bind = |exchange, destination, key| Binding { exchange, destination, key };
-    let whole = bind(names.intake(), Destination::Queue(names.requests()), names.request_key());
-    let spread = bind(names.intake(), Destination::Exchange(names.spread()), names.request_key());
+    let bind = |exchange, destination, key: &'static str| Binding { exchange, destination, key: key.into() };
+    let keys = names.request_keys();
+    let whole = keys.map(|key| bind(names.intake(), Destination::Queue(names.requests()), key));
+    let spread = keys.map(|key| bind(names.intake(), Destination::Exchange(names.spread()), key));
     if names.shards() == 0 {
-        plan.bindings.push(whole);
-        return Plan { former: vec![spread], ..plan };
+        plan.bindings.extend(whole);
+        return Plan { former: spread.into(), ..plan };
     }
     plan.exchanges.push(Exchange {
         name: names.spread(),
@@ -90,8 +98,8 @@ fn spread(names: &Names, mut plan: Plan) -> Plan {
         plan.queues.push(quorum(names.shard(number), arguments));
         plan.bindings.push(shard(number));
     }
-    plan.bindings.push(spread);
-    plan.former.push(whole);
+    plan.bindings.extend(spread);
+    plan.former.extend(whole);
     plan.former.extend((names.shards() + 1..=MOST_SHARDS).map(shard));
     plan
 }
@@ -174,12 +182,18 @@ mod tests {
     }
 
     #[test]
-    fn every_queue_is_bound_once_and_every_dead_letter_route_leads_somewhere() {
+    fn every_queue_is_bound_once_for_each_of_its_keys_and_every_dead_letter_route_leads_somewhere() {
         let plan = plan(&Names::new("eu."));
-        assert_eq!((plan.exchanges.len(), plan.queues.len(), plan.bindings.len()), (4, 9, 9));
+        assert_eq!((plan.exchanges.len(), plan.queues.len(), plan.bindings.len()), (4, 9, 10));
         for queue in &plan.queues {
             let bound = Destination::Queue(queue.name.clone());
-            assert_eq!(plan.bindings.iter().filter(|known| known.destination == bound).count(), 1, "{}", queue.name);
+            let keys: Vec<_> =
+                plan.bindings.iter().filter(|known| known.destination == bound).map(|it| it.key).collect();
+            if queue.name == "eu.join-community.requests" {
+                assert_eq!(keys, ["request", "leave"]);
+            } else {
+                assert_eq!(keys.len(), 1, "{}", queue.name);
+            }
             let route = |name| argument(&plan, &queue.name, name).map(ToString::to_string);
             if let Some(exchange) = route("x-dead-letter-exchange") {
                 let key = route("x-dead-letter-routing-key").expect("a key");
@@ -192,7 +206,7 @@ mod tests {
     #[test]
     fn requests_are_spread_over_shards_or_lie_in_one_queue_and_the_other_way_is_taken_down() {
         let (one, four) = (plan(&Names::new("").sharded(1)), plan(&Names::new("").sharded(4)));
-        assert_eq!((four.exchanges.len(), four.queues.len(), four.bindings.len()), (5, 13, 13));
+        assert_eq!((four.exchanges.len(), four.queues.len(), four.bindings.len()), (5, 13, 14));
         let intake = |bindings: &[Binding]| -> Vec<Binding> {
             bindings.iter().filter(|binding| binding.exchange == "join-community").cloned().collect()
         };

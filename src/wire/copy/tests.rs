@@ -4,7 +4,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{DeadLetter, DeadReason, History, Sender, body_digest, dead_letter, read_back, replay, retry};
-use crate::domain::{Attempts, Caller, IdentityType, MemberId, Proof, Request, RequestId, Requester, SiteId};
+use crate::domain::{Attempts, Caller, IdentityType, MemberId, Method, Proof, Request, RequestId, Requester, SiteId};
 use crate::wire::{HeaderValue, Incoming, Outgoing, headers};
 
 const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
@@ -38,6 +38,7 @@ fn request(proof: Proof) -> Request {
     };
     Request {
         id: RequestId::parse("id-1").unwrap(),
+        method: Method::Join,
         site: SiteId(Uuid::nil()),
         target: None,
         caller,

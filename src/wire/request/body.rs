@@ -94,7 +94,7 @@ impl Fields {
             Fault::at(
                 &Path::Key(&Path::Root, "siteId"),
                 rule::REQUIRED,
-                "is required: the site whose community is joined",
+                "is required: the site whose community it is about",
             )
         })?;
         Ok(Body {

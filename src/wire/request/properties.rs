@@ -4,10 +4,10 @@
 
 use std::ops::RangeInclusive;
 
-use super::super::headers::REQUEST_TYPE;
+use super::super::headers::asked_for;
 use super::super::{Incoming, rule};
 use super::Malformed;
-use crate::domain::RequestId;
+use crate::domain::{Method, RequestId};
 
 /// Longest `correlation_id`, in bytes.
 pub const MAX_CORRELATION_ID: usize = 255;
@@ -17,11 +17,11 @@ pub const MAX_AUTHORIZATION: usize = 8 * 1024;
 pub const MAX_TRACE: usize = 512;
 
 /// Checks everything but the body.
-pub(super) fn check(incoming: &Incoming) -> Result<RequestId, Malformed> {
+pub(super) fn check(incoming: &Incoming) -> Result<(RequestId, Method), Malformed> {
     let id = request_id(incoming.message_id.as_deref())?;
-    if incoming.kind.as_deref().is_some_and(|kind| kind != REQUEST_TYPE) {
-        return Err(malformed("type", rule::UNKNOWN_VALUE, "must be `join-community.v1` or absent"));
-    }
+    let method = asked_for(incoming.kind.as_deref()).ok_or_else(|| {
+        malformed("type", rule::UNKNOWN_VALUE, "must be `join-community.v1`, `leave-community.v1`, or absent to join")
+    })?;
     if incoming.content_type.as_deref().is_some_and(|content_type| !is_json(content_type)) {
         return Err(malformed("contentType", rule::UNKNOWN_VALUE, "must be `application/json` or absent"));
     }
@@ -39,7 +39,7 @@ pub(super) fn check(incoming: &Incoming) -> Result<RequestId, Malformed> {
             return Err(malformed(field, rule::MAX_LENGTH, format!("must not be longer than {longest} bytes")));
         }
     }
-    Ok(id)
+    Ok((id, method))
 }
 
 fn request_id(message_id: Option<&str>) -> Result<RequestId, Malformed> {

@@ -7,7 +7,7 @@ use proptest::prelude::{Strategy, any, proptest};
 use uuid::Uuid;
 
 use super::{Body, Claim, Decoded, Draft, Incoming, decode, encode};
-use crate::domain::{Caller, IdentityType, MemberId, SiteId};
+use crate::domain::{Caller, IdentityType, MemberId, Method, SiteId};
 
 const SITE: &str = "6b0e7f1a-0000-4000-8000-000000000001";
 const JOHN: &str = "7d368843-6f0c-4037-8d0e-b7e36a8a0c32";
@@ -89,6 +89,16 @@ fn properties_and_headers_decode_up_to_their_limits() {
         change(&mut message);
         let decoded = decode(&message).unwrap_or_else(|malformed| panic!("row {row}: {malformed}"));
         assert_eq!((decoded.traceparent, decoded.tracestate), (None, None));
+    }
+}
+
+#[test]
+fn a_request_is_to_join_unless_its_type_says_that_it_is_to_leave() {
+    for (kind, method) in
+        [(None, Method::Join), (Some("join-community.v1"), Method::Join), (Some("leave-community.v1"), Method::Leave)]
+    {
+        let message = Incoming { kind: kind.map(Into::into), ..incoming(body("")) };
+        assert_eq!(decode(&message).unwrap().method, method, "{kind:?}");
     }
 }
 

@@ -89,7 +89,10 @@ fn set(rng: &mut Rng, properties: &mut Properties) {
     let any = Some(bytes(rng, 260));
     match rng.u32(..12) {
         0 => properties.message_id = any,
-        1 => properties.kind = Some(pick(rng, &["join-community.v1", "join-community.v2", ""]).as_bytes().to_vec()),
+        1 => {
+            let kinds = ["join-community.v1", "leave-community.v1", "join-community.v2", ""];
+            properties.kind = Some(pick(rng, &kinds).as_bytes().to_vec());
+        }
         2 => properties.kind = any,
         3 => properties.content_type = any,
         4 | 5 => {

@@ -3,7 +3,7 @@
 use fastrand::Rng;
 use join_community::auth::{Authentication, Authenticator};
 use join_community::config;
-use join_community::domain::{Attempts, Caller, Requester, Wait};
+use join_community::domain::{Attempts, Caller, Method, Requester, Wait};
 use join_community::rabbitmq::dead_letters::Letter;
 use join_community::rabbitmq::incoming::from_parts;
 use join_community::rabbitmq::window;
@@ -148,7 +148,12 @@ fn obeys_the_limits(incoming: &Incoming, decoded: &Decoded) {
     let id = incoming.message_id.as_deref().expect("a request id");
     assert!((1..=128).contains(&id.len()) && id.bytes().all(|byte| (0x21..=0x7e).contains(&byte)), "{id:?}");
     assert_eq!(decoded.id.as_str(), id);
-    assert!(incoming.kind.as_deref().is_none_or(|kind| kind == "join-community.v1"));
+    let method = match incoming.kind.as_deref() {
+        None | Some("join-community.v1") => Some(Method::Join),
+        Some("leave-community.v1") => Some(Method::Leave),
+        Some(_) => None,
+    };
+    assert_eq!(method, Some(decoded.method));
     assert!(incoming.content_encoding.is_none());
     let media_type =
         incoming.content_type.as_deref().map(|it| it.split(';').next().unwrap_or_default().trim().to_lowercase());

@@ -9,7 +9,7 @@ use fastrand::Rng;
 use join_community::auth::mint::DevelopmentKeys;
 use join_community::auth::{Authentication, Authenticator, Proven, refusal};
 use join_community::config;
-use join_community::domain::{Caller, Proof, RequestId, SiteId};
+use join_community::domain::{Caller, Method, Proof, RequestId, SiteId};
 use join_community::wire::Incoming;
 use join_community::wire::request::{Body, Claim, Decoded};
 use time::OffsetDateTime;
@@ -89,7 +89,8 @@ impl Token {
         let incoming = Incoming { authorization: Some(value.into()), taken_at: Some(NOW), ..Incoming::default() };
         let body = Body { site: SiteId(SITE), member: None, identity, elevated: None };
         let id = RequestId::parse(REQUEST_ID).expect("a request id");
-        self.authenticator.authenticate(&incoming, &Decoded { id, body, traceparent: None, tracestate: None }, NOW)
+        let decoded = Decoded { id, method: Method::Join, body, traceparent: None, tracestate: None };
+        self.authenticator.authenticate(&incoming, &decoded, NOW)
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::support::driven::{Browser, ENTER, TAB, driver};
-use crate::support::{Caller, Installation, JOINABLE, Message, Worker, ask_for_tokens};
+use crate::support::{Caller, Installation, JOINABLE, Message, OpenId, Worker, ask_for_tokens};
 
 /// Each theme on one screen: neither changes what the other does.
 const LOOKS: [(&str, [&str; 2]); 2] = [
@@ -195,4 +195,25 @@ async fn every_action_is_done_by_clicks_and_stands_on_record() {
     browser.quit().await;
     worker.stop().await;
     drop(installation);
+}
+
+/// No cookie that keeps away from other sites may be lost on the way there and back.
+#[tokio::test]
+async fn a_browser_that_logs_in_at_an_issuer_comes_to_the_page_it_asked_for() {
+    let driver = driver_or_skip!();
+    let issuer = OpenId::start().await;
+    let mut installation = Installation::new().await;
+    let server = issuer.trusted_by_a_console_at_localhost(&mut installation.config).await;
+    let worker = installation.start().await;
+    issuer.until_known_to(&worker).await;
+    let found = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost";
+    let [theme, size] = LOOKS[0].1;
+    let browser = Browser::start(&driver, &[theme, size, found]).await;
+    browser.go(&format!("{server}/controls")).await;
+    browser.click("//main//a[contains(., 'Log in at')]").await;
+    browser.until_heading("Controls").await;
+    browser.click("//nav//a[text()='Dead letters']").await;
+    browser.until_heading("Dead letters").await;
+    browser.quit().await;
+    worker.stop().await;
 }

@@ -28,6 +28,7 @@ pub(super) enum Step {
 pub(super) struct Ask {
     pub(super) other_producer: bool,
     pub(super) id: u8,
+    pub(super) leaves: bool,
     pub(super) caller: usize,
     pub(super) target: usize,
     pub(super) elevated: bool,
@@ -113,6 +114,24 @@ impl Person {
 }
 
 impl Person {
+    /// Comes and goes as these verdicts say, in an order that there must be: joins and leaves by turns, and only who is in
+    /// has joined already, only who is out has left already.
+    fn turns(&mut self, verdicts: &[&str]) {
+        let count = |verdict: &str| verdicts.iter().filter(|given| **given == verdict).count();
+        let is_out = self.privacy == "PRIVATE";
+        let (first, second) = if is_out { ("joined", "left") } else { ("left", "joined") };
+        let (firsts, seconds) = (count(first), count(second));
+        assert!(firsts == seconds || firsts == seconds + 1, "{verdicts:?} of {self:?}");
+        // Whoever asked for the first turn, and found it taken, came after somebody who took it.
+        assert!(firsts > 0 || count(&format!("already_{first}")) == 0, "{verdicts:?} of {self:?}");
+        if firsts > 0 {
+            let is_out = is_out == (firsts == seconds);
+            let sequence = self.sequence + i64::try_from(firsts + seconds).expect("a few");
+            let privacy = if is_out { "PRIVATE" } else { "PUBLIC" };
+            *self = Self { privacy, sequence, may_be_absent: false, ..*self };
+        }
+    }
+
     /// Proves that the last event tells of the last change, and that a change has one id however often it is told.
     pub(super) fn is_announced_by(&self, events: &[Value]) {
         let mut ids: HashMap<&str, &Value> = HashMap::new();
@@ -143,23 +162,15 @@ impl Model {
     pub(super) fn decide(&mut self, kept: &[(Ask, String)]) {
         let before = self.people.clone();
         for (ask, verdict) in kept {
-            let expected = self.verdict(&before[ask.target], ask);
-            if expected == "joined" {
-                assert!(verdict == "joined" || verdict == "already_joined", "{ask:?}: {verdict}, expected {expected}");
-            } else {
-                assert_eq!(*verdict, expected, "{ask:?}");
-            }
+            // Whether there was something left to be done depends on who was decided before.
+            let (expected, plain) = (self.verdict(&before[ask.target], ask), verdict.trim_start_matches("already_"));
+            assert_eq!(plain, expected, "{ask:?}: {verdict}");
             self.verdicts.insert(ask.key(), (*ask, verdict.clone()));
         }
         for (member, person) in self.people.iter_mut().enumerate() {
             let of: Vec<&str> =
                 kept.iter().filter(|(ask, _)| ask.target == member).map(|(_, verdict)| verdict.as_str()).collect();
-            let joined = of.iter().filter(|verdict| **verdict == "joined").count();
-            let due = before[member].privacy == "PRIVATE" && of.iter().any(|verdict| verdict.ends_with("joined"));
-            assert_eq!(joined, usize::from(due), "how often member {member} joined: {of:?}");
-            if due {
-                person.becomes("APPROVED", "PUBLIC");
-            }
+            person.turns(&of);
         }
     }
 
@@ -167,9 +178,9 @@ impl Model {
         match target {
             _ if ask.caller != ask.target && !ask.elevated => "PERMISSION_DENIED",
             Person { deleted: true, .. } => "NOT_FOUND",
+            _ if ask.leaves => "left",
             _ if self.closed => "SITE_CLOSED",
             Person { status, .. } if *status != "APPROVED" => status,
-            Person { privacy: "PUBLIC", .. } => "already_joined",
             Person { .. } => "joined",
         }
     }

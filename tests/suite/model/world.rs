@@ -169,7 +169,8 @@ impl Life<'_> {
         let identity = json!({ "identityType": "MEMBER", "memberId": self.members[ask.caller] });
         let (target, elevated) = (self.members[ask.target], ask.elevated);
         let body = json!({ "siteId": self.site, "memberId": target, "identity": identity, "elevated": elevated });
-        Message::json(&body).id(format!("{}-{}", self.site, ask.id))
+        let message = Message::json(&body).id(format!("{}-{}", self.site, ask.id));
+        if ask.leaves { message.to_leave() } else { message }
     }
 
     fn key(&self, recorded: &Recorded) -> Key {
@@ -179,7 +180,9 @@ impl Life<'_> {
 
     fn means(&self, ask: &Ask, recorded: &Recorded) -> bool {
         let caller = format!("MEMBER:{}", self.members[ask.caller]);
-        recorded.member == Some(self.members[ask.target])
+        let method = if ask.leaves { "leave" } else { "join" };
+        recorded.method == method
+            && recorded.member == Some(self.members[ask.target])
             && recorded.caller == caller
             && recorded.elevated == ask.elevated
     }

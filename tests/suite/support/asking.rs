@@ -2,7 +2,7 @@
 
 use aws_lc_rs::digest::{SHA256, digest};
 use join_community::domain::{
-    Attempts, Caller, IdentityType, MemberId, Proof, Request, RequestId, Requester, SiteId, to_millis,
+    Attempts, Caller, IdentityType, MemberId, Method, Proof, Request, RequestId, Requester, SiteId, to_millis,
 };
 use sqlx::PgConnection;
 use time::OffsetDateTime;
@@ -35,22 +35,36 @@ pub(crate) fn request(site: SiteId, target: Option<MemberId>, caller: Caller, id
     let elevated = (!is_self).then_some(true);
     Request {
         id: RequestId::parse(id).unwrap(),
+        method: Method::Join,
         site,
         target,
         caller,
         requester: Requester::producer(producer),
         elevated,
         proof: Proof::Producer { vouches: true, may_elevate: true },
-        digest: meaning(site, target, caller, elevated),
+        digest: meaning(Method::Join, site, target, caller, elevated),
         attempts: Attempts::default(),
         received_at: to_millis(OffsetDateTime::now_utc()),
         traceparent: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".into()),
     }
 }
 
+/// The same request with another method.
+pub(crate) fn asking(method: Method, request: Request) -> Request {
+    let Request { site, target, caller, elevated, .. } = request;
+    Request { method, digest: meaning(method, site, target, caller, elevated), ..request }
+}
+
 /// The digest of a request's meaning.
-pub(crate) fn meaning(site: SiteId, target: Option<MemberId>, caller: Caller, elevated: Option<bool>) -> [u8; 32] {
-    digest(&SHA256, Request::meaning(site, target, caller, elevated).as_bytes()).as_ref().try_into().unwrap()
+pub(crate) fn meaning(
+    method: Method,
+    site: SiteId,
+    target: Option<MemberId>,
+    caller: Caller,
+    elevated: Option<bool>,
+) -> [u8; 32] {
+    let meaning = Request::meaning(method, site, target, caller, elevated);
+    digest(&SHA256, meaning.as_bytes()).as_ref().try_into().unwrap()
 }
 
 /// Puts a member into the record, as another writer would.

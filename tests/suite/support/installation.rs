@@ -53,7 +53,8 @@ impl Installation {
 
         // Before any worker runs: one that creates queues by itself waits two seconds.
         let deployer = dial(&vhost.worker_url).await;
-        topology::declare(&deployer, &Names::of(&config.broker)).await.expect("the topology can be declared");
+        let names = Names::of(&config.broker).with_webhooks(&config.webhooks);
+        topology::declare(&deployer, &names).await.expect("the topology can be declared");
         deployer.close(200, "done".into()).await.ok();
 
         let administrator = dial(&administrator_url(&vhost)).await;

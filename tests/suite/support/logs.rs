@@ -10,9 +10,21 @@ use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio::sync::mpsc;
 use tracing_subscriber::EnvFilter;
 
-/// Of the sample members (e-mail, names, telephone), of every token, and of the services' passwords.
-const SECRETS: [&str; 7] =
-    ["jane", "joan", "555 0142", "eyJ", "Bearer ", "join-worker:join-worker", "join_community:join_community"];
+/// Of the sample members (e-mail, names, telephone), of every token, of the services' passwords, of keys, and of a login at an
+/// issuer: its code, the client's secret, its access token.
+const SECRETS: [&str; 11] = [
+    "jane",
+    "joan",
+    "555 0142",
+    "eyJ",
+    "Bearer ",
+    "join-worker:join-worker",
+    "join_community:join_community",
+    "PRIVATE KEY",
+    "c0de-",
+    "client-s3cret",
+    "acc3ss-token",
+];
 
 static TOLD: Mutex<Vec<String>> = Mutex::new(Vec::new());
 /// Who wants to read the lines that hold which words.

@@ -25,6 +25,16 @@ impl Message {
         message.text_header("memberId", &member.to_string())
     }
 
+    /// A member who asks to leave.
+    pub(crate) fn leave(site: Uuid, member: Uuid) -> Self {
+        Self::join(site, member).to_leave()
+    }
+
+    /// The same, to leave.
+    pub(crate) fn to_leave(self) -> Self {
+        self.properties(|properties| properties.with_type("leave-community.v1".into())).to("join-community", "leave")
+    }
+
     /// A request with this body.
     pub(crate) fn json(body: &Value) -> Self {
         Self::bytes(body.to_string())

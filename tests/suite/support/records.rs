@@ -65,6 +65,8 @@ pub(crate) struct Recorded {
     pub(crate) caller: String,
     /// `elevated`.
     pub(crate) elevated: bool,
+    /// `method`.
+    pub(crate) method: String,
     /// `verdict`.
     pub(crate) verdict: String,
     /// `code`.
@@ -141,7 +143,7 @@ impl Installation {
     /// The verdicts of a site, in the order of their request ids.
     pub(crate) async fn requests(&self, site: Uuid) -> Vec<Recorded> {
         let rows = sqlx::query(
-            "SELECT request_id, requester, member_id, caller, elevated, verdict, code, reason, event_sequence
+            "SELECT request_id, requester, member_id, caller, elevated, verdict, code, reason, event_sequence, method
              FROM join_requests WHERE site_id = $1 ORDER BY request_id, requester",
         )
         .bind(site)
@@ -203,5 +205,6 @@ fn recorded(row: &PgRow) -> Recorded {
         code: row.get(6),
         reason: row.get(7),
         sequence: row.get(8),
+        method: row.get(9),
     }
 }

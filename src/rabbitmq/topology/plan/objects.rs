@@ -1,5 +1,6 @@
 //! What a plan is made of. Separate from the plan, because what reads it needs no reasons.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use lapin::ExchangeKind;
@@ -56,7 +57,7 @@ pub struct Binding {
     /// What is bound to it.
     pub destination: Destination,
     /// The routing key.
-    pub key: &'static str,
+    pub key: Cow<'static, str>,
 }
 
 /// Everything that is declared, in an order in which it can be.
@@ -68,8 +69,8 @@ pub struct Plan {
     pub queues: Vec<Queue>,
     /// Bindings.
     pub bindings: Vec<Binding>,
-    /// Bindings of another number of shards. They go once all of the others are there: what takes both ways meanwhile comes
-    /// twice and counts once, what found none would be lost.
+    /// Bindings of another number of shards, and of webhooks that are off. They go once all of the others are there: what
+    /// takes both ways meanwhile comes twice and counts once, what found none would be lost.
     pub former: Vec<Binding>,
 }
 

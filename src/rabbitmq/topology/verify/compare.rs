@@ -140,7 +140,7 @@ fn bindings(plan: &Plan, found: &BTreeSet<Bound>) -> Vec<Finding> {
     let planned: BTreeSet<Bound> = plan
         .bindings
         .iter()
-        .map(|binding| (binding.exchange.clone(), binding.destination.to_string(), binding.key.to_owned()))
+        .map(|binding| (binding.exchange.clone(), binding.destination.to_string(), binding.key.to_string()))
         .collect();
     let named = |(exchange, destination, key): &Bound, problem| {
         let key = if key.is_empty() { String::new() } else { format!(" with key `{key}`") };
@@ -239,7 +239,7 @@ mod tests {
         let mut found: BTreeSet<_> = plan
             .bindings
             .iter()
-            .map(|bound| (bound.exchange.clone(), bound.destination.to_string(), bound.key.to_owned()))
+            .map(|bound| (bound.exchange.clone(), bound.destination.to_string(), bound.key.to_string()))
             .collect();
         assert_eq!(bindings(&plan, &found), []);
         found.pop_first();

@@ -17,7 +17,7 @@ fn refuses(body: impl Into<Vec<u8>>, pointer: &str, field: &str, rule: &'static 
 #[test]
 fn a_property_or_header_of_the_wrong_form_is_named() {
     type Change = fn(&mut Incoming);
-    let rows: [(Change, &str, &str); 19] = [
+    let rows: [(Change, &str, &str); 20] = [
         (|it| it.message_id = None, "messageId", "REQUIRED"),
         (|it| it.message_id = Some("".into()), "messageId", "REQUIRED"),
         (|it| it.message_id = Some("x".repeat(129).into()), "messageId", "MAX_LENGTH"),
@@ -25,6 +25,7 @@ fn a_property_or_header_of_the_wrong_form_is_named() {
         (|it| it.message_id = Some("two words".into()), "messageId", "FORMAT"),
         (|it| it.message_id = Some("nul\0".into()), "messageId", "FORMAT"),
         (|it| it.kind = Some("join-community.v2".into()), "type", "UNKNOWN_VALUE"),
+        (|it| it.kind = Some("leave-community.v2".into()), "type", "UNKNOWN_VALUE"),
         (|it| it.kind = Some("".into()), "type", "UNKNOWN_VALUE"),
         (|it| it.content_type = Some("text/plain".into()), "contentType", "UNKNOWN_VALUE"),
         (|it| it.content_type = Some("application/json5".into()), "contentType", "UNKNOWN_VALUE"),

@@ -1,0 +1,169 @@
+//! Operators by an issuer's word: what its token has to say, where its document may lead, what a login tells it.
+
+use std::sync::Arc;
+
+use reqwest::Url;
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+
+use super::{ISSUER, KEYS, config, issuer_set, keys, token};
+use crate::auth::mint::Algorithm;
+use crate::auth::oidc::discovery::{self, Discovery};
+use crate::auth::{Challenge, Identity, NotProven, Provider, reason, refusal};
+use crate::config::load;
+
+/// Knows the issuer's keys of this moment.
+fn provider(roles_claim: &str) -> Provider {
+    let mut http = load::<String, String>(None, []).unwrap().http;
+    ISSUER.clone_into(&mut http.oidc_issuer);
+    "console-api".clone_into(&mut http.oidc_audience);
+    "console".clone_into(&mut http.oidc_client_id);
+    "https://console.example/".clone_into(&mut http.public_url);
+    roles_claim.clone_into(&mut http.oidc_roles_claim);
+    let keys = keys(Some((&issuer_set(), OffsetDateTime::now_utc())));
+    Provider::new(&http, &config(), Arc::new(Discovery::new(ISSUER).unwrap()), keys)
+}
+
+fn claims() -> Value {
+    let now = OffsetDateTime::now_utc().unix_timestamp();
+    json!({ "iss": ISSUER, "aud": "console-api", "sub": "4711", "iat": now, "exp": now + 300, "roles": ["ops", 7, "dev"] })
+}
+
+fn claims_with(name: &str, value: Value) -> Value {
+    let mut claims = claims();
+    claims[name] = value;
+    claims
+}
+
+async fn refused(token: &str) -> &'static str {
+    match provider("roles").prove(token).await {
+        Err(NotProven::Refused(word)) => word,
+        other @ (Ok(_) | Err(NotProven::Away(_))) => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_token_names_its_subject_and_what_it_holds() {
+    let Identity { who, held, lasts } = provider("roles").prove(&token(&claims())).await.unwrap();
+    assert_eq!((who, held), (format!("4711 of {ISSUER}"), vec!["ops".to_owned(), "dev".to_owned()]));
+    assert!((300..=330).contains(&lasts.as_secs()), "{lasts:?}");
+    // The client's own tokens are as good as those for scripts, and one may be for several.
+    for audience in [json!("console"), json!(["other", "console-api"])] {
+        assert!(provider("roles").prove(&token(&claims_with("aud", audience))).await.is_ok());
+    }
+}
+
+#[tokio::test]
+async fn a_claim_of_roles_is_found_by_its_name_or_by_dots() {
+    let inner = json!({ "roles": "ops", "more": { "roles": ["dev"] } });
+    for (name, claim, value, held) in [
+        ("roles", "roles", json!("ops"), vec!["ops"]),
+        ("realm.roles", "realm", inner.clone(), vec!["ops"]),
+        ("realm.more.roles", "realm", inner.clone(), vec!["dev"]),
+        ("realm.none.roles", "realm", inner.clone(), vec![]),
+        ("realm", "realm", inner, vec![]),
+        ("https://example.com/roles", "https://example.com/roles", json!(["ops"]), vec!["ops"]),
+        ("roles", "roles", json!(7), vec![]),
+        ("roles", "roles", json!({ "ops": true }), vec![]),
+        ("groups", "roles", json!("ops"), vec![]),
+    ] {
+        let identity = provider(name).prove(&token(&claims_with(claim, value))).await.unwrap();
+        assert_eq!(identity.held, held, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_token_is_told_by_one_word() {
+    let now = OffsetDateTime::now_utc().unix_timestamp();
+    let long = "4".repeat(256);
+    for (name, value, word) in [
+        ("iss", json!("https://issuer.example/"), refusal::TOKEN_ISSUER),
+        ("aud", json!("join-community"), refusal::TOKEN_AUDIENCE),
+        ("aud", json!([]), refusal::TOKEN_AUDIENCE),
+        ("exp", json!(now - 31), reason::TOKEN_EXPIRED),
+        ("nbf", json!(now + 60), refusal::TOKEN_NOT_YET_VALID),
+        ("iat", json!(now + 60), refusal::TOKEN_NOT_YET_VALID),
+        ("exp", json!("soon"), refusal::TOKEN_CLAIMS),
+        ("nbf", Value::Null, refusal::TOKEN_CLAIMS),
+        ("sub", json!(7), refusal::TOKEN_CLAIMS),
+        ("sub", json!(""), refusal::TOKEN_CLAIMS),
+        ("sub", json!("a b"), refusal::TOKEN_CLAIMS),
+        ("sub", json!(long), refusal::TOKEN_CLAIMS),
+    ] {
+        assert_eq!(refused(&token(&claims_with(name, value.clone()))).await, word, "{name} = {value}");
+    }
+    // Within the leeway it still is, or already is, good.
+    for (name, value) in [("exp", now - 20), ("nbf", now + 20), ("iat", now + 20)] {
+        assert!(provider("roles").prove(&token(&claims_with(name, json!(value)))).await.is_ok(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn only_a_key_of_the_issuer_makes_a_token() {
+    let unknown = KEYS.sign(&claims(), Algorithm::EdDsa, Some("rotated")).unwrap();
+    assert_eq!(refused(&unknown).await, refusal::TOKEN_KEY_UNKNOWN);
+    let swapped = KEYS.sign(&claims(), Algorithm::EdDsa, Some(KEYS.kid(Algorithm::Rs256))).unwrap();
+    assert_eq!(refused(&swapped).await, refusal::TOKEN_ALGORITHM);
+    let sound = token(&claims());
+    let (signed, _) = sound.rsplit_once('.').unwrap();
+    let (_, foreign) = unknown.rsplit_once('.').unwrap();
+    assert_eq!(refused(&format!("{signed}.{foreign}")).await, refusal::TOKEN_SIGNATURE);
+    for malformed in ["a.b.c", "eyJhbGciOiJub25lIn0.e30.", &format!("{sound}{}", "x".repeat(16 * 1024))] {
+        assert_eq!(refused(malformed).await, refusal::TOKEN_MALFORMED);
+    }
+}
+
+#[test]
+fn a_document_is_believed_for_the_issuer_alone_and_leads_nowhere_in_the_clear() {
+    let document = json!({
+        "issuer": ISSUER, "jwks_uri": "https://issuer.example/keys", "code_challenge_methods_supported": ["S256"],
+        "authorization_endpoint": "https://issuer.example/authorize", "token_endpoint": "http://issuer.example/token",
+    });
+    let parsed = |document: &Value| discovery::parse(document.to_string().as_bytes(), ISSUER);
+    let (keys, offers) = parsed(&document).unwrap();
+    assert_eq!(keys.as_str(), "https://issuer.example/keys");
+    assert!(offers.authorization.is_some() && offers.token.is_none() && offers.binds_codes);
+    for (name, value, told) in [
+        ("issuer", json!("https://issuer.example/"), "names another `issuer`"),
+        ("issuer", json!(7), "is no JSON object"),
+        ("jwks_uri", Value::Null, "is no JSON object"),
+        ("jwks_uri", json!("http://issuer.example/keys"), "has a `jwks_uri` without https://"),
+        ("jwks_uri", json!("keys.json"), "has a `jwks_uri` without https://"),
+    ] {
+        let mut document = document.clone();
+        document[name] = value;
+        let problem = parsed(&document).err().unwrap().to_string();
+        assert!(problem.contains(told), "{problem}");
+    }
+    assert!(Discovery::new("http://issuer.example").is_err());
+}
+
+#[test]
+fn a_browser_takes_all_along_that_the_issuer_has_to_know() {
+    let challenge = Challenge { state: "s".to_owned(), nonce: "n".to_owned(), verifier: "v".to_owned() };
+    // Nothing is known of the issuer before its document was read.
+    assert!(matches!(provider("roles").login_at(&challenge), Err(NotProven::Away(_))));
+    let mut http = load::<String, String>(None, []).unwrap().http;
+    "console".clone_into(&mut http.oidc_client_id);
+    "openid  groups".clone_into(&mut http.oidc_scopes);
+    "https://console.example/".clone_into(&mut http.public_url);
+    let client = crate::auth::oidc::Client::new(&http).unwrap();
+    let place: Url = "https://issuer.example/authorize?tenant=a".parse().unwrap();
+    let url: Url = client.login_at(place, &challenge).parse().unwrap();
+    let sent: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+    let sent: Vec<(&str, &str)> = sent.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    assert_eq!(
+        sent[..7],
+        [
+            ("tenant", "a"),
+            ("response_type", "code"),
+            ("client_id", "console"),
+            ("redirect_uri", "https://console.example/login/oidc/callback"),
+            ("scope", "openid groups"),
+            ("state", "s"),
+            ("nonce", "n"),
+        ]
+    );
+    assert_eq!((sent[7].0, sent[8]), ("code_challenge", ("code_challenge_method", "S256")));
+    assert_eq!((sent[7].1.len(), sent.len()), (43, 9));
+}

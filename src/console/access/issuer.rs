@@ -1,0 +1,114 @@
+//! Operators whom an issuer names: which role its word comes to, and how a browser logs in there.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use tokio::time::Instant;
+
+use super::{Access, Admitted, LASTS, NoAccess, Operator};
+use crate::auth::{Identity, Provider, reason};
+use crate::config::OidcRole;
+
+/// The issuer, and what its word is worth.
+pub(super) struct Issuer {
+    provider: Provider,
+    roles: Vec<OidcRole>,
+}
+
+/// A login that was begun.
+pub(in crate::console) struct Begun {
+    /// Where the browser goes.
+    pub(in crate::console) at: String,
+    /// What it keeps meanwhile.
+    pub(in crate::console) browser: String,
+}
+
+/// What a browser brings back from the issuer.
+#[derive(Deserialize)]
+pub(in crate::console) struct Returned {
+    state: Option<String>,
+    code: Option<String>,
+    error: Option<String>,
+    iss: Option<String>,
+}
+
+impl Issuer {
+    pub(super) fn new(provider: Provider, roles: &[OidcRole]) -> Self {
+        Self { provider, roles: roles.to_vec() }
+    }
+
+    /// Who shows one of its tokens, until that expires.
+    pub(super) async fn by_token(&self, token: &str) -> Result<Admitted, NoAccess> {
+        let identity = self.provider.prove(token).await?;
+        let lasts = identity.lasts.min(LASTS);
+        Ok(Admitted { operator: self.operator(&identity)?, lasts })
+    }
+
+    /// Of several roles the highest counts.
+    fn operator(&self, identity: &Identity) -> Result<Operator, NoAccess> {
+        let who: Arc<str> = identity.who.as_str().into();
+        let held = self.roles.iter().filter(|entry| identity.held.contains(&entry.value));
+        match held.map(|entry| entry.role).max() {
+            Some(role) => Ok(Operator { who, role }),
+            None => Err(NoAccess::NoRole(who)),
+        }
+    }
+}
+
+impl Access {
+    /// Where browsers log in, if they do.
+    pub(in crate::console) fn logs_in_at(&self) -> Option<&str> {
+        let provider = self.issuer.as_ref().map(|issuer| &issuer.provider)?;
+        provider.logs_in().then(|| provider.issuer())
+    }
+
+    /// Begins a login at the issuer. Each counts as a try: what is begun takes room.
+    pub(in crate::console) fn begin_login(&self, to: &str, from: IpAddr, now: Instant) -> Result<Begun, NoAccess> {
+        let issuer = self.issuer.as_ref().ok_or(NoAccess::Unknown)?;
+        let (challenge, browser) = {
+            let mut state = self.state();
+            state.begun.allow(from, now).map_err(NoAccess::TooMany)?;
+            state.begun.failed(from, now);
+            state.logins.begin(to, now).ok_or(NoAccess::Away)?
+        };
+        let at = issuer.provider.login_at(&challenge)?;
+        Ok(Begun { at, browser })
+    }
+
+    /// Ends a login with what the browser brings back: who it is, and the page that was asked for.
+    pub(in crate::console) async fn end_login(
+        &self,
+        returned: &Returned,
+        browser: &str,
+        (from, now): (IpAddr, Instant),
+    ) -> Result<(Admitted, String), NoAccess> {
+        let issuer = self.issuer.as_ref().ok_or(NoAccess::Unknown)?;
+        self.state().attempts.allow(from, now).map_err(NoAccess::TooMany)?;
+        let ended = self.redeemed(issuer, returned, browser, now).await;
+        self.judged(ended, from, now)
+    }
+
+    async fn redeemed(
+        &self,
+        issuer: &Issuer,
+        returned: &Returned,
+        browser: &str,
+        now: Instant,
+    ) -> Result<(Admitted, String), NoAccess> {
+        let state = returned.state.as_deref().unwrap_or_default();
+        let login = self.state().logins.take(state, browser, now);
+        let login = login.ok_or(NoAccess::NotProven(reason::LOGIN_UNKNOWN))?;
+        // Whoever answers for another issuer would have its code shown to this one (RFC 9207).
+        if returned.iss.as_deref().is_some_and(|named| named != issuer.provider.issuer()) {
+            return Err(NoAccess::NotProven(reason::LOGIN_ISSUER));
+        }
+        let code = match (&returned.error, &returned.code) {
+            (None, Some(code)) if !code.is_empty() => code,
+            (Some(_), _) | (None, Some(_) | None) => return Err(NoAccess::NotProven(reason::LOGIN_DENIED)),
+        };
+        let identity = issuer.provider.redeem(code, &login.challenge).await?;
+        // A shift, however briefly the token lasts: it proved who logs in, and is not shown again.
+        Ok((Admitted { operator: issuer.operator(&identity)?, lasts: LASTS }, login.to))
+    }
+}

@@ -1,0 +1,94 @@
+//! Logging in at the issuer: the browser goes there, comes back with a code, and has a session as after a login by token.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Query, Request, State};
+use axum::http::{HeaderName, StatusCode, header};
+use axum::response::{AppendHeaders, IntoResponse as _, Redirect, Response};
+use maud::html;
+use tokio::time::Instant;
+
+use super::layout::page;
+use super::login::Asked;
+use super::message;
+use crate::console::access::{NoAccess, Returned, WAITS};
+use crate::console::actions::Deed;
+use crate::console::guard::{cookie, is_over_tls, login_cookie, login_under_way, no_access, peer};
+use crate::console::parts::Console;
+
+/// What a login is called on record.
+const LOGIN: Deed<'static> = Deed { action: "login", target: "", reason: "", outcome: "granted" };
+
+/// Sends a browser to the issuer.
+pub(super) async fn begin(
+    State(console): State<Arc<Console>>,
+    Query(asked): Query<Asked>,
+    request: Request,
+) -> Response {
+    if console.access.logs_in_at().is_none() {
+        return nobody_asked();
+    }
+    match console.access.begin_login(asked.inside(), peer(request.extensions()), Instant::now()) {
+        Ok(begun) => {
+            let cookie = login_cookie(&begun.browser, WAITS, is_over_tls(&console, request.headers()));
+            ([(header::SET_COOKIE, cookie)], Redirect::to(&begun.at)).into_response()
+        }
+        Err(no) => refused(&console, &no),
+    }
+}
+
+/// Takes in a browser that the issuer sends back.
+pub(super) async fn end(
+    State(console): State<Arc<Console>>,
+    Query(returned): Query<Returned>,
+    request: Request,
+) -> Response {
+    if console.access.logs_in_at().is_none() {
+        return nobody_asked();
+    }
+    let (parts, _) = request.into_parts();
+    let (from, now) = (peer(&parts.extensions), Instant::now());
+    let browser = login_under_way(&parts.headers).unwrap_or_default();
+    let (admitted, to) = match console.access.end_login(&returned, browser, (from, now)).await {
+        Ok(ended) => ended,
+        Err(no) => {
+            console.note_refusal(&no, LOGIN).await;
+            return refused(&console, &no);
+        }
+    };
+    let Some(secret) = console.access.begin(&admitted, now) else {
+        return message(StatusCode::SERVICE_UNAVAILABLE, "No session can be begun now.");
+    };
+    console.meters.operator_logins.of("granted").increment(1);
+    console.note(&admitted.operator, LOGIN).await;
+    let is_over_tls = is_over_tls(&console, &parts.headers);
+    let cookies = AppendHeaders([
+        (header::SET_COOKIE, cookie(&secret, admitted.lasts, is_over_tls)),
+        (header::SET_COOKIE, login_cookie("", Duration::ZERO, is_over_tls)),
+    ]);
+    // A page of ours that goes on by itself, and no redirect: that would still be the issuer's doing to a browser, which
+    // keeps the session's cookie from what another site leads to.
+    let body = html! {
+        h1 { "Logged in" }
+        p { "You are " (admitted.operator.who) ", " (admitted.operator.role.as_str()) ". " a href=(to) { "Go on" } }
+    };
+    let goes_on = [(HeaderName::from_static("refresh"), format!("0; url={to}"))];
+    (cookies, goes_on, page("Logged in", None, &body)).into_response()
+}
+
+/// A page that says why nobody was logged in.
+fn refused(console: &Console, no: &NoAccess) -> Response {
+    let word = match no {
+        NoAccess::TooMany(_) => "limited",
+        NoAccess::Closed | NoAccess::Unknown | NoAccess::NotProven(_) | NoAccess::NoRole(_) | NoAccess::Away => {
+            "refused"
+        }
+    };
+    console.meters.operator_logins.of(word).increment(1);
+    no_access(no, true)
+}
+
+fn nobody_asked() -> Response {
+    message(StatusCode::NOT_FOUND, "No issuer is configured at which browsers log in (http.oidc_client_id).")
+}

@@ -1,0 +1,134 @@
+//! A receiver of webhooks: takes what is posted to it, and answers as a test wants. It knows nothing of the worker but the
+//! public half of its key.
+
+use std::collections::HashSet;
+use std::net::SocketAddr;
+use std::sync::LazyLock;
+
+use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
+use aws_lc_rs::rsa::{KeyPair, KeySize};
+use aws_lc_rs::signature::KeyPair as _;
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::post;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use uuid::Uuid;
+
+use crate::support::PATIENCE;
+
+/// The worker's key, private half in PEM, and its public half.
+pub(crate) static KEY: LazyLock<(String, DecodingKey)> = LazyLock::new(|| {
+    let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();
+    let der: Pkcs8V1Der<'_> = pair.as_der().unwrap();
+    let pem = pem::encode(&pem::Pem::new("PRIVATE KEY", der.as_ref().to_vec()));
+    (pem, DecodingKey::from_rsa_der(pair.public_key().as_ref()))
+});
+
+/// How a receiver answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// With this status, at once.
+    Status(StatusCode),
+    /// Not before it is told to answer otherwise.
+    Never,
+}
+
+/// What was posted.
+#[derive(Clone, Debug)]
+pub(crate) struct Posted {
+    /// Header `content-type`.
+    pub(crate) kind: String,
+    /// The body.
+    pub(crate) body: String,
+}
+
+impl Posted {
+    /// The claims, once the signature is verified.
+    pub(crate) fn claims(&self) -> Value {
+        let verified = decode(&self.body, &KEY.1, &Validation::new(Algorithm::RS256));
+        verified.unwrap_or_else(|error| panic!("the signature does not hold: {error}: {}", self.body)).claims
+    }
+
+    /// What the webhook says around its event.
+    pub(crate) fn said(&self) -> Value {
+        within(&self.claims()["data"])
+    }
+
+    /// The event.
+    pub(crate) fn event(&self) -> Value {
+        within(&self.said()["data"])
+    }
+}
+
+/// JSON that is a text within JSON.
+pub(crate) fn within(text: &Value) -> Value {
+    let text = text.as_str().unwrap_or_else(|| panic!("no text: {text}"));
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("no JSON: {error}: {text}"))
+}
+
+/// A receiver.
+pub(crate) struct Receiver {
+    address: SocketAddr,
+    answer: watch::Sender<Answer>,
+    came: mpsc::UnboundedReceiver<Posted>,
+}
+
+type Shared = (mpsc::UnboundedSender<Posted>, watch::Receiver<Answer>);
+
+impl Receiver {
+    /// Listens on a free port, and answers so until it is told otherwise.
+    pub(crate) async fn start(first: Answer) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (to_test, came) = mpsc::unbounded_channel();
+        let (answer, answers) = watch::channel(first);
+        let router = Router::new().route("/hooks", post(take)).with_state((to_test, answers));
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self { address, answer, came }
+    }
+
+    /// Its URL.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}/hooks", self.address)
+    }
+
+    /// Answers so from now on; what waits for an answer gets this one.
+    pub(crate) fn answers(&self, answer: Answer) {
+        self.answer.send_replace(answer);
+    }
+
+    /// The next that is posted.
+    pub(crate) async fn next(&mut self) -> Posted {
+        let next = tokio::time::timeout(PATIENCE, self.came.recv()).await;
+        next.unwrap_or_else(|_| panic!("no webhook within {PATIENCE:?}")).expect("the receiver lives")
+    }
+
+    /// Waits until it was told of each of these members.
+    pub(crate) async fn until_told_of(&mut self, members: &[Uuid]) {
+        let mut missing: HashSet<Uuid> = members.iter().copied().collect();
+        while !missing.is_empty() {
+            let event = self.next().await.event();
+            missing.remove(&event["entityId"].as_str().unwrap().parse().unwrap());
+        }
+    }
+}
+
+async fn take(State((to_test, mut answers)): State<Shared>, headers: HeaderMap, body: String) -> StatusCode {
+    // As it is told to when this comes, not later.
+    let mut answer = *answers.borrow_and_update();
+    let kind = headers["content-type"].to_str().unwrap().to_owned();
+    to_test.send(Posted { kind, body }).ok();
+    loop {
+        if let Answer::Status(status) = answer {
+            return status;
+        }
+        if answers.changed().await.is_err() {
+            return StatusCode::GONE;
+        }
+        answer = *answers.borrow_and_update();
+    }
+}
