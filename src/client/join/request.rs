@@ -7,8 +7,9 @@ use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
 use uuid::Uuid;
 
 use super::super::error::Unsent;
+use crate::domain::Method;
 use crate::domain::{Caller, IdentityType, MemberId, RequestId, SiteId};
-use crate::wire::headers::{AUTHORIZATION, MEMBER_ID, REQUEST_TYPE, TRACEPARENT};
+use crate::wire::headers::{AUTHORIZATION, MEMBER_ID, TRACEPARENT, request_type};
 use crate::wire::request::{Draft, MAX_AUTHORIZATION, MAX_TRACE, encode};
 
 /// A request that a member join the community. It has its id from the beginning: to ask again, send the same one.
@@ -123,7 +124,7 @@ impl JoinRequest {
             // A request id has at most 128 characters, a short string takes 255.
             .with_message_id(ShortString::try_new(self.id.as_str()).unwrap_or_default())
             .with_correlation_id(call.to_string().into())
-            .with_type(REQUEST_TYPE.into())
+            .with_type(request_type(Method::Join).into())
             .with_content_type("application/json".into())
             .with_delivery_mode(2)
             .with_headers(headers);

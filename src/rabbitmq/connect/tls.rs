@@ -99,7 +99,7 @@ fn left(kind: ErrorKind) -> bool {
 #[cfg(test)]
 mod tests {
     use std::io::{Error, ErrorKind};
-    use std::path::{Path, PathBuf};
+    use std::path::Path;
 
     use super::{Trouble, build};
 

@@ -188,7 +188,7 @@ mod tests {
         for queue in &plan.queues {
             let bound = Destination::Queue(queue.name.clone());
             let keys: Vec<_> =
-                plan.bindings.iter().filter(|known| known.destination == bound).map(|it| it.key).collect();
+                plan.bindings.iter().filter(|known| known.destination == bound).map(|it| &*it.key).collect();
             if queue.name == "eu.join-community.requests" {
                 assert_eq!(keys, ["request", "leave"]);
             } else {
