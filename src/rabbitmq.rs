@@ -35,6 +35,7 @@ pub mod preflight;
 pub mod producer;
 #[cfg(feature = "worker")]
 pub mod publisher;
+#[cfg(feature = "worker")]
 pub mod subscription;
 #[cfg(feature = "worker")]
 pub mod supervisor;

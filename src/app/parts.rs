@@ -107,11 +107,8 @@ impl App {
         let meters = Meters::with_targets(names.targets())?;
         let (traces, push) = collected(&config, &names, &health, &meters)?;
         let worker_user: Box<str> = Address::parse(&config.broker.url)?.user().into();
-        let (background, drain) = (CancellationToken::new(), CancellationToken::new());
-        let controls = Controls::default();
-        for dependency in [Dependency::Publishing, Dependency::Cache] {
-            health.hold(dependency, Some("what operators have set is not read yet".to_owned()));
-        }
+        let (background, drain, controls) = (CancellationToken::new(), CancellationToken::new(), Controls::default());
+        hold_announcing(&health);
         let listener = listen(&config.http.listen).await?;
         let authenticator = Arc::new(Authenticator::start(&config.auth, &worker_user, background.clone()).await?);
         let operations = listener.map(|listener| {
@@ -136,8 +133,7 @@ impl App {
         });
         let webhooks = Webhooks::new(&config, &names, &meters, &worker_user)?;
         let shards = Arc::new(Shards::new(names.shards(), config.join.lanes, meters.clone()));
-        let pruner = Some(session(&config, Role::Tool, &meters)?);
-        let watcher = Some(session(&config, Role::Tool, &meters)?);
+        let [pruner, watcher] = [session(&config, Role::Tool, &meters)?, session(&config, Role::Tool, &meters)?];
         if authenticator.keys_missing().is_none() {
             health.up(Dependency::Keys);
         }
@@ -157,9 +153,9 @@ impl App {
             several_sites: Arc::default(),
             shards,
             operations: operations.transpose()?,
-            pruner,
+            pruner: Some(pruner),
             controls,
-            watcher,
+            watcher: Some(watcher),
             drain,
             background,
             webhooks,
@@ -200,6 +196,13 @@ impl App {
             shards: Arc::clone(&self.shards),
         };
         Arc::new(Desk::new(parts, &self.config))
+    }
+}
+
+/// Nothing is announced before it is known what operators have set: they may have paused it.
+fn hold_announcing(health: &Health) {
+    for dependency in [Dependency::Publishing, Dependency::Cache] {
+        health.hold(dependency, Some("what operators have set is not read yet".to_owned()));
     }
 }
 

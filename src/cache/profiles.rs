@@ -72,7 +72,8 @@ impl Profiles {
     /// If the URL cannot be used.
     pub fn new(config: &config::Cache) -> Result<Self, CacheError> {
         Ok(Self {
-            server: Server::new(config.url.expose_secret(), config.timeout, &config.ca_file).map_err(CacheError::Url)?,
+            server: Server::new(config.url.expose_secret(), config.timeout, &config.ca_file)
+                .map_err(CacheError::Url)?,
             connection: None,
             prefix: config.prefix.clone(),
             ttl: config.ttl,

@@ -122,7 +122,9 @@ impl Console {
     /// Has this worker, and no other, try a service at once instead of waiting for the end of its pause.
     pub(super) async fn try_now(&self, operator: &Operator, order: &TryOrder) -> Result<(), Failure> {
         let (dependencies, reason) = (tried(&order.service)?, said(&order.reason)?);
-        dependencies.iter().for_each(|dependency| self.health.try_now(*dependency));
+        for dependency in dependencies {
+            self.health.try_now(*dependency);
+        }
         // Afterwards, unlike all else: the service that is out may be the one that keeps the record.
         let deed = Deed { action: "worker.try-now", target: &order.service, reason, outcome: "tried" };
         if tokio::time::timeout(NOTED_WITHIN, self.note(operator, deed)).await.is_err() {

@@ -75,15 +75,15 @@ impl Lane {
             if !settle.is_possible() {
                 return Err(Gone::Ended);
             }
-            let tried = self.attempt(tag, incoming, settle, stop).await;
-            if matches!(tried, Ok(Tried::Settled)) {
+            let came = self.attempt(tag, incoming, settle, stop).await;
+            if matches!(came, Ok(Tried::Settled)) {
                 return Ok(None);
             }
             // Whoever waits, or gives it back, did not die of it. What others died of stays marked.
             if self.unmark_own().await {
                 alone = None;
             }
-            let pause = match tried? {
+            let pause = match came? {
                 Tried::Settled => return Ok(None),
                 Tried::Deadly => {
                     // Nothing of it is tried any more, and its copy may take as long as publishers are blocked.

@@ -48,7 +48,8 @@ pub struct Limits {
 pub async fn connect(url: &SecretString, name: &str, config: &config::Broker) -> Result<Connection, ConnectError> {
     let limits = Limits { timeout: config.timeout, heartbeat: config.heartbeat };
     let config::Broker { ca_file, client_cert_file, client_key_file, .. } = config.clone();
-    open(&Address::parse(url)?, name, limits, TlsFiles { ca_file, client_cert_file, client_key_file }).await
+    // Boxed: it is large, and whoever connects would be.
+    Box::pin(open(&Address::parse(url)?, name, limits, TlsFiles { ca_file, client_cert_file, client_key_file })).await
 }
 
 /// Connects to an address within these limits, by TLS with these files; the broker shows the connection under `name` and our
@@ -128,7 +129,8 @@ fn failed(address: &Address, source: lapin::Error) -> ConnectError {
     }
 }
 
-#[cfg(all(test, feature = "worker"))]
+#[cfg(test)]
+#[cfg(feature = "worker")]
 mod tests {
     use std::path::PathBuf;
     use std::time::Duration;

@@ -61,16 +61,15 @@ impl Carrier {
 
     /// Acknowledged is what was taken, or has been confirmed where it goes instead.
     async fn carry(&self, taken: Taken, window: &Mutex<Window>) -> Result<(), SessionEnd> {
-        match self.read(&taken) {
-            Some(delivery) => match self.sender.send(delivery.body.clone()).await {
+        if let Some(delivery) = self.read(&taken) {
+            match self.sender.send(delivery.body.clone()).await {
                 Ok(()) => self.delivered(),
                 Err(failure) => self.failed(delivery, &failure, window).await?,
-            },
-            None => {
-                let (error, body) = ("it is no webhook of this worker for this target", taken.body.clone());
-                let delivery = Delivery { target: self.target.clone(), body, ..Delivery::default() };
-                self.bury(&delivery, WebhookDeadReason::Malformed, error, window).await?;
             }
+        } else {
+            let (error, body) = ("it is no webhook of this worker for this target", taken.body.clone());
+            let delivery = Delivery { target: self.target.clone(), body, ..Delivery::default() };
+            self.bury(&delivery, WebhookDeadReason::Malformed, error, window).await?;
         }
         Ok(taken.ack().await?)
     }

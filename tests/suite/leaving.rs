@@ -105,7 +105,7 @@ async fn whoever_may_not_join_a_member_may_not_make_them_leave() {
     let for_them = |kind: &str, field: &str, elevated: bool| {
         let identity = json!({ "identityType": kind, field: other });
         Message::json(&json!({ "siteId": site, "memberId": member, "identity": identity, "elevated": elevated }))
-            .to_leave()
+            .leaving()
     };
     for refused in [for_them("MEMBER", "memberId", false), for_them("APP", "appId", false)] {
         let answer = full.ask(&refused).await;

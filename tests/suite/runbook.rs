@@ -40,6 +40,7 @@ const QUEUE: &str = "search.members";
 struct Said {
     code: Option<i32>,
     stdout: String,
+    #[expect(dead_code, reason = "shown where a step failed")]
     stderr: String,
 }
 

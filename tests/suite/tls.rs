@@ -75,8 +75,8 @@ async fn complaints(config: &Config) -> [String; 3] {
 fn tell(complaints: &[String; 3], wrong: &str) {
     let named = [("RabbitMQ", "broker.ca_file"), ("PostgreSQL", "sslrootcert"), ("Redis", "cache.ca_file")];
     for ((service, remedy), said) in named.into_iter().zip(complaints) {
-        let names = said.starts_with(service) && said.contains(remedy) && said.contains("must name");
-        assert!(names && said.contains(wrong), "{service}: {said}");
+        let complete = said.starts_with(service) && said.contains(remedy) && said.contains("must name");
+        assert!(complete && said.contains(wrong), "{service}: {said}");
         assert!(!said.contains("join-worker:") && !said.contains("join_community:"), "{said}");
     }
 }

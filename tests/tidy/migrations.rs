@@ -58,11 +58,11 @@ fn migrations_are_never_edited() {
     let mut findings = Vec::new();
     for migration in migrations() {
         let sum = digest(&SHA256, migration.text.as_bytes());
-        let sum: String = sum.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        let sum = sum.as_ref().iter().fold(String::new(), |sum, byte| sum + &format!("{byte:02x}"));
         match known.lines().filter_map(|line| line.split_once("  ")).find(|(_, path)| *path == migration.path) {
             Some((expected, _)) if expected == sum => {}
             Some(_) => {
-                findings.push(format!("{} was edited: what is wrong is put right by another one", migration.path))
+                findings.push(format!("{} was edited: what is wrong is put right by another one", migration.path));
             }
             None => findings
                 .push(format!("a new one needs its line in tests/tidy/migrations.sha256: {sum}  {}", migration.path)),

@@ -1,7 +1,6 @@
 //! `MemberEvents`: each change once and none that is older, whatever comes, and whatever becomes of the connection.
 
 use std::collections::BTreeMap;
-use std::future::ready;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -220,22 +219,19 @@ async fn a_queue_that_somebody_else_declared_is_consumed_and_one_of_another_kind
 
 /// Sequences that outlive a consumer, in a store that may fail.
 #[derive(Clone, Default)]
-struct Store(Arc<Mutex<(BTreeMap<(SiteId, MemberId), i64>, bool)>>);
+struct Store(Arc<Mutex<(Known, bool)>>);
+
+type Known = BTreeMap<(SiteId, MemberId), i64>;
 
 impl Sequences for Store {
-    fn held(&mut self, site: SiteId, member: MemberId) -> impl Future<Output = Result<Option<i64>, StoreError>> + Send {
+    async fn held(&mut self, site: SiteId, member: MemberId) -> Result<Option<i64>, StoreError> {
         let store = self.0.lock().unwrap();
-        ready(if store.1 { Err("the store is away".into()) } else { Ok(store.0.get(&(site, member)).copied()) })
+        if store.1 { Err("the store is away".into()) } else { Ok(store.0.get(&(site, member)).copied()) }
     }
 
-    fn hold(
-        &mut self,
-        site: SiteId,
-        member: MemberId,
-        sequence: i64,
-    ) -> impl Future<Output = Result<(), StoreError>> + Send {
+    async fn hold(&mut self, site: SiteId, member: MemberId, sequence: i64) -> Result<(), StoreError> {
         self.0.lock().unwrap().0.insert((site, member), sequence);
-        ready(Ok(()))
+        Ok(())
     }
 }
 

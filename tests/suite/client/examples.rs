@@ -45,8 +45,8 @@ async fn a_member_joins_by_the_examples_and_is_heard_of_and_found() {
         assert_eq!(join::run(&producer, &request(site, blocked)).await.unwrap(), 1);
         worker
     };
-    let (consumed, worker) =
-        tokio::time::timeout(PATIENCE * 2, async { tokio::join!(consuming, asking) }).await.unwrap();
+    let both = Box::pin(async { tokio::join!(consuming, asking) });
+    let (consumed, worker) = tokio::time::timeout(PATIENCE * 2, both).await.unwrap();
     consumed.unwrap();
     assert!([ada, ben].iter().all(|member| heard.contains(&MemberId(*member))), "{heard:?}");
 

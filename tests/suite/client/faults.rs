@@ -29,12 +29,8 @@ async fn a_request_that_nobody_answers_times_out_and_is_answered_when_it_is_aske
     client.enqueue(&asked).await.unwrap();
     let limit = Duration::from_secs(2);
     let error = client.within(limit).join(&asked).await.unwrap_err();
-    match &error {
-        JoinError::TimedOut { request, limit: had, is_queued } => {
-            assert_eq!((request, *had, *is_queued), (asked.id(), limit, true));
-        }
-        other => panic!("{other:?}"),
-    }
+    let JoinError::TimedOut { request, limit: had, is_queued } = &error else { panic!("{error:?}") };
+    assert_eq!((request, *had, *is_queued), (asked.id(), limit, true));
     assert!(error.ask_again());
 
     let worker = installation.start().await;

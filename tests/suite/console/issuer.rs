@@ -162,8 +162,8 @@ async fn a_script_brings_the_issuers_token_and_may_what_its_role_may() {
         (&admin, [StatusCode::OK, StatusCode::OK, StatusCode::OK]),
     ] {
         let looked = caller.get("/api/v1/overview").await.status;
-        let worked = caller.post("/api/v1/dead-letters/reading", &Value::Null).await.status;
-        assert_eq!([looked, worked, caller.get("/api/v1/actions").await.status], expected);
+        let repaired = caller.post("/api/v1/dead-letters/reading", &Value::Null).await.status;
+        assert_eq!([looked, repaired, caller.get("/api/v1/actions").await.status], expected);
     }
     let both = bearing(&issuer.token_with(&json!({ "realm": { "roles": ["jc-viewer", "jc-admin"] } })));
     assert_eq!(both.get("/api/v1/actions").await.status, StatusCode::OK, "the highest counts");

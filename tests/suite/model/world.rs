@@ -170,7 +170,7 @@ impl Life<'_> {
         let (target, elevated) = (self.members[ask.target], ask.elevated);
         let body = json!({ "siteId": self.site, "memberId": target, "identity": identity, "elevated": elevated });
         let message = Message::json(&body).id(format!("{}-{}", self.site, ask.id));
-        if ask.leaves { message.to_leave() } else { message }
+        if ask.leaves { message.leaving() } else { message }
     }
 
     fn key(&self, recorded: &Recorded) -> Key {

@@ -27,11 +27,11 @@ impl Message {
 
     /// A member who asks to leave.
     pub(crate) fn leave(site: Uuid, member: Uuid) -> Self {
-        Self::join(site, member).to_leave()
+        Self::join(site, member).leaving()
     }
 
     /// The same, to leave.
-    pub(crate) fn to_leave(self) -> Self {
+    pub(crate) fn leaving(self) -> Self {
         self.properties(|properties| properties.with_type("leave-community.v1".into())).to("join-community", "leave")
     }
 
