@@ -82,7 +82,7 @@ pub(crate) async fn measure(cli: &Cli) -> Result<String> {
     let mut all = Vec::new();
     for case in cases {
         progress.begins(case.name());
-        let seen = once(case, cli).await.with_context(|| case.name())?;
+        let seen = Box::pin(once(case, cli)).await.with_context(|| case.name())?;
         progress.done(&seen.row());
         all.push(seen);
     }

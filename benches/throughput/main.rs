@@ -68,7 +68,7 @@ fn main() -> ExitCode {
         runtime.block_on(async {
             match cli.command {
                 // What is measured runs in a process of its own, so that its time is told apart from the clock's.
-                Some(Command::BrokerCeiling) => broker_ceiling::serve().await,
+                Some(Command::BrokerCeiling) => Box::pin(broker_ceiling::serve()).await,
                 Some(Command::StoreCeiling) => store_ceiling::serve().await,
                 Some(Command::OneAtATime { in_flight }) => one_at_a_time::serve(in_flight).await,
                 Some(Command::Relay) => relay::serve().await,
@@ -106,7 +106,7 @@ async fn run(cli: &Cli) -> Result<()> {
     }
     let machine = machine::describe(&cli.worker).await?;
     for part in Part::ALL.into_iter().filter(|part| cli.only.contains(part)) {
-        let table = measured(part, cli).await.with_context(|| part.name())?;
+        let table = Box::pin(measured(part, cli)).await.with_context(|| part.name())?;
         let table = format!("{table}\n{machine}");
         println!("{table}");
         match &cli.record {
@@ -134,7 +134,7 @@ async fn measured(part: Part, cli: &Cli) -> Result<String> {
             let results = rounds::measure(&chosen(series::SHARDS, cli)?, cli).await?;
             Ok(report::shards(&results))
         }
-        Part::StartStop => start_stop::measure(cli).await,
+        Part::StartStop => Box::pin(start_stop::measure(cli)).await,
         Part::Latency => latency::measure(cli).await,
         Part::Memory => memory::measure(cli).await,
         Part::Fairness => Box::pin(fairness::measure(cli)).await,

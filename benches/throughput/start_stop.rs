@@ -25,7 +25,7 @@ pub(crate) async fn measure(cli: &Cli) -> Result<String> {
     let (mut starts, mut stops) = (Vec::new(), Vec::new());
     for round in 1..=cli.rounds() {
         progress.begins(format!("round {round}"));
-        let (start, stop) = life(cli).await.with_context(|| format!("round {round}"))?;
+        let (start, stop) = Box::pin(life(cli)).await.with_context(|| format!("round {round}"))?;
         progress.done(&format!("round {round}  first ack after {start:.3} s, exit {stop:.3} s after SIGTERM"));
         starts.push(start);
         stops.push(stop);

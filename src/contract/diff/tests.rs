@@ -188,7 +188,7 @@ fn each_change_of_the_document_breaks_those_whom_it_should() {
         (
             "/components/messageTraits/json/contentType",
             json!("text/plain"),
-            vec![(Producers, true), (Consumers, true), (Consumers, true), (Consumers, true)],
+            vec![(Producers, true), (Producers, true), (Consumers, true), (Consumers, true), (Consumers, true)],
         ),
         ("/operations/other", json!({ "action": "send" }), vec![(Consumers, false)]),
         ("/operations/announceMember/action", json!("receive"), vec![(Consumers, true)]),

@@ -81,7 +81,7 @@ fn verdicts_are_counted_each_in_its_series() {
     told(r#"join_community_requests_total{verdict="rejected",code="COMMUNITY_JOIN_IMPOSSIBLE",reason="BLOCKED"} 1"#);
     told(r#"join_community_retries_total{wait="busy",rung="30s"} 1"#);
     told(r#"join_community_retries_total{wait="busy",rung="10m"} 1"#);
-    assert_eq!(text.lines().filter(|line| line.starts_with("join_community_requests_total{")).count(), 9);
+    assert_eq!(text.lines().filter(|line| line.starts_with("join_community_requests_total{")).count(), 11);
 }
 
 #[test]

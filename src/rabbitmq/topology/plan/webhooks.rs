@@ -74,7 +74,7 @@ mod tests {
     fn a_webhook_waits_and_comes_back_to_its_own_target_and_nothing_leads_nowhere() {
         let names = Names::new("").with_webhooks(&sample());
         let plan = plan(&names);
-        assert_eq!((plan.exchanges.len(), plan.queues.len(), plan.bindings.len()), (4, 9 + 8, 9 + 8));
+        assert_eq!((plan.exchanges.len(), plan.queues.len(), plan.bindings.len()), (4, 9 + 8, 10 + 8));
         for queue in names.webhook_queues() {
             let bound = Destination::Queue(queue.clone());
             assert_eq!(plan.bindings.iter().filter(|known| known.destination == bound).count(), 1, "{queue}");
