@@ -12,6 +12,7 @@ mod desk;
 pub mod lane;
 mod leaving;
 mod open;
+mod readiness;
 pub mod rehearsal;
 pub mod rounds;
 mod settle;

@@ -1,12 +1,13 @@
 //! The lane: a channel for each of its queues, a database session, and this loop. Lanes run side by side and
 //! share nothing on the join path.
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use lapin::Connection;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
-use tracing::info;
 
 use super::Desk;
 use super::arrival::Item;
@@ -15,10 +16,12 @@ use super::settle::Settle;
 use super::shards::TURN;
 use super::sources::order;
 use crate::operations::{Dependency, Laps, Step};
-use crate::postgres::{Session, StoreError};
+use crate::postgres::Session;
 use crate::rabbitmq::consumer::{Deliveries, Tag};
-use crate::telemetry::chain;
 use crate::wire::Incoming;
+
+/// A batch that takes longer waits for something: a lock, an outage, a suspect.
+const LONG: Duration = Duration::from_millis(100);
 
 /// One lane.
 pub struct Lane {
@@ -127,7 +130,7 @@ impl Lane {
             self.turn = self.turn.wrapping_add(1);
             let (began, requests) = (Instant::now(), batch.len());
             earliest = began + self.desk.steering.chosen().pace;
-            if let Some(pause) = self.handle(batch, &mut settle, stop).await? {
+            if let Some(pause) = self.in_time(batch, &mut settle, stop).await? {
                 break pause;
             }
             self.desk.steering.learn(most, requests, began.elapsed());
@@ -173,6 +176,22 @@ impl Lane {
         self.desk.hand_over.room(chosen.lanes * chosen.batch).await;
     }
 
+    /// Handles a batch. If that takes long, all lanes are called to work: the one that gathers shall not keep all others waiting.
+    async fn in_time(
+        &mut self,
+        batch: Vec<(Tag, Incoming)>,
+        settle: &mut Settle,
+        stop: &CancellationToken,
+    ) -> Result<Option<Pause>, Gone> {
+        let desk = Arc::clone(&self.desk);
+        let mut handling = pin!(self.handle(batch, settle, stop));
+        if let Ok(handled) = timeout(LONG, &mut handling).await {
+            return handled;
+        }
+        desk.steering.call_all();
+        handling.await
+    }
+
     /// Brings a batch to its outcomes and settles it. What came back may be what a process died of, or may only have been
     /// near it.
     pub(super) async fn handle(
@@ -216,49 +235,5 @@ impl Lane {
             settle.acknowledge().await?;
         }
         Ok(pause)
-    }
-
-    /// Whether `PostgreSQL` answers. A process that asks lives, and so died of no suspect that it left marked when an outage
-    /// or the loss of its connection cut the try; only none must be in hand meanwhile.
-    async fn serves(&mut self) -> Result<(), StoreError> {
-        self.store.probe().await?;
-        self.store.schema_suffices().await?;
-        let _alone = self.desk.floor.write().await;
-        self.store.unmark_process(self.desk.id).await
-    }
-
-    /// Waits until the lane is wanted, neither intake nor database is paused, `PostgreSQL` answers, its schema is new enough,
-    /// and the keys, if any are configured, were read once.
-    async fn until_ready(&mut self) {
-        self.prefetch = self.desk.steering.until_wanted(self.place).await.prefetch;
-        let (controls, mut tries) = (self.desk.controls.clone(), self.desk.tries_of_database());
-        self.until_allowed(controls.until_database()).await;
-        while let Err(error) = self.serves().await {
-            self.desk.health.down(Dependency::Database, chain(&error));
-            tries.pause().await;
-            self.until_allowed(controls.until_database()).await;
-        }
-        self.desk.health.up(Dependency::Database);
-        if let Some(reason) = self.desk.authenticator.keys_missing() {
-            self.desk.health.down(Dependency::Keys, reason);
-            info!("waiting for the keys that session tokens are checked with");
-            self.desk.authenticator.wait_for_keys().await;
-        }
-        self.desk.health.up(Dependency::Keys);
-        self.until_allowed(controls.until_intake()).await;
-    }
-
-    /// Waits for what operators have to allow. Whoever is told to take nothing serves as it shall.
-    async fn until_allowed(&self, allowed: impl Future<Output = ()>) {
-        let told = async {
-            self.desk.controls.until_paused().await;
-            self.desk.health.up(Dependency::Consuming);
-            std::future::pending::<()>().await;
-        };
-        tokio::select! {
-            biased;
-            () = allowed => {}
-            () = told => {}
-        }
     }
 }

@@ -5,7 +5,7 @@ mod cost;
 mod load;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -120,8 +120,10 @@ impl Steering {
 
     /// Takes what somebody has set by hand, within what `[join]` allows; without it, begins to choose anew.
     pub(super) fn fix(&self, bounds: Option<Bounds>) {
+        // Held throughout: a lane that learns meanwhile must not choose over it.
+        let mut seen = self.seen();
         if self.fixed.swap(bounds.is_some(), Ordering::Relaxed) || bounds.is_some() {
-            *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Seen::new(self.first);
+            *seen = Seen::new(self.first);
             self.choose(bounds.map_or(self.first, |bounds| as_set(bounds, self.most)));
         }
     }
@@ -164,20 +166,31 @@ impl Steering {
 
     /// Learns from a batch of which so many were asked for.
     pub(super) fn learn(&self, asked: usize, requests: usize, took: Duration) {
+        let mut seen = self.seen();
         if !self.is_steered() {
             return;
         }
         let now = self.chosen();
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(crew) = seen.load.note(now, requests, took) {
             seen.crew = crew;
         }
         if requests >= asked {
             seen.learn(asked, now.batch, took, self.most);
         }
-        let next = seen.next();
-        drop(seen);
-        self.choose(next);
+        self.choose(seen.next());
+    }
+
+    /// Calls all lanes to work, because one has been with its batch for long: what it waits for, nobody else shall.
+    pub(super) fn call_all(&self) {
+        let mut seen = self.seen();
+        if self.is_steered() && seen.crew == Crew::One {
+            (seen.crew, seen.load) = (Crew::All, Load::new());
+            self.choose(seen.next());
+        }
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

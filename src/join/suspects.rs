@@ -191,8 +191,9 @@ impl Lane {
 /// Told apart by their lengths, so that no two messages have the same for the asking.
 fn fingerprint(incoming: &Incoming) -> Fingerprint {
     let mut context = Context::new(&SHA256);
-    let texts = [&incoming.user_id, &incoming.message_id].map(|text| text.as_deref().unwrap_or_default().as_bytes());
-    for bytes in [texts[0], texts[1], incoming.body.as_slice()] {
+    let texts = [&incoming.user_id, &incoming.message_id, &incoming.kind];
+    let [user, id, kind] = texts.map(|text| text.as_deref().unwrap_or_default().as_bytes());
+    for bytes in [user, id, kind, incoming.body.as_slice()] {
         context.update(&bytes.len().to_be_bytes());
         context.update(bytes);
     }
@@ -207,7 +208,7 @@ mod tests {
     use crate::wire::Incoming;
 
     #[test]
-    fn a_suspect_is_known_by_who_sent_what_under_which_id_and_by_nothing_else() {
+    fn a_suspect_is_known_by_who_sent_what_for_what_under_which_id_and_by_nothing_else() {
         let message = |user: &str, id: &str, body: &[u8]| Incoming {
             user_id: Some(user.into()),
             message_id: Some(id.into()),
@@ -216,7 +217,10 @@ mod tests {
         };
         let one = fingerprint(&message("a", "b", b"c"));
         assert_eq!(one, fingerprint(&Incoming { redelivered: true, ..message("a", "b", b"c") }));
-        for other in [message("ab", "", b"c"), message("a", "bc", b""), message("", "b", b"c"), Incoming::default()] {
+        let leave = Incoming { kind: Some("leave-community.v1".into()), ..message("a", "b", b"c") };
+        let others =
+            [message("ab", "", b"c"), message("a", "bc", b""), message("", "b", b"c"), leave, Incoming::default()];
+        for other in others {
             assert_ne!(one, fingerprint(&other));
         }
     }

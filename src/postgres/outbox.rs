@@ -7,7 +7,7 @@ use sqlx::{Error, Row};
 use tracing::warn;
 use uuid::Uuid;
 
-use super::rows::{age, count, member, member_columns, unreadable, word};
+use super::rows::{age, count, member, member_columns, unreadable};
 use super::{Owed, Session, StoreError};
 use crate::ceiling;
 use crate::domain::{Caller, Change, MemberId, Origin, RequestId, SiteId};
@@ -247,7 +247,8 @@ fn change(row: &PgRow) -> Result<Change, Error> {
         event_sequence: row.try_get(2)?,
         event_due: row.try_get(3)?,
         cache_due: row.try_get(4)?,
-        origin: word(row, 5, Origin::parse)?,
+        // A newer worker may know words that this one does not: what is owed is owed all the same.
+        origin: Origin::parse(row.try_get(5)?).unwrap_or(Origin::Unrecorded),
         caller: caller.map(|text| Caller::parse(text).ok_or_else(|| unreadable(6, text))).transpose()?,
         request_id: request_id.map(|text| RequestId::parse(text).ok_or_else(|| unreadable(7, text))).transpose()?,
         traceparent: row.try_get::<Option<&str>, _>(8)?.map(Into::into),

@@ -186,7 +186,8 @@ fn change(site: SiteId, row: &PgRow) -> Result<Option<Change>, Error> {
         event_sequence: member.event_sequence,
         event_due: true,
         cache_due: false,
-        origin: if is_owed { word(row, 1, Origin::parse)? } else { Origin::Unrecorded },
+        // Nothing where nothing is owed, or what only a newer worker knows.
+        origin: text(1)?.and_then(Origin::parse).unwrap_or(Origin::Unrecorded),
         caller: caller.map(|text| Caller::parse(text).ok_or_else(|| unreadable(2, text))).transpose()?,
         request_id: request_id.map(|text| RequestId::parse(text).ok_or_else(|| unreadable(3, text))).transpose()?,
         traceparent: text(4)?.map(Into::into),

@@ -110,7 +110,8 @@ async fn what_comes_to_no_verdict_ahead_is_left_to_the_queue() {
     let worker = installation.start().await;
     until_it_looks_ahead(&worker, 1).await;
 
-    let (malformed, unknown) = (Message::json(&json!({ "siteId": 7 })), Message::join(site, Uuid::new_v4()));
+    // Of sites of their own: beside a batch of eight only one request of a site goes ahead.
+    let (malformed, unknown) = (Message::json(&json!({ "siteId": 7 })), Message::join(Uuid::new_v4(), Uuid::new_v4()));
     let known = Message::join(site, member);
     for request in [&malformed, &unknown, &known] {
         producer.send(request).await;

@@ -92,7 +92,7 @@ async fn a_member_joins_by_tls_to_all_three_with_a_certificate_of_the_workers_ow
     let member = installation.member(site, JOINABLE).await;
     assert_eq!(producer.ask(&Message::join(site, member)).await.status, 200);
     events.until(member).await;
-    assert!(installation.cached_at(site, member, 1).await.is_some());
+    assert!(installation.cached_at(site, member, JOINABLE.sequence + 1).await.is_some());
 
     let sessions = "SELECT s.ssl FROM pg_stat_ssl s JOIN pg_stat_activity a USING (pid)
                     WHERE a.datname = current_database() AND a.application_name LIKE 'join-community%'";

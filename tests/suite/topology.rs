@@ -26,7 +26,7 @@ async fn what_is_missing_is_declared_once_and_then_found_as_planned() {
     let (connection, names) = (worker(&vhost).await, Names::new(""));
     let before = topology::existing(&connection, &names).await.unwrap();
     assert!(before.iter().all(|(_, existence)| *existence == Existence::Missing), "{before:?}");
-    assert_eq!(verify(&connection, &vhost, &names).await.findings.len(), 22);
+    assert_eq!(verify(&connection, &vhost, &names).await.findings.len(), 23);
 
     assert!(topology::declare(&connection, &names).await.unwrap().created_queues);
     assert!(!topology::declare(&connection, &names).await.unwrap().created_queues);

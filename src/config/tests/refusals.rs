@@ -4,7 +4,11 @@ use super::findings;
 
 /// A file, and what the line that refuses it begins with and contains.
 const REFUSED: &[(&str, &str, &str)] = &[
-    ("[broker]\nprefx = 1", "broker.prefx (", "no such key; [broker] has ca_file, client_cert_file, client_key_file, confirm_timeout, declare"),
+    (
+        "[broker]\nprefx = 1",
+        "broker.prefx (",
+        "no such key; [broker] has ca_file, client_cert_file, client_key_file, confirm_timeout, declare",
+    ),
     ("[brokr]\nurl = 1", "brokr.url (", "no such section; there are announce, auth"),
     ("[brokr]", "brokr (", "no such section"),
     ("lanes = 3", "lanes: ", "stands in no section"),

@@ -20,6 +20,9 @@ const ALONE: f64 = 1.25;
 /// that is busy with small ones makes all of them late.
 pub(super) const PACE: Duration = Duration::from_millis(5);
 
+/// Small batches that take longer wait for a database that is far away, not for a processor: more lanes wait side by side.
+const FAR: Duration = Duration::from_millis(15);
+
 /// How many of the lanes work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Crew {
@@ -58,17 +61,21 @@ impl Load {
         #[expect(clippy::cast_precision_loss, reason = "what is taken within a second is far below 2^53")]
         let mean = self.requests as f64 / f64::from(self.batches);
         let busy = self.busy.as_secs_f64() / elapsed.as_secs_f64();
+        let each = self.busy / self.batches;
         *self = Self::new();
-        judge(now, mean, busy)
+        judge(now, mean, busy, each)
     }
 }
 
-/// By how many requests a batch had on average, and how many lanes worked at the same time.
+/// By how many requests a batch had on average, how many lanes worked at the same time, and how long each batch took.
 #[expect(clippy::cast_precision_loss, reason = "lanes and batches are few")]
-fn judge(now: Chosen, mean: f64, busy: f64) -> Option<Crew> {
+fn judge(now: Chosen, mean: f64, busy: f64, each: Duration) -> Option<Crew> {
     let lanes = now.lanes as f64;
     if now.lanes == 1 {
-        return (mean < ALONE).then_some(Crew::All);
+        return (mean < ALONE || each > FAR).then_some(Crew::All);
+    }
+    if each > FAR {
+        return None;
     }
     // One lane is faster than each of many on the same processors: it finds less than they find together.
     let gathered = mean * lanes;
@@ -83,22 +90,30 @@ mod tests {
 
     const FOUR: Chosen = Chosen { lanes: 4, batch: 256, prefetch: 512, pace: Duration::ZERO };
     const ONE: Chosen = Chosen { lanes: 1, ..FOUR };
+    const NEAR: Duration = Duration::from_millis(4);
 
     #[test]
     fn lanes_that_never_rest_over_small_batches_leave_it_to_one() {
-        assert_eq!(judge(FOUR, 12.0, 3.9), Some(Crew::One));
-        assert_eq!(judge(ONE, 12.0, 0.9), None);
+        assert_eq!(judge(FOUR, 12.0, 3.9, NEAR), Some(Crew::One));
+        assert_eq!(judge(ONE, 12.0, 0.9, NEAR), None);
     }
 
     #[test]
     fn lanes_that_rest_stay_so_that_nobody_waits_for_anothers_batch() {
-        assert_eq!(judge(FOUR, 1.0, 0.8), None);
-        assert_eq!(judge(ONE, 1.1, 0.8), Some(Crew::All));
+        assert_eq!(judge(FOUR, 1.0, 0.8, NEAR), None);
+        assert_eq!(judge(ONE, 1.1, 0.8, NEAR), Some(Crew::All));
     }
 
     #[test]
     fn what_one_could_hardly_hold_stays_with_all() {
-        assert_eq!(judge(FOUR, 40.0, 4.0), None);
+        assert_eq!(judge(FOUR, 40.0, 4.0, NEAR), None);
+    }
+
+    #[test]
+    fn who_waits_for_a_database_far_away_waits_in_all_lanes() {
+        let far = Duration::from_millis(20);
+        assert_eq!(judge(FOUR, 12.0, 3.9, far), None);
+        assert_eq!(judge(ONE, 12.0, 0.9, far), Some(Crew::All));
     }
 
     #[test]

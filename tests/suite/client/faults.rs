@@ -115,11 +115,12 @@ async fn connections_that_the_broker_closes_are_made_anew() {
 /// Has the broker close the connection of this name, once its list of connections has it.
 async fn close_by_name(installation: &Installation, name: &str) {
     let vhost = installation.vhost();
+    let shown = format!("{name} {}", env!("CARGO_PKG_VERSION"));
     eventually("the broker knows the connection", PATIENCE, async || {
         let path = format!("vhosts/{}/connections?columns=name,client_properties.connection_name", vhost.name);
         let connections = vhost.manage(reqwest::Method::GET, &path, None).await;
         let found = connections.as_array().into_iter().flatten();
-        let mut ours = found.filter(|one| one["client_properties"]["connection_name"] == name);
+        let mut ours = found.filter(|one| one["client_properties"]["connection_name"] == shown);
         match ours.find_map(|one| one["name"].as_str()) {
             Some(found) => {
                 let path = format!("connections/{}", found.replace(' ', "%20").replace('>', "%3E"));
