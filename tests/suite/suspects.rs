@@ -243,7 +243,7 @@ async fn mark_as_by_another(installation: &Installation, request: &Message, user
 
 fn fingerprint(request: &Message, user: &str) -> Fingerprint {
     let mut told = Vec::new();
-    for part in [user.as_bytes(), request.request_id().as_bytes(), request.body()] {
+    for part in [user.as_bytes(), request.request_id().as_bytes(), b"join-community.v1", request.body()] {
         told.extend(u64::try_from(part.len()).unwrap().to_be_bytes());
         told.extend(part);
     }
