@@ -67,7 +67,7 @@ async fn noted(recording: impl Future<Output = Result<(), StoreError>>) {
     match tokio::time::timeout(NOTED_WITHIN, recording).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => {
-            warn!(error = chain(&error), "an operator's action is in the log, and not in operator_actions")
+            warn!(error = chain(&error), "an operator's action is in the log, and not in operator_actions");
         }
         Err(_) => warn!("an operator's action is in the log, and maybe not in operator_actions"),
     }
