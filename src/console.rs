@@ -5,6 +5,7 @@ mod access;
 mod actions;
 mod api;
 mod controls;
+mod cookies;
 mod explained;
 mod failure;
 mod guard;

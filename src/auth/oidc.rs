@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use time::OffsetDateTime;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 pub use self::challenge::Challenge;
@@ -29,6 +30,8 @@ use crate::config;
 const LONGEST: usize = 16 * 1024;
 /// How long a call waits for keys that are not known yet.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// Calls that wait for them at a time. Anybody can name a key that nobody has, and who waits takes up the room of others.
+const WAITING: usize = 2;
 
 /// An issuer whose word counts for operators.
 pub struct Provider {
@@ -41,6 +44,8 @@ pub struct Provider {
     cooldown: Duration,
     /// `None`: no browser logs in there.
     client: Option<Client>,
+    /// Calls that may wait for keys.
+    waits: Semaphore,
 }
 
 /// Who somebody is, by the issuer's word.
@@ -61,6 +66,8 @@ pub enum NotProven {
     Refused(&'static str),
     /// The issuer cannot be asked, or does not answer as it should: what is wrong with it, for the log.
     Away(String),
+    /// The same for want of its document or its keys: the log tells of that by itself, once.
+    NoKeys(String),
 }
 
 impl Provider {
@@ -151,6 +158,7 @@ impl Provider {
             leeway: auth.leeway,
             cooldown: auth.jwks_cooldown,
             client: Client::new(http),
+            waits: Semaphore::new(WAITING),
         }
     }
 
@@ -169,12 +177,15 @@ impl Provider {
             }
             Err(Unsigned::Lacking { .. } | Unsigned::NoSet) => self.keys.ask(),
         }
+        let Ok(_wait) = self.waits.try_acquire() else {
+            return Err(NotProven::NoKeys("others wait for its keys already".to_owned()));
+        };
         drop(tokio::time::timeout(PATIENCE, self.keys.read_since(shown)).await);
         signed(token, &self.keys).map_err(|unsigned| match unsigned {
             Unsigned::Refused(reason) => NotProven::Refused(reason),
             Unsigned::Lacking { reason, as_of } if as_of >= shown => NotProven::Refused(reason),
-            Unsigned::Lacking { .. } => NotProven::Away("keys cannot be read anew".to_owned()),
-            Unsigned::NoSet => NotProven::Away(self.keys.missing().unwrap_or_default()),
+            Unsigned::Lacking { .. } => NotProven::NoKeys("keys cannot be read anew".to_owned()),
+            Unsigned::NoSet => NotProven::NoKeys(self.keys.missing().unwrap_or_default()),
         })
     }
 
@@ -205,6 +216,9 @@ impl Provider {
     /// It has not told yet, which is asked for, or it never will.
     fn has_no(&self, endpoint: &str) -> NotProven {
         self.keys.ask();
-        NotProven::Away(self.keys.missing().unwrap_or_else(|| format!("its document names no {endpoint}")))
+        match self.keys.missing() {
+            Some(missing) => NotProven::NoKeys(missing),
+            None => NotProven::Away(format!("its document names no {endpoint}")),
+        }
     }
 }

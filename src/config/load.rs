@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::path::Path;
 
+use secrecy::ExposeSecret as _;
+
 use super::findings::Findings;
 use super::{Config, layers, rules, secrets, shape};
 
@@ -35,6 +37,7 @@ pub fn load<K: Into<OsString>, V: Into<OsString>>(
             if !key.as_os_str().is_empty() {
                 secret_files.push(key.clone());
             }
+            secret_files.extend(secrets::key_file(config.database.url.expose_secret()));
             secret_files.sort();
             secret_files.dedup();
             config.secret_files = secret_files;

@@ -44,6 +44,14 @@ pub fn redact(urls: &str) -> String {
     shown.map_or_else(|| "a URL that cannot be read".to_owned(), |urls| urls.join(","))
 }
 
+/// The file with the key that a PostgreSQL URL names. Its client takes the key itself as well.
+pub(super) fn key_file(url: &str) -> Option<PathBuf> {
+    let url = Url::parse(url).ok()?;
+    let (_, key) = url.query_pairs().filter(|(name, _)| matches!(&**name, "sslkey" | "ssl-key")).last()?;
+    let is_file = !key.is_empty() && !key.trim_start().starts_with("-----BEGIN");
+    is_file.then(|| PathBuf::from(key.into_owned()))
+}
+
 pub(super) fn is_secret(key: &str) -> bool {
     SECRETS.contains(&key)
 }

@@ -115,6 +115,16 @@ fn a_secret_may_stand_in_a_file_of_its_own() {
 }
 
 #[test]
+fn the_key_that_a_url_of_postgresql_names_is_a_secret_file() {
+    let of =
+        |rest: &str| layered(&format!("[database]\nurl = \"postgres://h/d?sslmode=Verify-Full&{rest}\""), &[]).unwrap();
+    assert!(of("sslcert=/c.pem&sslkey=/a%20key.pem").secret_files.contains(&PathBuf::from("/a key.pem")));
+    for other in ["sslcert=/c.pem", "sslkey=-----BEGIN PRIVATE KEY-----"] {
+        assert_eq!(of(other).secret_files.len(), 1, "{other}");
+    }
+}
+
+#[test]
 fn both_forms_of_a_secret_in_one_layer_are_refused() {
     let both = [("JOIN_COMMUNITY__CACHE__URL_FILE", "/nowhere"), ("JOIN_COMMUNITY__CACHE__URL", "redis://h")];
     let found = findings("", &both);

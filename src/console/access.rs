@@ -72,6 +72,10 @@ struct State {
     logins: Logins,
     /// Logins that were begun, whatever became of them.
     begun: Attempts,
+    /// Those that came back and failed. Apart from wrong tokens, for whoever gets a browser here must not keep out a script.
+    returned: Attempts,
+    /// Browsers that came back from no login and stand on record.
+    strays: Attempts,
 }
 
 impl Access {

@@ -1,5 +1,7 @@
 //! Who did what, why, and what came of it: into the log and the record. Separate, because no action may go without.
 
+use std::time::Duration;
+
 use tracing::{info, warn};
 
 use super::access::{NoAccess, Operator};
@@ -10,6 +12,8 @@ use crate::telemetry::chain;
 
 /// Longest part of what an operator writes that is kept.
 const LONGEST: usize = 500;
+/// A record that a database which is out does not take is not waited for.
+const NOTED_WITHIN: Duration = Duration::from_secs(2);
 /// What stands for the role of whoever has none.
 const NO_ROLE: &str = "none";
 
@@ -46,22 +50,26 @@ impl Console {
         self.store.session().await.record_action(&action).await
     }
 
-    /// The same for what must be possible while PostgreSQL is away: the log has it in any case.
+    /// The same for what must be possible while PostgreSQL is away or hangs: the log has it in any case.
     pub(super) async fn note(&self, operator: &Operator, deed: Deed<'_>) {
-        logged_alone(self.record(operator, deed).await);
+        noted(self.record(operator, deed)).await;
     }
 
     /// The same for whoever was not let in by the issuer's word. How many that can be, the limit of tries says.
     pub(super) async fn note_refusal(&self, no: &NoAccess, deed: Deed<'_>) {
         if let Some((who, outcome)) = no.on_record() {
-            logged_alone(self.keep((who, NO_ROLE), Deed { outcome: &outcome, ..deed }).await);
+            noted(self.keep((who, NO_ROLE), Deed { outcome: &outcome, ..deed })).await;
         }
     }
 }
 
-fn logged_alone(recorded: Result<(), StoreError>) {
-    if let Err(error) = recorded {
-        warn!(error = chain(&error), "an operator's action is in the log, and not in operator_actions");
+async fn noted(recording: impl Future<Output = Result<(), StoreError>>) {
+    match tokio::time::timeout(NOTED_WITHIN, recording).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => {
+            warn!(error = chain(&error), "an operator's action is in the log, and not in operator_actions");
+        }
+        Err(_) => warn!("an operator's action is in the log, and maybe not in operator_actions"),
     }
 }
 

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tracing::{info, warn};
+use tracing::info;
 use utoipa::ToSchema;
 
 use super::access::Operator;
@@ -18,8 +18,6 @@ use crate::wire::instant;
 
 /// Longer than a year is until it is released.
 const LONGEST: u64 = 366 * 24 * 60 * 60;
-/// A record that a database which is out does not take is not waited for.
-const NOTED_WITHIN: Duration = Duration::from_secs(2);
 
 /// A control that is set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -114,8 +112,9 @@ impl Console {
     /// Has this worker, and no other, stop as a signal does.
     pub(super) async fn drain(&self, operator: &Operator, order: &DrainOrder) -> Result<(), Failure> {
         let reason = said(&order.reason)?;
+        // After the note, which would go away with the worker; and all the same if whoever ordered it does not wait for that.
+        let _stops = self.drain.clone().drop_guard();
         self.note(operator, Deed { action: "worker.drain", target: "this worker", reason, outcome: "ordered" }).await;
-        self.drain.cancel();
         Ok(())
     }
 
@@ -127,9 +126,7 @@ impl Console {
         }
         // Afterwards, unlike all else: the service that is out may be the one that keeps the record.
         let deed = Deed { action: "worker.try-now", target: &order.service, reason, outcome: "tried" };
-        if tokio::time::timeout(NOTED_WITHIN, self.note(operator, deed)).await.is_err() {
-            warn!("an operator's action is in the log, and maybe not in operator_actions");
-        }
+        self.note(operator, deed).await;
         Ok(())
     }
 }

@@ -16,16 +16,13 @@ use tracing::warn;
 
 use super::access::{NoAccess, Operator};
 use super::actions::Deed;
+use super::cookies::session;
 use super::failure::problem;
 use super::listener::Peer;
 use super::pages;
 use super::parts::Console;
 use crate::config::ConsoleRole;
 
-/// The cookie of a browser's session.
-const COOKIE: &str = "join-community-console";
-/// The cookie of a login that is under way at the issuer.
-const LOGIN_COOKIE: &str = "join-community-login";
 /// Calls that are worked on at a time; the rest is told to come again.
 pub(super) const AT_ONCE: usize = 16;
 /// Above what the limits of a statement and of a call to the broker come to.
@@ -58,14 +55,15 @@ pub(super) async fn guard(
     let (path, method) = (parts.uri.path(), &parts.method);
     let deed = Deed { action: method.as_str(), target: path, ..Deed::default() };
     match &refusal {
-        Refusal::Role(operator) if method != Method::GET => {
+        Refusal::Role(operator) => {
             let outcome = format!("refused: needs role {}", role.as_str());
             console.note(operator, Deed { outcome: &outcome, ..deed }).await;
         }
         Refusal::Access(no) => console.note_refusal(no, deed).await,
-        Refusal::Role(_) | Refusal::Host | Refusal::CrossSite => {}
+        Refusal::Host | Refusal::CrossSite => {}
     }
-    let is_page = !["/api/", "/live", "/metrics"].iter().any(|begin| path.starts_with(begin));
+    // What is live is asked for by a script, which could make nothing of a page.
+    let is_page = !path.starts_with("/api/") && path != "/metrics" && !path.ends_with("/live");
     // Whoever logs in comes back to the page that was asked for; what was to be done is asked for anew.
     let back = if method == Method::GET { parts.uri.path_and_query().map_or("/", PathAndQuery::as_str) } else { "/" };
     answer(&refusal, role, is_page.then_some(back))
@@ -115,7 +113,7 @@ async fn admit(console: &Console, role: ConsoleRole, request: &Parts) -> Result<
     }
     let operator = if let Some(token) = bearer(headers) {
         access.by_token(token, peer(&request.extensions), now).await.map(|admitted| admitted.operator)
-    } else if let Some(secret) = session(headers) {
+    } else if let Some(secret) = session(&console.http, headers) {
         access.by_session(secret, now)
     } else {
         access.without_token()
@@ -171,39 +169,10 @@ pub(super) fn peer(extensions: &Extensions) -> IpAddr {
     peer.map_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), |ConnectInfo(Peer(address))| address.ip())
 }
 
-/// The secret of the session that a browser shows.
-pub(super) fn session(headers: &HeaderMap) -> Option<&str> {
-    cookie_of(headers, COOKIE)
-}
-
-/// What a browser keeps of the login that it began at the issuer.
-pub(super) fn login_under_way(headers: &HeaderMap) -> Option<&str> {
-    cookie_of(headers, LOGIN_COOKIE)
-}
-
-fn cookie_of<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    let pairs = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    pairs.flat_map(|value| value.split(';')).find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='))
-}
-
-/// The cookie that begins a session, or with no time left ends it. No other site has it sent, not even by a link.
-pub(super) fn cookie(secret: &str, lasts: Duration, is_over_tls: bool) -> String {
-    let secure = if is_over_tls { "; Secure" } else { "" };
-    format!("{COOKIE}={secret}; Path=/; HttpOnly; SameSite=Strict; Max-Age={}{secure}", lasts.as_secs())
-}
-
-/// The same for a login under way. It has to come along when the issuer sends the browser back, so links from elsewhere
-/// send it; all that it is good for is that one way back.
-pub(super) fn login_cookie(secret: &str, lasts: Duration, is_over_tls: bool) -> String {
-    let secure = if is_over_tls { "; Secure" } else { "" };
-    format!("{LOGIN_COOKIE}={secret}; Path=/login; HttpOnly; SameSite=Lax; Max-Age={}{secure}", lasts.as_secs())
-}
-
-/// Whether a browser came over TLS, so that no cookie may leave it: as the configuration says, or as a proxy lets a page's
-/// own address show.
-pub(super) fn is_over_tls(console: &Console, headers: &HeaderMap) -> bool {
-    let origin = headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok()).unwrap_or_default();
-    console.http.is_over_tls() || origin.starts_with("https://")
+/// Whether a browser comes here as to a page, if it says so. No page elsewhere can have it do that over and over without
+/// anybody seeing it, as it can by a picture, a frame or a script.
+pub(super) fn is_visited(headers: &HeaderMap) -> bool {
+    headers.get("sec-fetch-dest").is_none_or(|place| place == "document") && !headers.contains_key("sec-purpose")
 }
 
 /// Whether a browser says that another site made it ask. Scripts say nothing of the kind, and show a token.
@@ -240,7 +209,7 @@ fn is_loopback(host: &str) -> bool {
 mod tests {
     use axum::http::HeaderMap;
 
-    use super::{is_cross_site, is_loopback, login_under_way, session};
+    use super::{is_cross_site, is_loopback, is_visited};
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
         pairs.iter().map(|(name, value)| ((*name).parse().unwrap(), value.parse().unwrap())).collect()
@@ -272,11 +241,16 @@ mod tests {
     }
 
     #[test]
-    fn the_session_is_found_among_other_cookies() {
-        let sent = headers(&[("cookie", "a=b; join-community-console=secret; c=d")]);
-        assert_eq!(session(&sent), Some("secret"));
-        assert_eq!(session(&headers(&[("cookie", "join-community-console2=x")])), None);
-        assert_eq!(login_under_way(&sent), None);
-        assert_eq!(login_under_way(&headers(&[("cookie", "join-community-login=x")])), Some("x"));
+    fn only_what_is_opened_as_a_page_is_a_visit() {
+        for (sent, is) in [
+            (&[("host", "h")][..], true),
+            (&[("sec-fetch-dest", "document")], true),
+            (&[("sec-fetch-dest", "document"), ("sec-purpose", "prefetch")], false),
+            (&[("sec-fetch-dest", "image")], false),
+            (&[("sec-fetch-dest", "iframe")], false),
+            (&[("sec-fetch-dest", "empty")], false),
+        ] {
+            assert_eq!(is_visited(&headers(sent)), is, "{sent:?}");
+        }
     }
 }

@@ -31,7 +31,9 @@ async fn the_overview_tells_what_the_worker_does_and_stays_live() {
     for part in ["Requests are taken", "broker_consuming", "dead letters", "<svg", "data-live=\"/live\""] {
         assert!(page.text.contains(part), "{part} is not in {}", page.text);
     }
-    assert_eq!(Caller::of(&worker).get("/live").await.status, StatusCode::UNAUTHORIZED);
+    for live in ["/live", "/dead-letters/replay/live"] {
+        assert_eq!(Caller::of(&worker).get(live).await.status, StatusCode::UNAUTHORIZED, "{live}");
+    }
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let mut live = client.get(format!("http://{}/live", viewer.server())).bearer_auth("viewer").send().await.unwrap();
     assert_eq!(live.headers()["content-type"], "text/event-stream");

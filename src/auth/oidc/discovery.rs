@@ -88,9 +88,10 @@ pub(in crate::auth) fn parse(json: &[u8], issuer: &str) -> Result<(Url, Offers),
     if document.issuer != issuer {
         return Err(KeyReadError::Discovery("names another `issuer` than http.oidc_issuer, to the letter"));
     }
-    let keys = place(&document.jwks_uri);
-    let keys =
-        keys.ok_or(KeyReadError::Discovery("has a `jwks_uri` without https:// (only the loopback needs none)"))?;
+    let no_tls = "has a `jwks_uri` without https:// (only an issuer on the loopback needs none)";
+    let is_here = Url::parse(issuer).is_ok_and(|issuer| issuer.scheme() == "http");
+    let place = |text: &str| place(text, is_here);
+    let keys = place(&document.jwks_uri).ok_or(KeyReadError::Discovery(no_tls))?;
     let methods = document.code_challenge_methods_supported.unwrap_or_default();
     let offers = Offers {
         authorization: document.authorization_endpoint.as_deref().and_then(place),
@@ -100,7 +101,8 @@ pub(in crate::auth) fn parse(json: &[u8], issuer: &str) -> Result<(Url, Offers),
     Ok((keys, offers))
 }
 
-/// A place that secrets may be sent to, or keys believed from.
-fn place(text: &str) -> Option<Url> {
-    Url::parse(text).ok().filter(is_sheltered)
+/// A place that secrets may be sent to, or keys believed from. An issuer elsewhere does not lead to what listens on this
+/// machine without TLS: it would have us ask, and believe, somebody else.
+fn place(text: &str, is_here: bool) -> Option<Url> {
+    Url::parse(text).ok().filter(|url| is_sheltered(url) && (is_here || url.scheme() == "https"))
 }

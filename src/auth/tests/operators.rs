@@ -1,12 +1,14 @@
 //! Operators by an issuer's word: what its token has to say, where its document may lead, what a login tells it.
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 
 use reqwest::Url;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
-use super::{ISSUER, KEYS, config, issuer_set, keys, token};
+use super::{ISSUER, KEYS, Keys, config, issuer_set, keys, token};
 use crate::auth::mint::Algorithm;
 use crate::auth::oidc::discovery::{self, Discovery};
 use crate::auth::{Challenge, Identity, NotProven, Provider, reason, refusal};
@@ -14,13 +16,16 @@ use crate::config::load;
 
 /// Knows the issuer's keys of this moment.
 fn provider(roles_claim: &str) -> Provider {
+    knowing(keys(Some((&issuer_set(), OffsetDateTime::now_utc()))), roles_claim)
+}
+
+fn knowing(keys: Arc<Keys>, roles_claim: &str) -> Provider {
     let mut http = load::<String, String>(None, []).unwrap().http;
     ISSUER.clone_into(&mut http.oidc_issuer);
     "console-api".clone_into(&mut http.oidc_audience);
     "console".clone_into(&mut http.oidc_client_id);
     "https://console.example/".clone_into(&mut http.public_url);
     roles_claim.clone_into(&mut http.oidc_roles_claim);
-    let keys = keys(Some((&issuer_set(), OffsetDateTime::now_utc())));
     Provider::new(&http, &config(), Arc::new(Discovery::new(ISSUER).unwrap()), keys)
 }
 
@@ -38,7 +43,7 @@ fn claims_with(name: &str, value: Value) -> Value {
 async fn refused(token: &str) -> &'static str {
     match provider("roles").prove(token).await {
         Err(NotProven::Refused(word)) => word,
-        other @ (Ok(_) | Err(NotProven::Away(_))) => panic!("{other:?}"),
+        other @ (Ok(_) | Err(NotProven::Away(_) | NotProven::NoKeys(_))) => panic!("{other:?}"),
     }
 }
 
@@ -113,6 +118,21 @@ async fn only_a_key_of_the_issuer_makes_a_token() {
     }
 }
 
+#[tokio::test]
+async fn while_keys_cannot_be_read_few_calls_wait_for_them_and_others_are_told_at_once() {
+    let (provider, token) = (knowing(keys(None), "roles"), token(&claims()));
+    let mut context = Context::from_waker(Waker::noop());
+    let mut waiting = [Box::pin(provider.prove(&token)), Box::pin(provider.prove(&token))];
+    for call in &mut waiting {
+        assert!(call.as_mut().poll(&mut context).is_pending());
+    }
+    let told = pin!(provider.prove(&token)).poll(&mut context);
+    assert!(matches!(told, Poll::Ready(Err(NotProven::NoKeys(_)))), "{told:?}");
+    // Whoever goes away makes room.
+    drop(waiting);
+    assert!(pin!(provider.prove(&token)).poll(&mut context).is_pending());
+}
+
 #[test]
 fn a_document_is_believed_for_the_issuer_alone_and_leads_nowhere_in_the_clear() {
     let document = json!({
@@ -129,6 +149,7 @@ fn a_document_is_believed_for_the_issuer_alone_and_leads_nowhere_in_the_clear() 
         ("jwks_uri", Value::Null, "is no JSON object"),
         ("jwks_uri", json!("http://issuer.example/keys"), "has a `jwks_uri` without https://"),
         ("jwks_uri", json!("keys.json"), "has a `jwks_uri` without https://"),
+        ("jwks_uri", json!("http://127.0.0.1/keys"), "has a `jwks_uri` without https://"),
     ] {
         let mut document = document.clone();
         document[name] = value;
@@ -136,6 +157,19 @@ fn a_document_is_believed_for_the_issuer_alone_and_leads_nowhere_in_the_clear() 
         assert!(problem.contains(told), "{problem}");
     }
     assert!(Discovery::new("http://issuer.example").is_err());
+}
+
+#[test]
+fn only_an_issuer_on_this_machine_leads_to_it_without_tls() {
+    let local = "http://127.0.0.1:9";
+    for (issuer, leads) in [(ISSUER, false), ("https://127.0.0.1:9", false), (local, true)] {
+        let document = json!({
+            "issuer": issuer, "jwks_uri": "https://issuer.example/keys", "token_endpoint": format!("{local}/token"),
+            "authorization_endpoint": "http://localhost:9/authorize",
+        });
+        let (_, offers) = discovery::parse(document.to_string().as_bytes(), issuer).unwrap();
+        assert_eq!([offers.token.is_some(), offers.authorization.is_some()], [leads; 2], "{issuer}");
+    }
 }
 
 #[test]

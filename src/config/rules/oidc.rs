@@ -7,7 +7,7 @@ use secrecy::ExposeSecret as _;
 
 use super::Report;
 use super::text::{has_credentials, url_problem};
-use crate::config::{Config, Http, is_sheltered};
+use crate::config::{Auth, Config, Http, is_sheltered};
 
 const ISSUER: &str = "http.oidc_issuer";
 const CLIENT: &str = "http.oidc_client_id";
@@ -26,6 +26,7 @@ pub(super) fn apply(config: &Config, report: &mut Report<'_>) {
     }
     place(ISSUER, &http.oidc_issuer, report);
     audience(http, report);
+    apart(&config.auth, http, report);
     client(http, report);
     roles(http, report);
 }
@@ -64,6 +65,19 @@ fn audience(http: &Http, report: &mut Report<'_>) {
     if http.oidc_audience.is_empty() && http.oidc_client_id.is_empty() {
         let rule = "must not be empty, unless http.oidc_client_id is set, with";
         report.refuse_beside("http.oidc_audience", rule, ISSUER, "a token made for another service would do here");
+    }
+}
+
+/// What one issuer signs for callers and for operators is told apart by `aud` alone.
+fn apart(auth: &Auth, http: &Http, report: &mut Report<'_>) {
+    if auth.issuer != http.oidc_issuer || auth.audience.is_empty() {
+        return;
+    }
+    for (key, audience) in [("http.oidc_audience", &http.oidc_audience), (CLIENT, &http.oidc_client_id)] {
+        if *audience == auth.audience {
+            let reason = "auth.issuer is http.oidc_issuer, so a member's session token would be an operator's";
+            report.refuse_beside(key, "must not be", "auth.audience", reason);
+        }
     }
 }
 

@@ -11,6 +11,10 @@ use crate::config::{Config, layers};
 /// All authorities of a system take a quarter of it.
 const LARGEST_FILE: u64 = 1024 * 1024;
 
+/// Files that a PostgreSQL URL names, and how it says what is to be verified: by each name that its client knows.
+const FILES: [&str; 7] = ["sslrootcert", "ssl-root-cert", "ssl-ca", "sslcert", "ssl-cert", "sslkey", "ssl-key"];
+const MODE: [&str; 2] = ["sslmode", "ssl-mode"];
+
 /// What a file holds: in words, and the lines of which one begins it.
 type Content = (&'static str, &'static [&'static str]);
 const CERTIFICATE: Content = ("certificate in PEM", &["-----BEGIN CERTIFICATE-----"]);
@@ -20,6 +24,7 @@ const KEY: Content = (
 );
 
 pub(super) fn apply(config: &Config, report: &mut Report<'_>) {
+    database(&config.database.url, report);
     let (broker, cache) = (&config.broker, &config.cache);
     let broker_speaks = speaks_tls(&broker.url, "amqps");
     let files = [
@@ -48,6 +53,22 @@ pub(super) fn apply(config: &Config, report: &mut Report<'_>) {
     if key && !certificate {
         let reason = "a key proves nothing but a certificate";
         report.refuse_beside("broker.client_key_file", "is of no use without", "broker.client_cert_file", reason);
+    }
+}
+
+/// With any other mode whoever answers is believed, whatever the files say.
+fn database(url: &SecretString, report: &mut Report<'_>) {
+    let Ok(url) = Url::parse(url.expose_secret()) else { return };
+    let is_named = url.query_pairs().any(|(name, _)| FILES.contains(&&*name));
+    // The last one counts.
+    let mode = url.query_pairs().filter(|(name, _)| MODE.contains(&&**name)).last();
+    let verifies = mode.is_some_and(|(_, mode)| {
+        ["verify-full", "verify-ca"].iter().any(|verifying| mode.eq_ignore_ascii_case(verifying))
+    });
+    if is_named && !verifies {
+        let rule =
+            "must hold sslmode=verify-full (or verify-ca) with sslrootcert, sslcert or sslkey: else nobody is proven";
+        report.refuse("database.url", rule);
     }
 }
 

@@ -49,6 +49,12 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("[broker]\nmanagement_url = \"h:15672\"", "broker.management_url (", "must begin with http://"),
     ("[database]\nurl = \"\"", "database.url (", "must be a URL with postgres://"),
     (
+        "[database]\nurl = \"postgres://h/d?sslmode=require&sslrootcert=/ca.pem\"",
+        "database.url (",
+        "must hold sslmode=verify-full",
+    ),
+    ("[database]\nurl = \"postgres://h/d?ssl-key=/key.pem\"", "database.url (", "must hold sslmode=verify-full"),
+    (
         "[database]\nlock_timeout = \"5s\"",
         "database.lock_timeout = ",
         "must be shorter than database.statement_timeout",
@@ -102,6 +108,16 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "[http]\noidc_issuer = \"https://h\"",
         "http.oidc_roles = [] (default)",
         "must not be empty with http.oidc_issuer",
+    ),
+    (
+        "[auth]\nissuer = \"https://h\"\naudience = \"a\"\n[http]\noidc_issuer = \"https://h\"\noidc_audience = \"a\"",
+        "http.oidc_audience = \"a\" (",
+        "must not be auth.audience = \"a\"",
+    ),
+    (
+        "[auth]\nissuer = \"https://h\"\naudience = \"a\"\n[http]\noidc_issuer = \"https://h\"\noidc_client_id = \"a\"",
+        "http.oidc_client_id = \"a\" (",
+        "a member's session token would be an operator's",
     ),
     ("[http]\noidc_client_id = \"c\"", "http.oidc_client_id = \"c\" (", "is of no use without http.oidc_issuer"),
     ("[http]\noidc_client_secret = \"s\"", "http.oidc_client_secret (", "is of no use without http.oidc_issuer"),

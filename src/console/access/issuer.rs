@@ -84,9 +84,32 @@ impl Access {
         (from, now): (IpAddr, Instant),
     ) -> Result<(Admitted, String), NoAccess> {
         let issuer = self.issuer.as_ref().ok_or(NoAccess::Unknown)?;
-        self.state().attempts.allow(from, now).map_err(NoAccess::TooMany)?;
+        self.state().returned.allow(from, now).map_err(NoAccess::TooMany)?;
         let ended = self.redeemed(issuer, returned, browser, now).await;
-        self.judged(ended, from, now)
+        // Any page can lead a browser here without a login: that keeps nobody out.
+        if ended.as_ref().err().is_some_and(|no| no.is_failure() && !no.is_of_no_login()) {
+            self.state().returned.failed(from, now);
+        }
+        ended
+    }
+
+    /// Whether it goes on record that a login came to nothing. Without a login it does only for a browser that shows what it
+    /// keeps of one, and only so often: anybody can make that up.
+    pub(in crate::console) fn goes_on_record(
+        &self,
+        no: &NoAccess,
+        browser: &str,
+        (from, now): (IpAddr, Instant),
+    ) -> bool {
+        if !no.is_of_no_login() {
+            return true;
+        }
+        let mut state = self.state();
+        let goes = !browser.is_empty() && state.strays.allow(from, now).is_ok();
+        if goes {
+            state.strays.failed(from, now);
+        }
+        goes
     }
 
     async fn redeemed(

@@ -33,6 +33,11 @@ impl NoAccess {
         }
     }
 
+    /// Whether a browser came back from a login that is not under way. Any page can have it do that.
+    pub(super) fn is_of_no_login(&self) -> bool {
+        matches!(self, Self::NotProven(reason::LOGIN_UNKNOWN))
+    }
+
     /// How it is answered: the status, a word for programs, and what to do.
     pub(in crate::console) fn told(&self) -> (StatusCode, &'static str, String) {
         match self {
@@ -84,6 +89,11 @@ impl From<NotProven> for NoAccess {
             NotProven::Refused(word) => Self::NotProven(word),
             NotProven::Away(what) => {
                 tracing::warn!(error = what, "the issuer of operators cannot be asked");
+                Self::Away
+            }
+            // Told when it began, and not for each who comes meanwhile.
+            NotProven::NoKeys(what) => {
+                tracing::debug!(error = what, "the issuer of operators cannot be asked");
                 Self::Away
             }
         }

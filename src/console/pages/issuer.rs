@@ -8,13 +8,15 @@ use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{AppendHeaders, IntoResponse as _, Redirect, Response};
 use maud::html;
 use tokio::time::Instant;
+use tracing::warn;
 
 use super::layout::page;
 use super::login::Asked;
 use super::message;
 use crate::console::access::{NoAccess, Returned, WAITS};
 use crate::console::actions::Deed;
-use crate::console::guard::{cookie, is_over_tls, login_cookie, login_under_way, no_access, peer};
+use crate::console::cookies::{login_cookie, login_under_way, session_cookie};
+use crate::console::guard::{is_visited, no_access, peer};
 use crate::console::parts::Console;
 
 /// What a login is called on record.
@@ -29,9 +31,12 @@ pub(super) async fn begin(
     if console.access.logs_in_at().is_none() {
         return nobody_asked();
     }
+    if !is_visited(request.headers()) {
+        return not_visited();
+    }
     match console.access.begin_login(asked.inside(), peer(request.extensions()), Instant::now()) {
         Ok(begun) => {
-            let cookie = login_cookie(&begun.browser, WAITS, is_over_tls(&console, request.headers()));
+            let cookie = login_cookie(&console.http, request.headers(), &begun.browser, WAITS);
             ([(header::SET_COOKIE, cookie)], Redirect::to(&begun.at)).into_response()
         }
         Err(no) => refused(&console, &no),
@@ -48,12 +53,19 @@ pub(super) async fn end(
         return nobody_asked();
     }
     let (parts, _) = request.into_parts();
+    if !is_visited(&parts.headers) {
+        return not_visited();
+    }
     let (from, now) = (peer(&parts.extensions), Instant::now());
-    let browser = login_under_way(&parts.headers).unwrap_or_default();
+    let browser = login_under_way(&console.http, &parts.headers).unwrap_or_default();
     let (admitted, to) = match console.access.end_login(&returned, browser, (from, now)).await {
         Ok(ended) => ended,
         Err(no) => {
-            console.note_refusal(&no, LOGIN).await;
+            if console.access.goes_on_record(&no, browser, (from, now)) {
+                console.note_refusal(&no, LOGIN).await;
+            } else {
+                warn!(%from, why = no.told().2, "a browser came back from no login");
+            }
             return refused(&console, &no);
         }
     };
@@ -62,10 +74,9 @@ pub(super) async fn end(
     };
     console.meters.operator_logins.of("granted").increment(1);
     console.note(&admitted.operator, LOGIN).await;
-    let is_over_tls = is_over_tls(&console, &parts.headers);
     let cookies = AppendHeaders([
-        (header::SET_COOKIE, cookie(&secret, admitted.lasts, is_over_tls)),
-        (header::SET_COOKIE, login_cookie("", Duration::ZERO, is_over_tls)),
+        (header::SET_COOKIE, session_cookie(&console.http, &parts.headers, &secret, admitted.lasts)),
+        (header::SET_COOKIE, login_cookie(&console.http, &parts.headers, "", Duration::ZERO)),
     ]);
     // A page of ours that goes on by itself, and no redirect: that would still be the issuer's doing to a browser, which
     // keeps the session's cookie from what another site leads to.
@@ -87,6 +98,10 @@ fn refused(console: &Console, no: &NoAccess) -> Response {
     };
     console.meters.operator_logins.of(word).increment(1);
     no_access(no, true)
+}
+
+fn not_visited() -> Response {
+    message(StatusCode::FORBIDDEN, "A login is a page by itself, and no part of another one.")
 }
 
 fn nobody_asked() -> Response {

@@ -16,7 +16,8 @@ use super::layout::{encoded, page};
 use super::message;
 use crate::console::access::{NoAccess, Operator};
 use crate::console::actions::Deed;
-use crate::console::guard::{cookie, is_cross_site, is_over_tls, no_access, peer, session};
+use crate::console::cookies::{session, session_cookie};
+use crate::console::guard::{is_cross_site, no_access, peer};
 use crate::console::parts::Console;
 
 /// Longest address of a page to come back to.
@@ -86,7 +87,7 @@ pub(super) async fn begin(State(console): State<Arc<Console>>, request: Request)
             };
             outcome("granted");
             console.note(&admitted.operator, Deed { action: "login", outcome: "granted", ..Deed::default() }).await;
-            let cookie = cookie(&secret, admitted.lasts, is_over_tls(&console, &headers));
+            let cookie = session_cookie(&console.http, &headers, &secret, admitted.lasts);
             ([(header::SET_COOKIE, cookie)], Redirect::to(to)).into_response()
         }
         Err(no @ (NoAccess::TooMany(_) | NoAccess::Away)) => {
@@ -113,11 +114,11 @@ pub(super) async fn end(
     Extension(operator): Extension<Operator>,
     headers: HeaderMap,
 ) -> Response {
-    if let Some(secret) = session(&headers) {
+    if let Some(secret) = session(&console.http, &headers) {
         console.access.end(secret);
         console.note(&operator, Deed { action: "logout", outcome: "done", ..Deed::default() }).await;
     }
-    let cookie = cookie("", Duration::ZERO, is_over_tls(&console, &headers));
+    let cookie = session_cookie(&console.http, &headers, "", Duration::ZERO);
     ([(header::SET_COOKIE, cookie)], Redirect::to("/login")).into_response()
 }
 

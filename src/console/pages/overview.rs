@@ -10,6 +10,7 @@ use maud::{Markup, html};
 use super::chart::{chart, number, span};
 use super::layout::page;
 use crate::console::access::Operator;
+use crate::console::controls::SetControl;
 use crate::console::live::{Light, Moment, Overview};
 use crate::console::parts::Console;
 
@@ -44,7 +45,9 @@ pub(in crate::console) fn now(overview: &Overview) -> Markup {
         }
         @if !overview.controls.is_empty() {
             ul class="lights" aria-label="Set by hand" {
-                @for one in &overview.controls { li class="bad" { a href="/controls" { (one.in_words()) } } }
+                @for one in &overview.controls {
+                    li class="bad" { a id=(name(one)) href="/controls" { (one.in_words()) } }
+                }
             }
         }
         (charts(overview))
@@ -59,6 +62,11 @@ pub(in crate::console) fn now(overview: &Overview) -> Markup {
             ", version " (overview.version)
         }
     }
+}
+
+/// By which the focus is found again in newer numbers.
+fn name(control: &SetControl) -> String {
+    format!("set-{}", control.control.replace(' ', "-"))
 }
 
 fn light(dependency: &Light) -> Markup {

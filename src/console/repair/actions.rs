@@ -22,19 +22,20 @@ impl Console {
     ) -> Result<(Vec<Shown>, bool), Failure> {
         let selection = which.selection()?;
         let reason = unmasked.unwrap_or_default();
+        let target = which.words();
         if unmasked.is_some() {
+            let deed = Deed { action: "dead_letters.dry_run_unmasked", target: &target, reason, outcome: "shown" };
             if operator.role < ConsoleRole::Admin {
+                let outcome = format!("refused: needs role {}", ConsoleRole::Admin.as_str());
+                self.note(operator, Deed { outcome: &outcome, ..deed }).await;
                 return Err(Failure::Forbidden("personal data is shown to an admin alone".to_owned()));
             }
             said(reason)?;
-            let deed =
-                Deed { action: "dead_letters.dry_run_unmasked", target: &which.words(), reason, outcome: "shown" };
             self.record(operator, deed).await?;
         }
         let shown = self.repair.dry_run(&self.letters, selection, force, unmasked.is_some()).await;
         let outcome = outcome(&shown, |(shown, _)| format!("foresaw {}", shown.len()));
-        self.note(operator, Deed { action: "dead_letters.dry_run", target: &which.words(), reason, outcome: &outcome })
-            .await;
+        self.note(operator, Deed { action: "dead_letters.dry_run", target: &target, reason, outcome: &outcome }).await;
         shown
     }
 

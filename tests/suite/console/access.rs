@@ -184,6 +184,23 @@ async fn a_token_begins_a_session_that_other_sites_cannot_use_and_logging_out_en
 }
 
 #[tokio::test]
+async fn over_tls_a_session_is_a_cookie_that_no_neighbour_in_the_domain_can_set() {
+    let installation = Installation::with(|config| {
+        ask_for_tokens(config);
+        "https://console.example".clone_into(&mut config.http.public_url);
+    })
+    .await;
+    let worker = installation.start().await;
+    let (_, cookie) = log_in(&worker, "viewer").await;
+    let cookie = cookie.expect("a cookie");
+    let slipped = cookie.strip_prefix("__Host-").unwrap_or_else(|| panic!("{cookie}"));
+    for (shown, status) in [(cookie.as_str(), StatusCode::OK), (slipped, StatusCode::SEE_OTHER)] {
+        assert_eq!(Caller::of(&worker).with("cookie", shown).get("/").await.status, status, "{shown}");
+    }
+    worker.stop().await;
+}
+
+#[tokio::test]
 async fn wrong_tokens_are_counted_and_soon_not_heard_any_more() {
     let installation = Installation::with(ask_for_tokens).await;
     let worker = installation.start().await;
@@ -206,14 +223,16 @@ async fn what_a_role_is_refused_is_on_record_and_the_record_cannot_be_changed() 
     let path = "/api/v1/dead-letters/0123456789abcdef/unmask";
     let refused = Caller::of(&worker).bearing("viewer").post(path, &json!({ "reason": "curious" })).await;
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    assert_eq!(Caller::of(&worker).bearing("viewer").get("/actions").await.status, StatusCode::FORBIDDEN);
     let mut stranger = installation.stranger().await;
-    let recorded: (String, String, String, String) =
-        sqlx::query_as("SELECT who, role, target, outcome FROM operator_actions")
-            .fetch_one(&mut stranger)
+    let recorded: Vec<(String, String, String, String, String)> =
+        sqlx::query_as("SELECT who, role, action, target, outcome FROM operator_actions ORDER BY id")
+            .fetch_all(&mut stranger)
             .await
             .unwrap();
-    let words = ["viewer", "viewer", path, "refused: needs role admin"].map(str::to_owned);
-    assert_eq!(<[String; 4]>::from(recorded), words);
+    let words = [("POST", path), ("GET", "/actions")]
+        .map(|(action, target)| ["viewer", "viewer", action, target, "refused: needs role admin"].map(str::to_owned));
+    assert_eq!(recorded.into_iter().map(<[String; 5]>::from).collect::<Vec<_>>(), words);
     for change in [
         "UPDATE operator_actions SET who = 'nobody'",
         "DELETE FROM operator_actions",

@@ -4,12 +4,14 @@
 
 use std::path::Path;
 
-use join_community::domain::SiteId;
+use join_community::domain::{Control, SiteId};
+use join_community::postgres::Terms;
 use serde_json::json;
+use tokio::net::TcpListener;
 use uuid::Uuid;
 
 use crate::support::driven::{Browser, ENTER, TAB, driver};
-use crate::support::{Caller, Installation, JOINABLE, Message, OpenId, Worker, ask_for_tokens};
+use crate::support::{Caller, Installation, JOINABLE, Message, OpenId, PATIENCE, Worker, ask_for_tokens, eventually};
 
 /// Each theme on one screen: neither changes what the other does.
 const LOOKS: [(&str, [&str; 2]); 2] = [
@@ -195,6 +197,39 @@ async fn every_action_is_done_by_clicks_and_stands_on_record() {
     browser.quit().await;
     worker.stop().await;
     drop(installation);
+}
+
+/// The session is gone with the worker that it was begun at.
+#[tokio::test]
+async fn a_live_page_keeps_the_focus_and_leads_to_the_login_when_its_session_is_over() {
+    let driver = driver_or_skip!();
+    let mut installation = Installation::with(ask_for_tokens).await;
+    let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+    installation.config.http.listen = format!("127.0.0.1:{port}");
+    let server = format!("http://127.0.0.1:{port}");
+    installation.set(Control::PauseCache, Terms::default()).await;
+    let worker = installation.start().await;
+    let browser = Browser::start(&driver, &LOOKS[0].1).await;
+    log_in(&browser, &server, "viewer").await;
+    browser.until_text("pause cache, since").await;
+    browser.script("document.querySelector('#live a').focus()").await;
+    let as_of = "return document.querySelector('#live .note time').textContent";
+    let before = browser.script(as_of).await;
+    eventually("newer numbers come", PATIENCE, async || {
+        let now = browser.script(as_of).await;
+        if now == before { Err(now) } else { Ok(()) }
+    })
+    .await;
+    let focused = browser.script("return document.activeElement.textContent").await;
+    assert!(focused.as_str().is_some_and(|text| text.starts_with("pause cache, since")), "{focused}");
+
+    worker.stop().await;
+    browser.until_text("trying again").await;
+    let worker = installation.start().await;
+    browser.click("//main//a[text()='Log in again']").await;
+    browser.until_heading("Log in").await;
+    browser.quit().await;
+    worker.stop().await;
 }
 
 /// No cookie that keeps away from other sites may be lost on the way there and back.

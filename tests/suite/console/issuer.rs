@@ -40,10 +40,15 @@ fn session(page: &Page) -> Option<String> {
     cookie.split(';').next().map(str::to_owned)
 }
 
-/// A login came to nothing: the page says why, nobody has a session, and it stands on record.
-async fn is_refused(worker: &Worker, page: &Page, word: &str) {
+/// A login came to nothing: the page says why, and nobody has a session.
+fn says_why(page: &Page, word: &str) {
     assert_eq!((page.status, session(page)), (StatusCode::UNAUTHORIZED, None), "{word}: {page:?}");
     assert!(page.text.contains(reason::meaning(word)) && page.text.contains("<h1>"), "{word}: {}", page.text);
+}
+
+/// The same, and it stands on record.
+async fn is_refused(worker: &Worker, page: &Page, word: &str) {
+    says_why(page, word);
     let expected = ["nobody", "none", "login", "", &format!("refused: {word}")].map(str::to_owned);
     assert_eq!(recorded(worker).await[0], expected);
 }
@@ -70,8 +75,8 @@ async fn a_login_at_the_issuer_ends_on_the_page_asked_for_in_the_mapped_role() {
     assert_eq!(browser.get("/").await.status, StatusCode::SEE_OTHER, "the session is over");
 
     let told: Vec<_> = recorded(&worker).await.into_iter().map(|[who, role, action, ..]| [who, role, action]).collect();
-    let expected =
-        ["logout", "dead_letters.read", "login"].map(|action| [who.as_str(), "operator", action].map(str::to_owned));
+    let expected = ["logout", "GET", "dead_letters.read", "login"];
+    let expected = expected.map(|action| [who.as_str(), "operator", action].map(str::to_owned));
     assert_eq!(told, expected);
     assert_eq!(worker.counted("join_community_operator_logins_total{outcome=\"granted\"}"), 1);
     worker.stop().await;
@@ -89,7 +94,7 @@ async fn a_login_is_good_once_and_for_the_browser_that_began_it() {
 
     let other = issuer.returning(&nobody, "/").await;
     is_refused(&worker, &other.browser.get(&other.with("state", "0123")).await, reason::LOGIN_UNKNOWN).await;
-    is_refused(&worker, &nobody.get(&other.callback).await, reason::LOGIN_UNKNOWN).await;
+    says_why(&nobody.get(&other.callback).await, reason::LOGIN_UNKNOWN);
     is_refused(&worker, &other.arrive().await, reason::LOGIN_UNKNOWN).await;
 
     // A code that was redeemed before, by whoever it was.
@@ -215,5 +220,36 @@ async fn logins_that_are_begun_are_bounded_and_lead_to_no_other_site() {
     assert!(!limited.header("retry-after").is_empty());
     // It is the beginning that is limited: whoever has a token is heard.
     assert_eq!(nobody.bearing("ana's").get("/api/v1/overview").await.status, StatusCode::OK);
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn whoever_sends_browsers_back_from_no_login_keeps_nobody_out_and_fills_no_record() {
+    let issuer = OpenId::start().await;
+    let (_installation, worker) = trusting(&issuer).await;
+    let nobody = Caller::of(&worker);
+    let (callback, before) = ("/login/oidc/callback?state=0123&code=4567", recorded(&worker).await.len());
+    for _ in 0..15 {
+        says_why(&nobody.get(callback).await, reason::LOGIN_UNKNOWN);
+    }
+    assert_eq!(recorded(&worker).await.len(), before, "what shows nothing is worth no row");
+    // What a browser keeps of a login, anybody can make up: that is worth as many rows as there are tries by token.
+    let made_up = nobody.with("cookie", "join-community-login=0123");
+    for _ in 0..15 {
+        says_why(&made_up.get(callback).await, reason::LOGIN_UNKNOWN);
+    }
+    let rows = recorded(&worker).await.len() - before;
+    assert!((10..15).contains(&rows), "{rows}");
+    // A page that only holds it as a part does not even begin one.
+    for place in ["/login/oidc", callback] {
+        for part in ["image", "empty", "iframe"] {
+            let led = nobody.with("sec-fetch-dest", part).get(place).await;
+            assert_eq!((led.status, led.header("set-cookie")), (StatusCode::FORBIDDEN, ""), "{place} as {part}");
+        }
+    }
+    let script = nobody.bearing(&issuer.token("jc-viewer"));
+    assert_eq!(script.get("/api/v1/overview").await.status, StatusCode::OK);
+    let visited = nobody.with("sec-fetch-dest", "document");
+    assert_eq!(issuer.returning(&visited, "/").await.arrive().await.status, StatusCode::OK);
     worker.stop().await;
 }

@@ -47,6 +47,13 @@ async fn on_record(worker: &Worker, action: &str) -> Vec<(String, String)> {
         .collect()
 }
 
+/// Who asked for a dry run with personal data, why, and what came of it, the oldest first.
+async fn unmaskings(worker: &Worker) -> Vec<Value> {
+    let actions = Caller::of(worker).bearing("admin").get("/api/v1/actions").await.json();
+    let of_it = actions.as_array().unwrap().iter().rev().filter(|one| one["action"] == "dead_letters.dry_run_unmasked");
+    of_it.map(|one| json!([one["who"], one["reason"], one["outcome"]])).collect()
+}
+
 #[tokio::test]
 async fn letters_are_foreseen_and_then_replayed_in_the_background_with_every_step_on_record() {
     let installation = Installation::with(ask_for_tokens).await;
@@ -66,6 +73,10 @@ async fn letters_are_foreseen_and_then_replayed_in_the_background_with_every_ste
     assert_eq!(operator.post("/api/v1/dead-letters/dry-run", &unmask).await.status, StatusCode::FORBIDDEN);
     let unmasked = Caller::of(&worker).bearing("admin").post("/api/v1/dead-letters/dry-run", &unmask).await;
     assert!(unmasked.text.contains("jane@example.com"), "{unmasked:?}");
+    assert_eq!(
+        unmaskings(&worker).await,
+        [json!(["operator", "ticket 4711", "refused: needs role admin"]), json!(["admin", "ticket 4711", "shown"])]
+    );
 
     assert_eq!(operator.post(REPLAY, &json!({ "letters": busy, "reason": " " })).await.status, StatusCode::BAD_REQUEST);
     assert_eq!(operator.post(REPLAY, &json!({ "letters": {}, "reason": "why" })).await.status, StatusCode::BAD_REQUEST);

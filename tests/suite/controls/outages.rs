@@ -157,6 +157,30 @@ async fn a_database_that_is_out_can_be_tried_at_once_although_it_cannot_record_w
 }
 
 #[tokio::test]
+async fn a_worker_whose_database_hangs_lets_operators_in_and_drains_although_it_cannot_record_that() {
+    let installation = Installation::with(|config| {
+        ask_for_tokens(config);
+        // Longer than a call lasts: nobody may wait for the record.
+        config.database.connect_timeout = Duration::from_secs(18);
+        config.database.statement_timeout = Duration::from_secs(18);
+    })
+    .await;
+    let mut config = installation.config.clone();
+    let wire = Proxy::before(&mut config.database.url);
+    let worker = Worker::start(config).await;
+    wire.set(Wire::Hung);
+    let [viewer, operator] = ["viewer", "operator"].map(|role| Caller::of(&worker).bearing(role));
+    // Both sessions of the console wait for PostgreSQL when the others come.
+    let refused = async || viewer.get("/api/v1/actions").await.status;
+    assert_eq!(tokio::join!(refused(), refused()), (StatusCode::FORBIDDEN, StatusCode::FORBIDDEN));
+    assert_eq!(Caller::of(&worker).submit("/login", "token=operator").await.status, StatusCode::SEE_OTHER);
+    let drained = operator.post("/api/v1/drain", &json!({ "reason": "it hangs" })).await;
+    assert_eq!(drained.status, StatusCode::ACCEPTED, "{drained:?}");
+    wire.set(Wire::Whole);
+    worker.until_ended().await;
+}
+
+#[tokio::test]
 async fn the_command_line_pauses_the_database_and_resumes_it() {
     let installation = Installation::new().await;
     let pause = ["controls", "pause", "database", "--reason", "a standby takes over", "--for", "10m"];
