@@ -98,7 +98,8 @@ fn the_gate_passes_the_released_contract_and_stops_what_breaks_it() {
         let ended = run(&["diff", text(&folder.0)]);
         assert_eq!(ended.status.code(), Some(1), "{schema}: {ended:?}");
         let told = String::from_utf8(ended.stdout).unwrap();
-        let expected = format!("breaking for {audience}: /components/schemas/{schema}/properties/more: the field is gone");
+        let expected =
+            format!("breaking for {audience}: /components/schemas/{schema}/properties/more: the field is gone");
         assert!(told.starts_with(&expected), "{told}");
     }
 }
