@@ -64,12 +64,17 @@ pub(super) fn channels(names: &Names) -> Value {
             "servers": [reference("servers/cache")],
             "messages": { "profile": message("profile") },
         },
-        "webhooks": {
-            "address": null,
-            "description": "The URL of each receiver in the worker's `webhooks.targets`: none by default.",
-            "servers": [reference("servers/receiver")],
-            "messages": { "webhook": message("webhook") },
-        },
+        "webhooks": webhooks(),
+    })
+}
+
+/// What leaves by HTTP.
+fn webhooks() -> Value {
+    json!({
+        "address": null,
+        "description": "The URL of each receiver in the worker's `webhooks.targets`: none by default.",
+        "servers": [reference("servers/receiver")],
+        "messages": { "webhook": message("webhook") },
     })
 }
 
@@ -145,7 +150,7 @@ pub(super) fn operations() -> Value {
     })
 }
 
-/// What leaves by HTTP.
+/// How a webhook gets there.
 fn post() -> Value {
     let mut post = operation(
         "send",
