@@ -147,8 +147,8 @@ docs: # Rustdoc, private items too, warnings denied; the contract as a page besi
 
 .PHONY: contract
 contract: # Nothing breaks the contract that others hold; its files as tools that are not ours read them
-	$(step) "contract: what changed since contract/v1"
-	$(SPEAK) diff contract/v1
+	$(step) "contract: what changed since the last release"
+	$(SPEAK) diff contract/released
 	$(step) "contract: by other implementations"
 	scripts/contract
 
@@ -291,6 +291,12 @@ build: ## target/release/join-community, for production
 release: ## dist/: the archive of a release, with checksums; ANYWAY=1 packs a tree that is not ready, to try
 	$(step) "release"
 	scripts/release $(if $(ANYWAY),--anyway)
+
+# Twice the time of a release build, in new folders, so no part of the gate.
+.PHONY: reproducible
+reproducible: ## Whether the last commit gives the same program wherever it is built: two builds, compared; long
+	$(step) "the program, built twice in two places"
+	scripts/reproducible
 
 # The services' data may lie elsewhere (scripts/services says when), then .services is a link to it.
 .PHONY: clean

@@ -42,6 +42,11 @@ pub(super) fn document() -> Value {
                 "protocol": "redis",
                 "description": "Redis or Valkey: public profiles.",
             },
+            "receiver": {
+                "host": "receiver.example",
+                "protocol": "https",
+                "description": "Whoever an operator has webhooks sent to; by `http` where the operator says so.",
+            },
         },
         "channels": channels::channels(&names),
         "operations": channels::operations(),

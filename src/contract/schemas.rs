@@ -11,6 +11,7 @@ mod parts;
 mod profile;
 mod reply;
 mod request;
+mod webhook;
 
 use std::collections::BTreeMap;
 
@@ -64,7 +65,14 @@ pub(super) struct Named {
 pub(super) fn all() -> Vec<Named> {
     let from = |sent_by| move |(name, schema)| Named { name, sent_by, schema };
     let mut all: Vec<Named> = request::schemas().into_iter().map(from(SentBy::Producer)).collect();
-    let sent = [reply::schemas(), event::schemas(), profile::schemas(), member::schemas(), dead_letter::schemas()];
+    let sent = [
+        reply::schemas(),
+        event::schemas(),
+        webhook::schemas(),
+        profile::schemas(),
+        member::schemas(),
+        dead_letter::schemas(),
+    ];
     all.extend(sent.into_iter().flatten().map(from(SentBy::Worker)));
     all
 }

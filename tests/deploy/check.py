@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
+import urllib.parse
 
 import jsonschema
 import yaml
@@ -25,7 +26,18 @@ DEFAULTS = tomllib.loads(pathlib.Path("config/default.toml").read_text())
 ROUTES = set(re.findall(r'\.route\("(/[^"{]*)"', pathlib.Path("src/console/server.rs").read_text()))
 METRICS = set(re.findall(r"^\| `(join_community_\w+)`", pathlib.Path("docs/metrics.md").read_text(), re.M))
 PAGE = pathlib.Path("docs/deployment.md").read_text()
+BROKEN = json.loads((HERE / "broken.json").read_text())
 BAD_CONFIGURATION = 78
+
+
+def listed(name):
+    """The keys in a list of src/config/secrets.rs."""
+    source = pathlib.Path("src/config/secrets.rs").read_text()
+    return set(re.findall(r'"([a-z_.]+)"', re.search(rf"const {name}: \[&str; \d+\] = \[(.*?)\];", source, re.S)[1]))
+
+
+SECRETS, HIDDEN = listed("SECRETS"), listed("HIDDEN")
+assert "broker.url" in SECRETS and HIDDEN, "src/config/secrets.rs is read wrongly"
 
 
 @functools.cache
@@ -51,7 +63,7 @@ def of(things, kind):
 
 
 def environment(container, things):
-    """What the container's environment holds, and what it refers to that is not there."""
+    """What the container's environment holds (None: what a Secret does), and what it refers to that is not there."""
     maps = {each["metadata"]["name"]: each.get("data", {}) for each in of(things, "ConfigMap")}
     held, wrong = {}, []
     for source in container.get("envFrom", []):
@@ -59,10 +71,19 @@ def environment(container, things):
         if name not in maps:
             wrong.append(f"envFrom names ConfigMap {name}, which is not rendered")
         held |= maps.get(name, {})
-    held |= {each["name"]: each.get("value", "") for each in container.get("env", [])}
+    spelt = [*held.items(), *((each["name"], each.get("value")) for each in container.get("env", []))]
+    for name, value in spelt:
+        key = name.removeprefix(PREFIX).replace("__", ".").lower()
+        if value and key in SECRETS:
+            wrong.append(f"{name} holds a secret: name its file instead")
+        if value and key in HIDDEN:
+            wrong.append(f"{name} may hold a secret: take it from one by valueFrom.secretKeyRef")
+    for each in container.get("env", []):
+        source = each.get("valueFrom", {}).get("secretKeyRef")
+        if source and f"`{source['key']}`" not in PAGE:
+            wrong.append(f"docs/deployment.md does not say what key {source['key']} of Secret {source['name']} holds")
+        held[each["name"]] = None if source else each.get("value", "")
     wrong += [f"{name} is none of the worker's variables" for name in held if not name.startswith(PREFIX)]
-    secret = re.compile(r"__(\w*URL|AUTHORIZATION)$")
-    wrong += [f"{name} holds a secret: name its file instead" for name, value in held.items() if value and secret.search(name)]
     return held, wrong
 
 
@@ -96,14 +117,16 @@ def configured(container, spec, held):
                     wrong.append(f"docs/deployment.md does not say what key {item['key']} of Secret {secret['secretName']} holds")
         given = {}
         for name, value in held.items():
+            if value is None:
+                continue
             if name.endswith("_FILE"):
                 if value not in mounted:
                     wrong.append(f"{name} names {value}, which is not mounted")
                     continue
                 section, key = name.removeprefix(PREFIX).removesuffix("_FILE").lower().split("__")
-                # The default is a URL of the right kind.
+                # The default is a URL of the right kind, where it is one.
                 file = pathlib.Path(folder, mounted[value])
-                file.write_text(DEFAULTS.get(section, {}).get(key, ""))
+                file.write_text(DEFAULTS.get(section, {}).get(key) or "a secret")
                 value = str(file)
             given[name] = value
         ran = subprocess.run([os.environ["JOIN_COMMUNITY"], "contract", "export"], env=given, capture_output=True, text=True)
@@ -131,8 +154,26 @@ def serves(thing, container, held):
     return wrong
 
 
+def called(held):
+    """Where the worker calls by HTTP: the key that says so, and the port. What a Secret holds is taken for https://."""
+    for section, key in [("auth", "jwks"), ("http", "oidc_issuer"), ("otlp", "endpoint"), ("webhooks", "targets")]:
+        value = setting(held, section, key)
+        for url in ["https://"] if value is None else re.findall(r"""https?://[^\s"',\]}]+""", value):
+            parts = urllib.parse.urlsplit(url)
+            yield f"{section}.{key}", parts.port or {"http": 80, "https": 443}[parts.scheme]
+
+
+def lets_out(policy, port):
+    def covers(each):
+        first = each.get("port", port)
+        return each.get("protocol", "TCP") == "TCP" and isinstance(first, int) and first <= port <= each.get("endPort", first)
+
+    # A rule without ports is for all of them.
+    return any(not rule.get("ports") or any(map(covers, rule["ports"])) for rule in policy["spec"].get("egress", []))
+
+
 def connected(things, deployment, held):
-    """What names the worker from outside of its pod finds it."""
+    """What names the worker from outside of its pod finds it, and it finds what its configuration names."""
     labels, name = deployment["spec"]["template"]["metadata"]["labels"], deployment["metadata"]["name"]
     wrong = []
     selectors = [(each, each["spec"].get("selector", {})) for each in of(things, "Service")]
@@ -153,6 +194,10 @@ def connected(things, deployment, held):
     for policy in of(things, "NetworkPolicy"):
         if not any(port.get("port") == "http" for rule in policy["spec"].get("ingress", []) for port in rule.get("ports", [])):
             wrong.append("NetworkPolicy lets nobody scrape")
+    guards = [policy for policy in of(things, "NetworkPolicy") if "Egress" in policy["spec"].get("policyTypes", [])]
+    for key, port in called(held):
+        if guards and not any(lets_out(policy, port) for policy in guards):
+            wrong.append(f"{key} leads to port {port}, and no NetworkPolicy lets the worker out there")
     if of(things, "PodDisruptionBudget") == []:
         wrong.append("there is no PodDisruptionBudget")
     return wrong + [finding for each in of(things, "ScaledObject") for finding in scaled(each, deployment, name, service)]
@@ -194,9 +239,10 @@ def check(things):
     return wrong
 
 
-def prove(things):
-    """Each way to break the manifests is found. A way that applies to nothing is a defect of this list."""
-    for kind, place, value in json.loads((HERE / "broken.json").read_text()):
+def prove(things, ways):
+    """Each way to break the manifests is found, and said so where the list has words for it. A way that applies to nothing
+    is a defect of the list."""
+    for kind, place, value, *words in ways:
         broken = copy.deepcopy(things)
         *way, last = (part.replace("~1", "/") for part in place.split("/"))
         node = functools.reduce(lambda node, key: node[int(key) if isinstance(node, list) else key], way, of(broken, kind)[0])
@@ -205,8 +251,9 @@ def prove(things):
             del node[last]
         else:
             node[last] = value
-        if check(broken) == []:
-            sys.exit(f"tests/deploy/check.py does not notice {kind} {place} = {json.dumps(value)}")
+        found = check(broken)
+        if not any(all(word in finding for word in words) for finding in found):
+            sys.exit(f"tests/deploy/check.py does not notice {kind} {place} = {json.dumps(value)}, but {found}")
 
 
 failed = False
@@ -215,12 +262,15 @@ for file in sorted(pathlib.Path(sys.argv[1]).glob("*.yaml")):
     for finding in check(rendered):
         failed = True
         print(f"{file.stem}: {finding}", file=sys.stderr)
+    if file.stem in BROKEN and not failed:
+        prove(rendered, BROKEN.pop(file.stem))
     if file.stem == "base" and not failed:
-        prove(rendered)
         queries = [
             {"record": trigger["name"].replace("-", ":"), "expr": trigger["metadata"]["query"]}
             for thing in of(rendered, "ScaledObject") for trigger in thing["spec"]["triggers"]
         ]
         rules = {"groups": [{"name": "scaling", "rules": queries}]}
         file.with_name("scaling.json").write_text(json.dumps(rules))
+if BROKEN and not failed:
+    sys.exit(f"tests/deploy/broken.json breaks what is not rendered: {', '.join(BROKEN)}")
 sys.exit(failed)

@@ -1,8 +1,12 @@
 """Imports what deploy/rabbitmq/definitions.py prints into the broker of the environment, in a vhost of its own, and lets
-each user do what it is there for: a worker with exactly those rights joins a member, refuses another, and writes a dead
-letter. Then each tries what it must not. Needs the package pika, the services, and in JOIN_COMMUNITY the program.
+each user do what it is there for: a worker with exactly those rights, two shards and webhooks joins a member and has it
+leave, refuses another, writes dead letters, posts to a receiver and gives one up. Then each tries what it must not. The
+worker runs on a root file system that is read only, as deploy/kubernetes has it, where the kernel lets us make one.
+Needs the package pika, the services, openssl, and in JOIN_COMMUNITY the program.
 """
 
+import base64
+import http.server
 import json
 import os
 import pathlib
@@ -10,6 +14,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.parse
@@ -24,6 +29,7 @@ QUEUE = "member-consumer.events"
 KEY = "wix.members.v1.member_updated"
 # In the private services everybody's password is their name; these stay as they are there.
 USERS = {"worker": "join-worker", "producer": "member-gateway", "consumer": "member-consumer", "operator": "join-operator"}
+REQUEST_KEYS = ["request", "leave"]
 given = os.environ
 broker = urllib.parse.urlsplit(given["JOIN_COMMUNITY__BROKER__URL"])
 database = urllib.parse.urlsplit(given["JOIN_COMMUNITY__DATABASE__URL"])
@@ -37,9 +43,37 @@ def url(role):
 with socket.socket() as free:
     free.bind(("127.0.0.1", 0))
     LISTEN = "127.0.0.1:%d" % free.getsockname()[1]
+
+
+class Receiver(http.server.BaseHTTPRequestHandler):
+    """Takes what is posted to /takes, and nothing that is posted elsewhere."""
+
+    taken = []
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["content-length"]))
+        takes = self.path == "/takes"
+        if takes:
+            self.taken.append(body)
+        self.send_response(200 if takes else 503)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+receiver = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+threading.Thread(target=receiver.serve_forever, daemon=True).start()
+folder = tempfile.TemporaryDirectory()
+SIGNING = pathlib.Path(folder.name, "webhook-key")
+making = ["openssl", "genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", SIGNING]
+subprocess.run(making, check=True, stderr=subprocess.DEVNULL)
+TARGETS = ", ".join(f'{{ name = "{name}", url = "http://127.0.0.1:{receiver.server_port}/{name}" }}' for name in ("takes", "fails"))
 # As deploy/kubernetes has it, but for the addresses. Nothing of the caller's gets in.
 ENVIRONMENT = {
     "JOIN_COMMUNITY__BROKER__DECLARE": "false",
+    "JOIN_COMMUNITY__BROKER__SHARDS": "2",
     "JOIN_COMMUNITY__BROKER__URL": url("worker"),
     "JOIN_COMMUNITY__BROKER__PRODUCER_URL": url("producer"),
     "JOIN_COMMUNITY__BROKER__OPERATOR_URL": url("operator"),
@@ -50,6 +84,9 @@ ENVIRONMENT = {
     "JOIN_COMMUNITY__HTTP__LISTEN": LISTEN,
     "JOIN_COMMUNITY__JOIN__UNKNOWN_MEMBER_RETRIES": "1",
     "JOIN_COMMUNITY__AUTH__PRODUCERS": '[{ user = "member-gateway", identity_types = ["MEMBER"], sites = ["*"] }]',
+    "JOIN_COMMUNITY__WEBHOOKS__KEY_FILE": str(SIGNING),
+    "JOIN_COMMUNITY__WEBHOOKS__TARGETS": f"[{TARGETS}]",
+    "JOIN_COMMUNITY__WEBHOOKS__LADDER": '["100ms"]',
 }
 
 
@@ -116,6 +153,40 @@ def imported():
     print(program("topology", "verify").stdout.strip().splitlines()[-1])
 
 
+def looks_ahead():
+    """What the worker does while one site crowds the queue: a queue that ends with its connection, bound like the shards."""
+    looking = channel("worker")
+    arguments = {"x-queue-type": "classic", "x-max-length": 10_000}
+    looking.queue_declare("join-community.ahead", exclusive=True, auto_delete=True, arguments=arguments)
+    for key in REQUEST_KEYS:
+        looking.queue_bind("join-community.ahead", "join-community", key)
+    looking.basic_consume("join-community.ahead", lambda *_: None, auto_ack=True)
+    looking.connection.close()
+
+
+def announced(consumer, member, status):
+    _, _, body = until(f"the event {status}", lambda: (got := consumer.basic_get(QUEUE, auto_ack=True))[0] and got)
+    event = json.loads(body)
+    assert (event["entityId"], event["updatedEvent"]["currentEntity"]["privacyStatus"]) == (member, status), event
+
+
+def told(webhook):
+    """What a webhook says of the member. Whether its signature is sound, tests/suite looks."""
+    claims = json.loads(base64.urlsafe_b64decode(webhook.split(b".")[1] + b"=="))
+    event = json.loads(json.loads(claims["data"])["data"])
+    return event["updatedEvent"]["currentEntity"]["privacyStatus"]
+
+
+def given_up():
+    """The dead letter of the receiver that takes nothing, as the operator sees it."""
+    operator = channel("operator")
+    queue = "join-community.webhooks.dead-letters"
+    _, properties, _ = until("the dead webhook", lambda: (got := operator.basic_get(queue))[0] and got)
+    reason = {name: properties.headers[f"x-join-community-{name}"] for name in ("target", "reason")}
+    assert reason == {"target": "fails", "reason": "exhausted"}, properties
+    operator.connection.close()
+
+
 def everybody_does_what_they_are_there_for():
     consumer = channel("consumer")
     consumer.queue_declare(QUEUE, durable=True, arguments={"x-queue-type": "quorum"})
@@ -127,9 +198,14 @@ def everybody_does_what_they_are_there_for():
     assert '"PUBLIC"' in program(*ask, member, "--as", f"MEMBER:{member}", code=None).stdout
     # By way of the retry ladder.
     assert "NOT_FOUND" in program(*ask, stranger, "--as", f"MEMBER:{stranger}", code=None).stdout
-    _, _, body = until("the event", lambda: (got := consumer.basic_get(QUEUE, auto_ack=True))[0] and got)
-    assert json.loads(body)["entityId"] == member
+    announced(consumer, member, "PUBLIC")
     until("the cache entry", lambda: program("cache", "verify", "--site", site, code=None).returncode == 0 or None)
+    # By a binding of its own.
+    assert '"PRIVATE"' in program(*ask, member, "--as", f"MEMBER:{member}", "--leave", code=None).stdout
+    announced(consumer, member, "PRIVATE")
+    until("the tombstone", lambda: program("cache", "verify", "--site", site, code=None).returncode == 0 or None)
+    until("both webhooks", lambda: True if {"PUBLIC", "PRIVATE"} <= set(map(told, Receiver.taken)) else None)
+    given_up()
 
     channel("producer").basic_publish("join-community", "request", b"not JSON", pika.BasicProperties(message_id="malformed"))
     listed = ("dead-letters", "list", "--output", "json")
@@ -141,7 +217,13 @@ def nobody_does_more():
         "the worker declares a queue": lambda: channel("worker").queue_declare("join-community.more", durable=True),
         "the worker deletes a queue": lambda: channel("worker").queue_delete("join-community.requests"),
         "the worker deletes the exchange of the events": lambda: channel("worker").exchange_delete("members.events"),
+        "the worker declares a shard": lambda: channel("worker").queue_declare("join-community.requests.3", durable=True),
+        "the worker declares a queue of webhooks": lambda: channel("worker").queue_declare("join-community.webhooks.to.more", durable=True),
         "a producer takes requests": lambda: channel("producer").basic_get("join-community.requests"),
+        "a producer takes requests of a shard": lambda: channel("producer").basic_get("join-community.requests.1"),
+        "a producer looks ahead": lambda: channel("producer").queue_declare("join-community.ahead", exclusive=True),
+        "a consumer reads webhooks": lambda: channel("consumer").basic_get("join-community.webhooks.to.takes"),
+        "an operator reads webhooks": lambda: channel("operator").basic_get("join-community.webhooks.to.takes"),
         "a producer reads events": lambda: channel("producer").basic_get("members.events.unrouted"),
         "a producer declares a queue": lambda: channel("producer").queue_declare("member-gateway.more"),
         "a consumer takes requests": lambda: channel("consumer").basic_get("join-community.requests"),
@@ -175,11 +257,41 @@ def published(role, exchange, **properties):
     sender.basic_publish(exchange, "request", b"{}", pika.BasicProperties(**properties))
 
 
+# Makes the root and the places that programs like to write to read only, as seen by this one alone. The pod has no place to
+# write to at all: what deploy/kubernetes mounts, it mounts read only.
+READ_ONLY = """
+set -e
+mount -o remount,bind,ro /
+for place in /tmp /var/tmp /dev/shm /run; do
+    if mountpoint -q "$place"; then mount -o remount,bind,ro "$place"; fi
+    if touch "$place/join-community-writes" 2>/dev/null; then echo "$place can be written to" >&2; exit 97; fi
+done
+exec "$@"
+"""
+
+
+def read_only():
+    """The command that runs another one so; none, and why, where it cannot be had."""
+    why = "unshare (util-linux) is not installed"
+    for ways in (["unshare", "--mount"], ["unshare", "--user", "--map-root-user", "--mount"]):
+        command = [*ways, "sh", "-c", READ_ONLY, "sh"]
+        try:
+            tried = subprocess.run([*command, "true"], capture_output=True, text=True, timeout=PATIENCE)
+        except FileNotFoundError:
+            break
+        if tried.returncode == 0:
+            return command
+        why = tried.stderr.strip()
+    print(f"that the worker needs no place to write to was not tried: {why}", file=sys.stderr)
+    return []
+
+
 def main():
     with tempfile.TemporaryFile("w+") as log:
         imported()
+        looks_ahead()
         program("migrate")
-        worker = subprocess.Popen([given["JOIN_COMMUNITY"], "run"], env=ENVIRONMENT, stderr=log, cwd="/")
+        worker = subprocess.Popen([*read_only(), given["JOIN_COMMUNITY"], "run"], env=ENVIRONMENT, stderr=log, cwd="/")
         try:
             until("the worker is ready", lambda: True if worker.poll() is not None else ready())
             everybody_does_what_they_are_there_for()
@@ -202,6 +314,8 @@ sql(f"CREATE DATABASE {NAME}")
 try:
     main()
 finally:
+    receiver.shutdown()
+    folder.cleanup()
     manage("DELETE", f"vhosts/{NAME}")
     manage("DELETE", "users/member-consumer")
     sql(f"DROP DATABASE {NAME} WITH (FORCE)")

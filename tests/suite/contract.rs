@@ -75,6 +75,35 @@ fn what_breaks_somebody_ends_with_1_and_names_the_place_for_people_and_programs(
     assert_eq!((&told[0]["audience"], &told[0]["breaking"]), (&"consumers".into(), &true.into()));
 }
 
+/// What `make contract` runs, with a change of each message that nobody may make unnoticed.
+#[test]
+fn the_gate_passes_the_released_contract_and_stops_what_breaks_it() {
+    let ended = run(&["diff", "contract/released"]);
+    assert!(ended.status.success(), "{ended:?}");
+    let released = fs::read_to_string("contract/released/asyncapi.json").unwrap();
+    let folder = Folder::new();
+    fs::create_dir_all(&folder.0).unwrap();
+    for (schema, audience) in [
+        ("request", "producers"),
+        ("reply", "consumers"),
+        ("event", "consumers"),
+        ("webhook-claims", "consumers"),
+        ("webhook-data", "consumers"),
+        ("public-profile", "consumers"),
+        ("dead-letter-headers", "consumers"),
+    ] {
+        let mut document: Value = serde_json::from_str(&released).unwrap();
+        document["components"]["schemas"][schema]["properties"]["more"] = serde_json::json!({ "type": "string" });
+        fs::write(folder.document(), document.to_string()).unwrap();
+        let ended = run(&["diff", text(&folder.0)]);
+        assert_eq!(ended.status.code(), Some(1), "{schema}: {ended:?}");
+        let told = String::from_utf8(ended.stdout).unwrap();
+        let expected =
+            format!("breaking for {audience}: /components/schemas/{schema}/properties/more: the field is gone");
+        assert!(told.starts_with(&expected), "{told}");
+    }
+}
+
 #[test]
 fn a_contract_that_others_rely_on_is_not_replaced_by_one_that_breaks_them() {
     let folder = Folder::new();

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod arrows;
 #[cfg(test)]
+mod contract;
+#[cfg(test)]
 mod documents;
 #[cfg(test)]
 mod files;

@@ -64,6 +64,17 @@ pub(super) fn channels(names: &Names) -> Value {
             "servers": [reference("servers/cache")],
             "messages": { "profile": message("profile") },
         },
+        "webhooks": webhooks(),
+    })
+}
+
+/// What leaves by HTTP.
+fn webhooks() -> Value {
+    json!({
+        "address": null,
+        "description": "The URL of each receiver in the worker's `webhooks.targets`: none by default.",
+        "servers": [reference("servers/receiver")],
+        "messages": { "webhook": message("webhook") },
     })
 }
 
@@ -135,8 +146,20 @@ pub(super) fn operations() -> Value {
     );
     json!({
         "receiveRequest": join, "receiveLeaveRequest": leave, "sendReply": reply, "announceMember": announce,
-        "sendDeadLetter": bury, "keepProfile": keep,
+        "sendDeadLetter": bury, "keepProfile": keep, "postWebhook": post(),
     })
+}
+
+/// How a webhook gets there.
+fn post() -> Value {
+    let mut post = operation(
+        "send",
+        "webhooks",
+        &["webhook"],
+        "Posts an event to a receiver, at least once, until it answers 200 or the tries are over. Each try has the same bytes.",
+    );
+    post["bindings"] = json!({ "http": { "method": "POST", "bindingVersion": "0.3.0" } });
+    post
 }
 
 /// A request is received, and answered.

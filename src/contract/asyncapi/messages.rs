@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::reference;
-use crate::contract::schemas;
+use crate::contract::{schemas, vectors};
 use crate::domain::Method;
 use crate::wire::examples::blocks;
 use crate::wire::headers::{EVENT_TYPE, request_type};
@@ -100,6 +100,16 @@ const PROFILE: Parts = Parts {
     correlates: false,
     shown_as: "profile: member",
 };
+const WEBHOOK: Parts = Parts {
+    title: "Webhook",
+    summary: "An event once more, for a receiver of HTTP, signed.",
+    payload: "webhook",
+    headers: None,
+    properties: None,
+    kind: None,
+    correlates: false,
+    shown_as: "webhook: ",
+};
 
 pub(super) fn messages() -> Value {
     json!({
@@ -111,7 +121,23 @@ pub(super) fn messages() -> Value {
         "deadLetter": message(&DEAD_LETTER),
         "undelivered": message(&UNDELIVERED),
         "profile": message(&PROFILE),
+        "webhook": webhook(),
     })
+}
+
+/// The one message that is no JSON as a whole. The page shows what is in it; a body with its signature is a vector.
+fn webhook() -> Value {
+    let mut webhook = message(&WEBHOOK);
+    webhook["contentType"] = json!("text/plain; charset=utf-8");
+    webhook["examples"] = signed().into_iter().collect::<Vec<_>>().into();
+    webhook
+}
+
+fn signed() -> Option<Value> {
+    let (_, text) = vectors::FILES.iter().find(|(name, _)| *name == "webhooks.json")?;
+    let read: Value = serde_json::from_str(text).ok()?;
+    let first = read.pointer("/vectors/0")?;
+    Some(json!({ "name": first.get("name")?, "payload": first.get("body")? }))
 }
 
 /// What messages share.

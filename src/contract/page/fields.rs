@@ -25,6 +25,8 @@ pub(super) struct Field {
 pub(super) fn fields(document: &Value, schema: &Value) -> Vec<Field> {
     let mut rows = Vec::new();
     walk(document, schema, "", 0, &mut rows);
+    // A message that is a text as a whole: a webhook.
+    walk(document, target(document, &schema["contentSchema"]), "", 0, &mut rows);
     rows
 }
 

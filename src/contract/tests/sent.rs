@@ -16,7 +16,8 @@ use crate::wire::copy::{DeadLetter, DeadReason, History, Sender, WHOLE_BODY, dea
 use crate::wire::event::event;
 use crate::wire::reply::{self, Reply};
 use crate::wire::request::decode;
-use crate::wire::sample::{JOHN, TRACEPARENT, change, john};
+use crate::wire::sample::{JOHN, SITE, TRACEPARENT, change, john};
+use crate::wire::webhook::{Claims, data};
 use crate::wire::{Incoming, Outgoing, OwnHeaders, profile};
 
 #[track_caller]
@@ -102,6 +103,27 @@ fn an_event_is_described_to_the_last_field_whatever_caused_it() {
     nothing_is_promised_in_vain("event-headers", &written[1]);
     nothing_is_promised_in_vain("event-properties", &written[2]);
     nothing_is_promised_in_vain("member", &[written[0][0]["updatedEvent"]["currentEntity"].clone()]);
+}
+
+#[test]
+fn a_webhook_is_described_to_the_last_field() {
+    let announced = event(&change(), "members.events").unwrap();
+    let carried = headers(&announced);
+    let event = String::from_utf8(announced.body).unwrap();
+    let mut written: [Vec<Value>; 2] = [vec![], vec![]];
+    for (identity, account) in [(carried["identity"].as_str(), Some(JOHN.0)), (None, None)] {
+        let data = data(&event, SITE, identity, account);
+        let said = json_of(data.as_bytes());
+        let claims = serde_json::to_value(Claims { data, iat: 0, exp: 1 }).unwrap();
+        for ((name, value), written) in
+            [("webhook-claims", claims), ("webhook-data", said)].into_iter().zip(&mut written)
+        {
+            is_described(name, &value);
+            written.push(value);
+        }
+    }
+    nothing_is_promised_in_vain("webhook-claims", &written[0]);
+    nothing_is_promised_in_vain("webhook-data", &written[1]);
 }
 
 /// Every reply there is.

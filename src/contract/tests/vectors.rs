@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -11,12 +12,15 @@ use crate::domain::{Caller, MemberId, SiteId};
 use crate::wire::Incoming;
 use crate::wire::event::event_id;
 use crate::wire::request::{Body, Claim, Decoded, decode};
+use crate::wire::webhook::data;
 use crate::wire::{reply, rule};
 
+fn read(file: &str) -> Value {
+    serde_json::from_str(FILES.iter().find(|(name, _)| *name == file).unwrap().1).unwrap()
+}
+
 fn vectors(file: &str) -> Vec<Value> {
-    let text = FILES.iter().find(|(name, _)| *name == file).unwrap().1;
-    let read: Value = serde_json::from_str(text).unwrap();
-    read["vectors"].as_array().unwrap().clone()
+    read(file)["vectors"].as_array().unwrap().clone()
 }
 
 fn bytes(vector: &Value) -> Vec<u8> {
@@ -140,5 +144,32 @@ fn a_reader_of_the_cache_takes_from_it_what_is_expected() {
             fits("cached-profile", hash).unwrap_or_else(|why| panic!("{name}: {why}"));
             assert!(evaluate::unnamed(&schema("cached-profile"), hash).is_empty(), "{name}");
         }
+    }
+}
+
+#[test]
+fn a_receiver_of_a_webhook_takes_from_it_what_is_expected_or_refuses_it() {
+    let public = read("webhooks.json")["publicKey"].as_str().unwrap().to_owned();
+    let key = DecodingKey::from_rsa_pem(public.as_bytes()).unwrap();
+    let mut validation = Validation::new(Algorithm::RS256);
+    // By the vector's own moment, below.
+    validation.validate_exp = false;
+    for vector in vectors("webhooks.json") {
+        let (name, body) = (&vector["name"], vector["body"].as_str().unwrap());
+        let verified = jsonwebtoken::decode::<Value>(body, &key, &validation).ok();
+        let current = verified.filter(|token| token.claims["exp"].as_i64() > vector["now"].as_i64());
+        let taken = current.map(|token| {
+            fits("webhook", &json!(body)).unwrap_or_else(|why| panic!("{name}: {why}"));
+            let inner = |text: &Value| text.as_str().map(|text| serde_json::from_str::<Value>(text).unwrap());
+            let said = inner(&token.claims["data"]).unwrap();
+            let account = &said["accountInfo"]["accountId"];
+            let id = |text: &Value| text.as_str().map(|text| Uuid::parse_str(text).unwrap());
+            let site = SiteId(id(&said["instanceId"]).unwrap());
+            let written = data(said["data"].as_str().unwrap(), site, said["identity"].as_str(), id(account));
+            assert_eq!(token.claims["data"], written, "{name}: as the worker would write it");
+            let [event, identity] = ["data", "identity"].map(|field| inner(&said[field]));
+            json!({ "siteId": site.to_string(), "event": event, "identity": identity, "accountId": account })
+        });
+        assert_eq!(json!(taken), vector["expected"], "{name}");
     }
 }
