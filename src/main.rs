@@ -1,13 +1,17 @@
 //! The entry: everything that has to happen before a command can run, and how its end becomes an exit code.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser as _;
-use join_community::cli::{self, Cli, Context};
+use join_community::cli::{self, Cli, Command, Context};
 use join_community::{config, telemetry};
 
 /// `EX_CONFIG` of `sysexits.h`: a service manager can tell a wrong configuration from a crash, and need not start again.
 const BAD_CONFIGURATION: u8 = 78;
+/// For what blocks a thread when everything else has ended. A name that is being looked up cannot be called off, and may take
+/// minutes.
+const LAST_MOMENTS: Duration = Duration::from_millis(100);
 
 fn main() -> ExitCode {
     // A second provider, should a dependency ever bring one, would otherwise be a panic at the first TLS connection.
@@ -30,10 +34,12 @@ fn main() -> ExitCode {
         return ExitCode::from(BAD_CONFIGURATION);
     }
     let context = Context::new(config, cli.output, cli.config);
-    let ended = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(anyhow::Error::from)
-        .and_then(|runtime| runtime.block_on(cli.command.run(&context)));
-    ended.unwrap_or_else(|error| cli::fail(&error))
+    run(cli.command, &context).unwrap_or_else(|error| cli::fail(&error))
+}
+
+fn run(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let ended = runtime.block_on(command.run(context));
+    runtime.shutdown_timeout(LAST_MOMENTS);
+    ended
 }

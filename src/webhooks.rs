@@ -5,7 +5,10 @@
 //! into a wait. The queues are told in `src/rabbitmq/topology/plan/webhooks.rs`.
 
 mod carrier;
+mod losses;
+mod parts;
 mod preflight;
+mod resolver;
 mod sender;
 mod session;
 mod signer;

@@ -2,12 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use axum::body::Bytes;
 use metrics::Histogram;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, Response, StatusCode, Url, redirect};
 use secrecy::ExposeSecret as _;
 
 use super::SetupError;
+use super::resolver::Resolver;
 use crate::config;
 use crate::telemetry::chain;
 
@@ -33,14 +35,15 @@ pub(super) enum Failure {
     Unreachable(#[source] reqwest::Error),
 }
 
-/// A client for all targets: it keeps the connections to each apart.
-pub(super) fn client(webhooks: &config::Webhooks) -> Result<Client, SetupError> {
+/// A client of one target.
+fn client(webhooks: &config::Webhooks) -> Result<Client, SetupError> {
     Client::builder()
         .connect_timeout(webhooks.timeout)
         .timeout(webhooks.timeout)
         // A receiver must not lead a member's data elsewhere.
         .redirect(redirect::Policy::none())
         .no_proxy()
+        .dns_resolver(Resolver::new())
         .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
         .pool_max_idle_per_host(webhooks.concurrency.into())
         .build()
@@ -49,17 +52,16 @@ pub(super) fn client(webhooks: &config::Webhooks) -> Result<Client, SetupError> 
 
 impl Sender {
     pub(super) fn new(
-        client: Client,
+        webhooks: &config::Webhooks,
         target: &config::WebhookTarget,
-        limit: Duration,
         seconds: Histogram,
     ) -> Result<Self, SetupError> {
         let url = Url::parse(target.url.expose_secret()).map_err(|_| SetupError::Url(target.name.clone()))?;
-        Ok(Self { client, url, limit, seconds })
+        Ok(Self { client: client(webhooks)?, url, limit: webhooks.timeout, seconds })
     }
 
     /// Posts a body. Taken is what was answered with 200 in time, as the Members API has it.
-    pub(super) async fn send(&self, body: Vec<u8>) -> Result<(), Failure> {
+    pub(super) async fn send(&self, body: Bytes) -> Result<(), Failure> {
         let began = Instant::now();
         // What receivers of the Members API read as text, and verify as it came.
         let post = self.client.post(self.url.clone()).header(CONTENT_TYPE, "text/plain; charset=utf-8").body(body);

@@ -1,8 +1,8 @@
 //! One connection's worth of webhooks: the spreader and a carrier for each target, side by side, until one of them fails or
 //! all stop.
 
+use std::num::NonZero;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
@@ -11,10 +11,11 @@ use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
 
 use super::SetupError;
-use super::carrier::Carrier;
-use super::sender::{Sender, client};
+use super::carrier::{Carrier, Outage};
+use super::losses::{Hush, Losses};
+use super::sender::Sender;
 use super::signer::Signer;
-use super::spreader::{MOST, Spreader};
+use super::spreader::{Channels, MOST, Spreader};
 use crate::config::Config;
 use crate::operations::Meters;
 use crate::rabbitmq::call::CallError;
@@ -41,7 +42,7 @@ pub enum SessionEnd {
     #[error("the queues of webhooks cannot be looked at")]
     Topology(#[from] TopologyError),
     /// A queue is missing.
-    #[error("queue `{0}` is missing or not bound: `topology declare` creates it")]
+    #[error("queue `{0}` is missing: `topology declare` creates it")]
     Missing(String),
     /// A call to the broker failed.
     #[error("webhooks cannot be taken from their queues")]
@@ -74,27 +75,30 @@ impl Webhooks {
             return Ok(None);
         }
         let limit = config.broker.timeout;
-        let client = client(webhooks)?;
         let mut carriers = Vec::with_capacity(webhooks.targets.len());
         for target in &webhooks.targets {
             let series = meters.webhook(&target.name);
+            let losses = Arc::new(Losses::new(&target.name, series.dead.clone()));
             carriers.push(Carrier {
                 target: target.name.as_str().into(),
-                sender: Sender::new(client.clone(), target, webhooks.timeout, series.seconds.clone())?,
+                sender: Sender::new(webhooks, target, series.seconds.clone())?,
                 ladder: webhooks.ladder.clone(),
                 names: names.clone(),
                 worker_user: worker_user.into(),
                 series,
+                losses,
                 limit,
-                is_out: AtomicBool::new(false),
+                outage: Outage::default(),
             });
         }
         let spreader = Spreader {
             signer: Arc::new(Signer::new(webhooks)?),
+            losses: carriers.iter().map(|carrier| Arc::clone(&carrier.losses)).collect(),
             names: names.clone(),
-            meters: meters.clone(),
             worker_user: worker_user.into(),
+            processors: std::thread::available_parallelism().map_or(1, NonZero::get),
             limit,
+            hush: Hush::default(),
         };
         let (names, meters, confirm_limit) = (names.clone(), meters.clone(), config.broker.confirm_timeout);
         Ok(Some(Self { spreader, carriers, names, meters, concurrency: webhooks.concurrency, limit, confirm_limit }))
@@ -116,8 +120,12 @@ impl Webhooks {
             let (deliveries, window) = self.open(connection, &queue, self.concurrency).await?;
             carried.push(carrier.run(deliveries, window, stop));
         }
-        let (events, window) = self.open(connection, &self.names.webhooks(), MOST).await?;
-        let spread = self.spreader.run(events, window, stop);
+        let mut targets = Vec::with_capacity(self.carriers.len());
+        for _ in &self.carriers {
+            targets.push(Window::open(connection, self.confirm_limit).await?);
+        }
+        let (events, dead_letters) = self.open(connection, &self.names.webhooks(), MOST).await?;
+        let spread = self.spreader.run(events, Channels { targets, dead_letters }, stop);
         let work = async { tokio::try_join!(spread, try_join_all(carried)) };
         tokio::select! {
             done = work => done.map(|_| ()),
@@ -138,7 +146,7 @@ impl Webhooks {
     /// Tells how many wait, as long as it is polled.
     async fn watch(&self, connection: &Connection) -> std::convert::Infallible {
         let queues = || -> Vec<Vec<String>> {
-            let own = [vec![self.names.webhooks()], vec![self.names.webhook_dead_letters()]];
+            let own = [vec![self.names.webhooks()], self.names.all_webhook_dead_letters()];
             own.into_iter().chain(self.names.targets().map(|target| self.names.webhook_way(target))).collect()
         };
         let seen = |place: usize, ready: depth::Ready| match place {

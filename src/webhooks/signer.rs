@@ -15,6 +15,16 @@ use crate::wire::webhook::{Claims, data};
 /// How long a webhook is good beside its waits: it may lie in its target's queue, too.
 const MARGIN: Duration = Duration::from_hours(24);
 
+/// How long a webhook with these waits is good.
+pub(super) fn good_for(ladder: &[Duration]) -> Duration {
+    ladder.iter().sum::<Duration>() + MARGIN
+}
+
+/// When receivers refuse what was signed then, seconds since 1970.
+pub(super) fn expiry(signed: OffsetDateTime, good_for: Duration) -> i64 {
+    signed.unix_timestamp().saturating_add(i64::try_from(good_for.as_secs()).unwrap_or(i64::MAX))
+}
+
 /// The key, and what is the same in every webhook.
 pub struct Signer {
     key: EncodingKey,
@@ -32,8 +42,7 @@ impl Signer {
         let key = EncodingKey::from_rsa_pem(pem.as_bytes()).map_err(|_| SetupError::Key)?;
         let account = Uuid::try_parse(&webhooks.account_id).ok();
         // Receivers refuse what has expired, and the last try sends the bytes of the first.
-        let good_for = webhooks.ladder.iter().sum::<Duration>() + MARGIN;
-        let signer = Self { key, account, good_for };
+        let signer = Self { key, account, good_for: good_for(&webhooks.ladder) };
         let site = SiteId(Uuid::nil());
         signer.sign("{}", site, None, OffsetDateTime::UNIX_EPOCH).map_err(|_| SetupError::Key)?;
         Ok(signer)
@@ -50,9 +59,8 @@ impl Signer {
         identity: Option<&str>,
         now: OffsetDateTime,
     ) -> Result<String, jsonwebtoken::errors::Error> {
-        let iat = now.unix_timestamp();
-        let good_for = i64::try_from(self.good_for.as_secs()).unwrap_or(i64::MAX);
-        let claims = Claims { data: data(event, site, identity, self.account), iat, exp: iat.saturating_add(good_for) };
+        let (iat, exp) = (now.unix_timestamp(), expiry(now, self.good_for));
+        let claims = Claims { data: data(event, site, identity, self.account), iat, exp };
         encode(&Header::new(Algorithm::RS256), &claims, &self.key)
     }
 }

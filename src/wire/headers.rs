@@ -44,7 +44,7 @@ pub const REQUEST_KEY: &str = "request";
 pub const DEAD_LETTER_KEY: &str = "dead-letter";
 /// Routing key of a dead letter that was discarded.
 pub const DISCARDED_KEY: &str = "discarded";
-/// Routing key of a webhook that nobody took.
+/// Routing key of a webhook that nobody took; of a target's, with a dot and the target's name behind it.
 pub const WEBHOOK_DEAD_LETTER_KEY: &str = "webhook-dead-letter";
 /// `type` of an event, and its routing key.
 pub const EVENT_TYPE: &str = "wix.members.v1.member_updated";

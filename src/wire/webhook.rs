@@ -2,6 +2,7 @@
 //!
 //! Apart from the event, because receivers are others than the broker's consumers, and get their own wrapping around it.
 
+use axum::body::Bytes;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -62,8 +63,8 @@ pub struct Delivery {
     pub attempts: u32,
     /// When the event became a webhook, RFC 3339.
     pub first_seen: Box<str>,
-    /// The body as it is posted.
-    pub body: Vec<u8>,
+    /// The body as it is posted. Shared by all who are about to send it.
+    pub body: Bytes,
 }
 
 /// Why a webhook is a dead letter.
@@ -77,6 +78,10 @@ pub enum WebhookDeadReason {
     TooLarge,
     /// It is no event of ours, or no webhook of ours.
     Malformed,
+    /// The queue that it was to go into is not bound.
+    Unroutable,
+    /// It lay for so long that receivers refuse its signature.
+    Expired,
 }
 
 impl WebhookDeadReason {
@@ -88,8 +93,16 @@ impl WebhookDeadReason {
             Self::NoRoom => "no_room",
             Self::TooLarge => "too_large",
             Self::Malformed => "malformed",
+            Self::Unroutable => "unroutable",
+            Self::Expired => "expired",
         }
     }
+}
+
+/// The routing key that leads to a target's dead letters; without a target, to those that are nobody's.
+#[must_use]
+pub fn dead_letter_key(target: &str) -> String {
+    if target.is_empty() { WEBHOOK_DEAD_LETTER_KEY.to_owned() } else { format!("{WEBHOOK_DEAD_LETTER_KEY}.{target}") }
 }
 
 impl Delivery {
@@ -114,7 +127,7 @@ impl Delivery {
             app_id: Some("join-community".into()),
             persistent: true,
             headers: headers.into_iter().map(|(name, value)| (name.into(), value)).collect(),
-            body: self.body.clone(),
+            body: self.body.to_vec(),
             ..Outgoing::default()
         }
     }
@@ -122,7 +135,7 @@ impl Delivery {
     /// The dead letter of it.
     #[must_use]
     pub fn dead(&self, exchange: &str, user: &str, reason: WebhookDeadReason, error: &str) -> Outgoing {
-        let mut letter = self.outgoing(exchange, WEBHOOK_DEAD_LETTER_KEY.to_owned(), user);
+        let mut letter = self.outgoing(exchange, dead_letter_key(&self.target), user);
         letter.headers.push((REASON.into(), HeaderValue::Text(reason.as_str().into())));
         letter.headers.push((ERROR.into(), HeaderValue::Text(error.to_owned().into())));
         if matches!(reason, WebhookDeadReason::TooLarge | WebhookDeadReason::Malformed) {
@@ -135,6 +148,7 @@ impl Delivery {
 
 #[cfg(test)]
 mod tests {
+    use axum::body::Bytes;
     use serde_json::{Value, json};
     use uuid::Uuid;
 
@@ -167,9 +181,10 @@ mod tests {
 
     #[test]
     fn a_dead_letter_names_target_and_reason_and_holds_the_same_bytes() {
-        let delivery = Delivery { target: "crm".into(), attempts: 12, body: b"a.b.c".to_vec(), ..Delivery::default() };
+        let body = Bytes::from_static(b"a.b.c");
+        let delivery = Delivery { target: "crm".into(), attempts: 12, body, ..Delivery::default() };
         let letter = delivery.dead("x.internal", "worker", WebhookDeadReason::Exhausted, "answered 503");
-        assert_eq!((&*letter.exchange, &*letter.routing_key), ("x.internal", "webhook-dead-letter"));
+        assert_eq!((&*letter.exchange, &*letter.routing_key), ("x.internal", "webhook-dead-letter.crm"));
         for (name, value) in [
             ("x-join-community-target", HeaderValue::Text("crm".into())),
             ("x-join-community-attempts", HeaderValue::Number(12)),
@@ -180,5 +195,7 @@ mod tests {
         }
         assert_eq!(letter.body, delivery.body);
         assert_eq!(letter.user_id.as_deref(), Some("worker"));
+        let nobodys = Delivery::default().dead("x.internal", "worker", WebhookDeadReason::Malformed, "no event");
+        assert_eq!(&*nobodys.routing_key, "webhook-dead-letter");
     }
 }

@@ -1,5 +1,6 @@
 //! Webhooks, with receivers of HTTP at the other end that fail, hang, and verify what they are sent.
 
+mod limits;
 mod receiver;
 
 use std::time::Duration;
@@ -108,7 +109,8 @@ async fn each_try_posts_the_same_bytes_until_one_is_answered_with_200() {
     }
     until_delivered(&worker, "crm", 1).await;
     assert!(outcome(&worker, "crm", "failed") >= 2);
-    for queue in ["to.crm", "to.crm.retry.100ms", "dead-letters"] {
+    assert_eq!(crm.led_away(), 0, "a redirect was followed");
+    for queue in ["to.crm", "to.crm.retry.100ms", "dead-letters.crm"] {
         installation.until_holds(&format!("join-community.webhooks.{queue}"), 0).await;
     }
     worker.stop().await;
@@ -152,7 +154,7 @@ async fn what_nobody_takes_becomes_a_dead_letter_that_names_target_and_reason() 
     let member = installation.member(site, JOINABLE).await;
     assert_eq!(producer.ask(&Message::join(site, member)).await.status, 200);
 
-    let letter = installation.messages("join-community.webhooks.dead-letters", 1).await.remove(0);
+    let letter = installation.messages("join-community.webhooks.dead-letters.crm", 1).await.remove(0);
     assert_eq!(letter.header("x-join-community-target"), "crm");
     assert_eq!(letter.header("x-join-community-reason"), "exhausted");
     assert!(letter.header("x-join-community-error").contains("503"), "{}", letter.headers);
@@ -217,6 +219,6 @@ async fn a_broker_that_is_lost_while_webhooks_are_on_their_way_loses_none() {
     for queue in ["join-community.webhooks", "join-community.webhooks.to.crm"] {
         installation.until_holds(queue, 0).await;
     }
-    assert_eq!(installation.depth("join-community.webhooks.dead-letters").await, 0);
+    assert_eq!(installation.depth("join-community.webhooks.dead-letters.crm").await, 0);
     worker.stop().await;
 }

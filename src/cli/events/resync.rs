@@ -77,11 +77,11 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCod
     Ok(if all { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Not one of the worker's own: what the worker's user publishes there would be believed. Consumers may well name their
-/// queues after the events exchange.
+/// Not one of the worker's own, but for the one that takes events for webhooks: what the worker's user publishes there would
+/// be believed. Consumers may well name their queues after the events exchange.
 fn is_for_events(names: &Names, queue: &str) -> bool {
     let is_after_events = queue.starts_with(&format!("{}.", names.events())) && queue != names.unrouted();
-    is_after_events || !names.is_own_queue(queue)
+    is_after_events || queue == names.webhooks() || !names.is_own_queue(queue)
 }
 
 fn report(args: &Args, tally: Tally, next: Option<MemberId>, context: &Context) -> Report {
@@ -135,7 +135,8 @@ mod tests {
         for own in [names.requests(), names.dead_letters(), names.unrouted(), "join-community.requests".to_owned()] {
             assert!(!is_for_events(&names, &own), "{own}");
         }
-        for consumer in ["search.members", "eu.members.events.search", "members"] {
+        assert!(!is_for_events(&names, &names.webhook("crm")));
+        for consumer in ["search.members", "eu.members.events.search", "members", "eu.join-community.webhooks"] {
             assert!(is_for_events(&names, consumer), "{consumer}");
         }
     }

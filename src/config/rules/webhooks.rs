@@ -10,7 +10,7 @@ use super::Report;
 use super::text::{HTTP, has_credentials, url_problem};
 use crate::config::Config;
 
-/// Each has queues of its own: one, and one for each wait.
+/// Each has queues of its own: one, one for each wait, and one of dead letters.
 const MOST_TARGETS: usize = 16;
 /// Part of a queue's name.
 const LONGEST_NAME: usize = 32;

@@ -50,7 +50,7 @@ pub fn plan(names: &Names) -> Plan {
         quorum(names.requests(), requests(names)),
         quorum(names.dead_letters(), [("x-delivery-limit", Value::Number(LOOKING_USES_NOTHING_UP))]),
         quorum(names.discarded(), discarded()),
-        quorum(names.unrouted(), unrouted()),
+        quorum(names.unrouted(), dropping_oldest(UNROUTED_CAP)),
     ];
     let bind = |exchange, queue, key: &'static str| Binding {
         exchange,
@@ -115,10 +115,11 @@ fn discarded() -> Arguments {
     vec![("x-delivery-limit", Value::Number(LOOKING_USES_NOTHING_UP)), ("x-message-ttl", Value::Number(DISCARDED_FOR))]
 }
 
-fn unrouted() -> Arguments {
+/// What never refuses anything, and never holds more than so many.
+fn dropping_oldest(cap: i64) -> Arguments {
     vec![
         ("x-delivery-limit", Value::Number(LOOKING_USES_NOTHING_UP)),
-        ("x-max-length", Value::Number(UNROUTED_CAP)),
+        ("x-max-length", Value::Number(cap)),
         // The oldest goes: the newest event of a member holds its whole state.
         ("x-overflow", Value::Text("drop-head".to_owned())),
     ]

@@ -3,15 +3,17 @@
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
-use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::KeyPair as _;
 use axum::Router;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
-use axum::routing::post;
+use axum::http::header::LOCATION;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::routing::{any, post};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -21,12 +23,15 @@ use uuid::Uuid;
 use crate::support::PATIENCE;
 
 /// The worker's key, private half in PEM, and its public half.
-pub(crate) static KEY: LazyLock<(String, DecodingKey)> = LazyLock::new(|| {
+pub(crate) static KEY: LazyLock<(String, DecodingKey)> = LazyLock::new(key);
+
+/// A new key, private half in PEM, and its public half.
+pub(crate) fn key() -> (String, DecodingKey) {
     let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();
     let der: Pkcs8V1Der<'_> = pair.as_der().unwrap();
     let pem = pem::encode(&pem::Pem::new("PRIVATE KEY", der.as_ref().to_vec()));
     (pem, DecodingKey::from_rsa_der(pair.public_key().as_ref()))
-});
+}
 
 /// How a receiver answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +54,12 @@ pub(crate) struct Posted {
 impl Posted {
     /// The claims, once the signature is verified.
     pub(crate) fn claims(&self) -> Value {
-        let verified = decode(&self.body, &KEY.1, &Validation::new(Algorithm::RS256));
+        self.claims_by(&KEY.1)
+    }
+
+    /// The same where another key has signed.
+    pub(crate) fn claims_by(&self, key: &DecodingKey) -> Value {
+        let verified = decode(&self.body, key, &Validation::new(Algorithm::RS256));
         verified.unwrap_or_else(|error| panic!("the signature does not hold: {error}: {}", self.body)).claims
     }
 
@@ -75,6 +85,7 @@ pub(crate) struct Receiver {
     address: SocketAddr,
     answer: watch::Sender<Answer>,
     came: mpsc::UnboundedReceiver<Posted>,
+    led_away: Arc<AtomicUsize>,
 }
 
 type Shared = (mpsc::UnboundedSender<Posted>, watch::Receiver<Answer>);
@@ -86,9 +97,16 @@ impl Receiver {
         let address = listener.local_addr().unwrap();
         let (to_test, came) = mpsc::unbounded_channel();
         let (answer, answers) = watch::channel(first);
-        let router = Router::new().route("/hooks", post(take)).with_state((to_test, answers));
+        let led_away = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&led_away);
+        let elsewhere = any(move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+            async { StatusCode::OK }
+        });
+        let router = Router::new().route("/hooks", post(take)).route("/elsewhere", elsewhere);
+        let router = router.with_state((to_test, answers));
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { address, answer, came }
+        Self { address, answer, came, led_away }
     }
 
     /// Its URL.
@@ -99,6 +117,11 @@ impl Receiver {
     /// Answers so from now on; what waits for an answer gets this one.
     pub(crate) fn answers(&self, answer: Answer) {
         self.answer.send_replace(answer);
+    }
+
+    /// How often it was asked for what its redirects lead to, where it would have answered 200.
+    pub(crate) fn led_away(&self) -> usize {
+        self.led_away.load(Ordering::Relaxed)
     }
 
     /// The next that is posted.
@@ -117,18 +140,31 @@ impl Receiver {
     }
 }
 
-async fn take(State((to_test, mut answers)): State<Shared>, headers: HeaderMap, body: String) -> StatusCode {
+async fn take(
+    State((to_test, mut answers)): State<Shared>,
+    headers: HeaderMap,
+    body: String,
+) -> (StatusCode, HeaderMap) {
     // As it is told to when this comes, not later.
     let mut answer = *answers.borrow_and_update();
     let kind = headers["content-type"].to_str().unwrap().to_owned();
     to_test.send(Posted { kind, body }).ok();
     loop {
         if let Answer::Status(status) = answer {
-            return status;
+            return answered(status);
         }
         if answers.changed().await.is_err() {
-            return StatusCode::GONE;
+            return answered(StatusCode::GONE);
         }
         answer = *answers.borrow_and_update();
     }
+}
+
+/// A redirect says where to.
+fn answered(status: StatusCode) -> (StatusCode, HeaderMap) {
+    let mut headers = HeaderMap::new();
+    if status.is_redirection() {
+        headers.insert(LOCATION, HeaderValue::from_static("/elsewhere"));
+    }
+    (status, headers)
 }

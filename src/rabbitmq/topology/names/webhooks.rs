@@ -56,10 +56,23 @@ impl Names {
         std::iter::once(self.webhook(target)).chain(waiting).collect()
     }
 
-    /// The queue of webhooks that nobody took.
+    /// The queue of what was to become a webhook and is none of anybody's.
     #[must_use]
     pub fn webhook_dead_letters(&self) -> String {
         self.full(&format!("{WEBHOOKS}.dead-letters"))
+    }
+
+    /// The queue of a target's webhooks that it did not take.
+    #[must_use]
+    pub fn webhook_dead_letters_of(&self, target: &str) -> String {
+        format!("{}.{target}", self.webhook_dead_letters())
+    }
+
+    /// Every queue of dead letters of webhooks: the one that is nobody's, and each target's.
+    #[must_use]
+    pub fn all_webhook_dead_letters(&self) -> Vec<String> {
+        let of_targets = self.targets().map(|target| self.webhook_dead_letters_of(target));
+        std::iter::once(self.webhook_dead_letters()).chain(of_targets).collect()
     }
 
     /// The routing key that leads to a target. Routing keys have no prefix.
@@ -81,7 +94,7 @@ impl Names {
             return Vec::new();
         }
         let ways = self.targets().flat_map(|target| self.webhook_way(target));
-        [self.webhooks(), self.webhook_dead_letters()].into_iter().chain(ways).collect()
+        std::iter::once(self.webhooks()).chain(self.all_webhook_dead_letters()).chain(ways).collect()
     }
 }
 
@@ -111,11 +124,13 @@ pub(in crate::rabbitmq::topology) mod tests {
     }
 
     #[test]
-    fn each_target_has_a_queue_and_one_for_each_different_wait() {
+    fn each_target_has_a_queue_one_for_each_different_wait_and_one_for_its_dead_letters() {
         let names = Names::new("eu.").with_webhooks(&sample());
         let expected = [
             "eu.join-community.webhooks",
             "eu.join-community.webhooks.dead-letters",
+            "eu.join-community.webhooks.dead-letters.crm",
+            "eu.join-community.webhooks.dead-letters.mail-2",
             "eu.join-community.webhooks.to.crm",
             "eu.join-community.webhooks.to.crm.retry.1m",
             "eu.join-community.webhooks.to.crm.retry.1h30m",

@@ -1,15 +1,20 @@
 //! The queues of webhooks, where there are any. Apart, because most installations have none.
 
 use super::{
-    Arguments, Binding, Destination, Plan, REQUESTS_DELIVERY_LIMIT, UNROUTED_CAP, Value, dead_lettering, quorum,
-    unrouted,
+    Arguments, Binding, Destination, Plan, REQUESTS_DELIVERY_LIMIT, UNROUTED_CAP, Value, dead_lettering,
+    dropping_oldest, quorum,
 };
 use crate::rabbitmq::topology::names::Names;
-use crate::wire::headers::{EVENT_TYPE, WEBHOOK_DEAD_LETTER_KEY};
+use crate::wire::headers::EVENT_TYPE;
+use crate::wire::webhook::dead_letter_key;
 
 /// What waits for one receiver is bounded, queue by queue: one that is out for days must not fill the disk, where the broker
 /// would block every publisher. What finds no room becomes a dead letter, and of these the oldest go.
 const WAITING_CAP: i64 = UNROUTED_CAP;
+/// Events that wait to be signed: signing is slower than joining can be, so a resync of many members piles them up.
+const EVENTS_CAP: i64 = 1_000_000;
+/// Most bytes of bodies in a queue, whatever their number: some hundred thousand usual ones.
+const MOST_BYTES: i64 = 256 * 1024 * 1024;
 
 pub(super) fn add(names: &Names, plan: &mut Plan) {
     let events =
@@ -24,33 +29,43 @@ pub(super) fn add(names: &Names, plan: &mut Plan) {
         destination: Destination::Queue(queue),
         key: key.into(),
     };
-    plan.queues.push(quorum(names.webhook_dead_letters(), unrouted()));
-    plan.bindings.push(bind(names.webhook_dead_letters(), WEBHOOK_DEAD_LETTER_KEY.to_owned()));
+    plan.queues.push(quorum(names.webhook_dead_letters(), bounded(dropping_oldest(WAITING_CAP))));
+    plan.bindings.push(bind(names.webhook_dead_letters(), dead_letter_key("")));
     for target in names.targets() {
-        let mut arguments = delivered(names);
-        arguments.push(("x-max-length", Value::Number(WAITING_CAP)));
-        plan.queues.push(quorum(names.webhook(target), arguments));
+        // Each its own: else a receiver that is out would drive the others' letters out.
+        let (letters, key) = (names.webhook_dead_letters_of(target), dead_letter_key(target));
+        plan.queues.push(quorum(letters.clone(), bounded(dropping_oldest(WAITING_CAP))));
+        plan.bindings.push(bind(letters, key.clone()));
+        // The last net for what the worker never gets to settle.
+        let limit = ("x-delivery-limit", Value::Number(REQUESTS_DELIVERY_LIMIT));
+        plan.queues.push(quorum(names.webhook(target), waiting(names, limit, &key)));
         plan.bindings.push(bind(names.webhook(target), Names::webhook_key(target)));
         for wait in names.waits() {
             let milliseconds = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
-            let mut arguments = vec![("x-message-ttl", Value::Number(milliseconds))];
-            arguments.push(("x-max-length", Value::Number(WAITING_CAP)));
-            arguments.extend(dead_lettering(names.internal(), &Names::webhook_key(target)));
+            let limit = ("x-message-ttl", Value::Number(milliseconds));
+            let arguments = waiting(names, limit, &Names::webhook_key(target));
             plan.queues.push(quorum(names.webhook_retry(target, *wait), arguments));
             plan.bindings.push(bind(names.webhook_retry(target, *wait), Names::webhook_retry_key(target, *wait)));
         }
     }
-    // No limit to its length: it is emptied as fast as the broker confirms, whatever receivers do, and what it rejected would
-    // keep events from being confirmed to everybody.
-    plan.queues.push(quorum(names.webhooks(), delivered(names)));
+    // Bounded, or sustained load would fill the disk; and what it rejected would keep events from being confirmed to
+    // everybody. So the oldest go, unseen by the worker: the newest event of a member holds its whole state, and
+    // `events resync --to` tells the others again.
+    plan.queues.push(quorum(names.webhooks(), bounded(dropping_oldest(EVENTS_CAP))));
     // Last: an event comes only once its whole way is there.
     plan.bindings.push(events);
 }
 
-/// The last net for what the worker never gets to settle.
-fn delivered(names: &Names) -> Arguments {
-    let mut arguments = vec![("x-delivery-limit", Value::Number(REQUESTS_DELIVERY_LIMIT))];
-    arguments.extend(dead_lettering(names.internal(), WEBHOOK_DEAD_LETTER_KEY));
+/// What waits for a receiver: taken out by this limit to where the key leads, and rejected where there is no room.
+fn waiting(names: &Names, limit: (&'static str, Value), key: &str) -> Arguments {
+    let mut arguments = vec![limit, ("x-max-length", Value::Number(WAITING_CAP))];
+    arguments.extend(dead_lettering(names.internal(), key));
+    bounded(arguments)
+}
+
+/// The same with room for so many bytes: messages may be large.
+fn bounded(mut arguments: Arguments) -> Arguments {
+    arguments.push(("x-max-length-bytes", Value::Number(MOST_BYTES)));
     arguments
 }
 
@@ -74,7 +89,7 @@ mod tests {
     fn a_webhook_waits_and_comes_back_to_its_own_target_and_nothing_leads_nowhere() {
         let names = Names::new("").with_webhooks(&sample());
         let plan = plan(&names);
-        assert_eq!((plan.exchanges.len(), plan.queues.len(), plan.bindings.len()), (4, 9 + 8, 10 + 8));
+        assert_eq!((plan.exchanges.len(), plan.queues.len(), plan.bindings.len()), (4, 9 + 10, 10 + 10));
         for queue in names.webhook_queues() {
             let bound = Destination::Queue(queue.clone());
             assert_eq!(plan.bindings.iter().filter(|known| known.destination == bound).count(), 1, "{queue}");
@@ -83,7 +98,8 @@ mod tests {
             let key = route("x-dead-letter-routing-key").expect("a key");
             let leads = plan.bindings.iter().find(|binding| binding.exchange == exchange && binding.key == key);
             let Destination::Queue(to) = &leads.expect(&queue).destination else { panic!("{queue}") };
-            let home = queue.split_once(".retry.").map_or("join-community.webhooks.dead-letters", |(home, _)| home);
+            let letters = queue.replace(".to.", ".dead-letters.");
+            let home = queue.split_once(".retry.").map_or(letters.as_str(), |(home, _)| home);
             assert_eq!(to, home, "of {queue}");
         }
         let rung = "join-community.webhooks.to.crm.retry.1h30m";
@@ -93,13 +109,19 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_for_one_receiver_is_bounded_and_what_waits_for_us_is_not() {
-        let plan = plan(&Names::new("").with_webhooks(&sample()));
-        for queue in ["to.crm", "to.crm.retry.1m", "dead-letters"] {
-            let queue = format!("join-community.webhooks.{queue}");
-            assert_eq!(argument(&plan, &queue, "x-max-length"), Some(&Value::Number(100_000)), "{queue}");
+    fn no_queue_grows_without_end_and_events_are_never_rejected() {
+        let names = Names::new("").with_webhooks(&sample());
+        let plan = plan(&names);
+        let text = |text: &str| Some(Value::Text(text.to_owned()));
+        for queue in names.webhook_queues() {
+            let is_events = queue == "join-community.webhooks";
+            let cap = if is_events { 1_000_000 } else { 100_000 };
+            assert_eq!(argument(&plan, &queue, "x-max-length"), Some(&Value::Number(cap)), "{queue}");
+            assert_eq!(argument(&plan, &queue, "x-max-length-bytes"), Some(&Value::Number(268_435_456)), "{queue}");
+            let drops = is_events || queue.contains(".dead-letters");
+            let overflow = text(if drops { "drop-head" } else { "reject-publish" });
+            assert_eq!(argument(&plan, &queue, "x-overflow").cloned(), overflow, "{queue}");
         }
-        assert_eq!(argument(&plan, "join-community.webhooks", "x-max-length"), None);
     }
 
     #[test]
