@@ -223,6 +223,19 @@ examples: # The examples in Python and Node by the test vectors, and the events 
 	$(step) "examples"
 	scripts/examples $(TARGET_DIR)/debug/join-community
 
+.PHONY: examples-next
+examples-next: ## The same on RabbitMQ 4, where AMQP 1.0 is built in; installs Debian 13 into a folder of its own
+	code=0
+	$(NEXT) up || code=$$?
+	if ((code == 77)); then echo "skipped: examples-next needs the services of Debian 13, see above" >&2; exit 0; fi
+	((code == 0)) || exit $$code
+	unset $${!JOIN_COMMUNITY__@}
+	eval "$$($(NEXT) env)"
+	cargo build --locked --quiet --all-features --bin join-community
+	$(step) "examples"
+	scripts/examples $(TARGET_DIR)/debug/join-community
+	$(NEXT) down
+
 .PHONY: faults-quick
 faults-quick: ## Every kind of fault once, each with its proof; minutes
 	scripts/services up

@@ -9,7 +9,9 @@ import interop
 import producers
 import readers
 import refusals
+import webhooks
 from installation import Installation, vectors
+from programs import NODE
 from report import Report
 
 
@@ -17,19 +19,30 @@ def main(program):
     report = Report()
     # Whoever ends this shall find nothing left behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    with Installation(program) as installation:
+    receiver = webhooks.Receiver() if NODE else None
+    try:
+        run(program, report, receiver)
+    finally:
+        if receiver:
+            receiver.stop()
+    print(f"examples: {report.passed} passed, {report.failed} failed")
+    return 1 if report.failed else 0
+
+
+def run(program, report, receiver):
+    with Installation(program, receiver.configuration() if receiver else "") as installation:
         installation.start()
         running = consumers.start(installation)
         try:
             consumers.bound(installation, report, running)
             everything(installation, report, running)
+            if receiver:
+                webhooks.check(installation, report, receiver)
         finally:
             for consumer in running:
                 consumer.stop()
         if report.failed:
             print(f"the worker's last words:\n{installation.log()}", file=sys.stderr)
-    print(f"examples: {report.passed} passed, {report.failed} failed")
-    return 1 if report.failed else 0
 
 
 def everything(installation, report, running):

@@ -45,8 +45,9 @@ def until(what, reached, seconds=PATIENCE):
 
 
 class Installation:
-    def __init__(self, program):
-        self.program, self.name = program, f"jc_examples_{os.getpid()}"
+    def __init__(self, program, more=""):
+        """`more` is configuration that the worker gets as well."""
+        self.program, self.more, self.name = program, more, f"jc_examples_{os.getpid()}"
         self.management = urllib.parse.urlsplit(os.environ["RABBITMQ_MANAGEMENT_URL"])
         self.server_url, self.redis_url = (os.environ[f"JOIN_COMMUNITY__{of}__URL"] for of in ("DATABASE", "CACHE"))
         self.database_url = f"{self.server_url.rsplit('/', 1)[0]}/{self.name}"
@@ -135,7 +136,8 @@ unknown_member_retries = 0
 filter = "warn"
 [http]
 listen = "{self.operations}"
-{producers}""")
+{producers}
+{self.more}""")
 
     def amqp(self, user, password=None, vhost=None):
         broker = urllib.parse.urlsplit(os.environ["JOIN_COMMUNITY__BROKER__URL"])

@@ -131,10 +131,12 @@ def enqueued(installation, report, vectors):
             for _ in range(2):  # the same file again: nothing comes of it
                 ended = main_of(command, installation.amqp("everything"), stdin=lines)
                 report.equal("exit code", 0, ended.returncode, ended.stderr)
-            joined = f"SELECT count(*) FROM members WHERE site_id = '{site}' AND privacy_status = 'PUBLIC'"
-            report.within("members who joined", "20", lambda: installation.sql(joined))
-            sequences = f"SELECT DISTINCT event_sequence FROM members WHERE site_id = '{site}'"
-            report.equal("changes of each", "1", installation.sql(sequences))
+            states = f"SELECT DISTINCT privacy_status, event_sequence FROM members WHERE site_id = '{site}'"
+            report.within("members who joined", "PUBLIC|1", lambda: installation.sql(states))
+            lines = "".join(f"{site} {member} {uuid.uuid4()}\n" for member in members)
+            ended = main_of(command, installation.amqp("everything"), stdin=lines, METHOD="leave")
+            report.equal("exit code, leaving", 0, ended.returncode, ended.stderr)
+            report.within("members who left", "PRIVATE|2", lambda: installation.sql(states))
             sent = [vector for vector in vectors if vector["name"] not in UNSENDABLE
                     and vector["properties"].get("message_id") == "request-1"]
             messages = [message(vector) for vector in sent]

@@ -57,6 +57,8 @@ def enqueuers(installation):
     if PYTHON:
         command = [*python("through_pika.py", HERE), "enqueue"]
         ways.append(("pika", through(installation, command), python("producer_enqueue.py")))
+        command = [*python("through_faststream.py", HERE), "enqueue"]
+        ways.append(("FastStream", through(installation, command), python("faststream_enqueue.py")))
     if NODE:
         command = [*node("through_amqplib.mjs", "check"), "enqueue"]
         ways.append(("amqplib", through(installation, command), node("producer-enqueue.js")))

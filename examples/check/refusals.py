@@ -67,4 +67,10 @@ def by_hand(installation, report):
             again = main_of([*command, site, member, f"{name}-{blocked}"], installation.amqp("everything"))
             report.equal("the same id for another member", 1, again.returncode, again.stderr)
             report.equal("named", True, "REQUEST_ID_REUSED" in again.stdout, again.stdout)
+            # And out again, and in: who reads the cache afterwards finds them.
+            for method, privacy in [("leave", "PRIVATE"), ("join", "PUBLIC")]:
+                ended = main_of([*command, site, member], installation.amqp("everything"), METHOD=method)
+                report.equal(f"exit code, {method}", 0, ended.returncode, ended.stderr)
+                came = json.loads(ended.stdout or "{}").get("member", {}).get("privacyStatus")
+                report.equal(f"state, {method}", privacy, came, ended.stdout)
     return site, member

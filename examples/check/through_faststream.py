@@ -1,5 +1,5 @@
 """Sends what stands on stdin through the FastStream example: a list of { properties, headers, body in base64 }. Prints
-what came of each: status and body of the answer, or the error. Usage: through_faststream.py ask"""
+what came of each: status and body of the answer, or the error. Usage: through_faststream.py ask|enqueue"""
 import asyncio
 import base64
 import json
@@ -8,23 +8,25 @@ import sys
 from urllib.parse import urlsplit
 
 from aio_pika.exceptions import AMQPError
+from faststream_enqueue import send
 from faststream_producer import ask, gateway
 
 
-async def one(broker, user, message):
+async def one(way, broker, user, message):
     properties = {("message_type" if name == "type" else name): value for name, value in message["properties"].items()}
     properties.pop("app_id", None)  # of the broker object, not of a message
     try:
-        answer = await ask(broker, user, base64.b64decode(message["body"]), headers=message["headers"], **properties)
+        answer = await way(broker, user, base64.b64decode(message["body"]), headers=message["headers"], **properties)
     except (AMQPError, OSError) as error:
         return {"error": repr(error)}
-    return dict(zip(("status", "body"), answer))
+    return dict(zip(("status", "body"), answer)) if answer else {}
 
 
 async def main():
-    url = os.environ["AMQP_URL"]
+    url, way = os.environ["AMQP_URL"], ask if sys.argv[1] == "ask" else send
     async with gateway(url) as broker:
-        print(json.dumps([await one(broker, urlsplit(url).username, message) for message in json.load(sys.stdin)]))
+        user = urlsplit(url).username
+        print(json.dumps([await one(way, broker, user, message) for message in json.load(sys.stdin)]))
 
 
 asyncio.run(main())

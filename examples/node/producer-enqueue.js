@@ -1,4 +1,4 @@
-// Sends requests and does not wait for answers: lines `SITE MEMBER REQUEST_ID` on stdin.
+// Sends requests to join (METHOD=leave: to leave), waits for no answer: lines `SITE MEMBER REQUEST_ID` on stdin.
 //
 // Usage: AMQP_URL=amqp://USER:PASSWORD@HOST/VHOST node producer-enqueue.js <FILE
 // Exit code: 0 all lie in the queue, 75 some do not: they are named, and the same file may be sent again.
@@ -26,12 +26,13 @@ export class Outbox {
 
   // Settles once the broker answers for the request; a broker in alarm says nothing, hence the limit.
   send(body, properties) {
+    const key = properties.type === 'leave-community.v1' ? 'leave' : 'request';
     const options = { ...properties, userId: this.user, persistent: true, mandatory: true };
     let timer;
     return new Promise((yes, no) => {
       timer = setTimeout(() => no(new Error(`no confirm within ${TIMEOUT / 1000} s`)), TIMEOUT);
       this.waiting.set(properties.messageId, no);
-      this.channel.publish('join-community', 'request', body, options, (error) => (error ? no(error) : yes()));
+      this.channel.publish('join-community', key, body, options, (error) => (error ? no(error) : yes()));
     }).finally(() => clearTimeout(timer) || this.waiting.delete(properties.messageId));
   }
 }
@@ -43,7 +44,8 @@ async function main() {
     // The id comes with the request and stays with it: whatever is sent twice counts once.
     const [siteId, memberId, messageId] = line.split(' ');
     const body = JSON.stringify({ siteId, memberId, identity: { identityType: 'MEMBER', memberId } });
-    const properties = { messageId, type: 'join-community.v1', contentType: 'application/json',
+    const type = `${process.env.METHOD ?? 'join'}-community.v1`;
+    const properties = { messageId, type, contentType: 'application/json',
       headers: { memberId: memberId.toLowerCase() } };
     await outbox.send(Buffer.from(body), properties).catch((error) => unsent.push([messageId, error]));
   }

@@ -1,7 +1,7 @@
-// Asks for a member to join the community, and waits for the answer.
+// Asks for a member to join the community, or with METHOD=leave to leave it, and waits for the answer.
 //
 // Usage: AMQP_URL=amqp://USER:PASSWORD@HOST/VHOST node producer-wait.js SITE MEMBER [REQUEST_ID]
-// Exit code: 0 joined, 1 refused, 75 not known: ask again under the same request id.
+// Exit code: 0 done, 1 refused, 75 not known: ask again under the same request id.
 import { randomUUID } from 'node:crypto';
 import { pathToFileURL } from 'node:url';
 import amqp from 'amqplib';
@@ -30,21 +30,20 @@ export class Gateway {
   // Settles with the answer; fails if the broker returns or refuses the request, or says nothing for too long.
   ask(body, properties) {
     const id = properties.correlationId;
+    const key = properties.type === 'leave-community.v1' ? 'leave' : 'request';
     const options = { ...properties, replyTo: REPLIES, userId: this.user, persistent: true, mandatory: true };
     return new Promise((yes, no) => {
       const timer = setTimeout(() => no(new Error(`no answer within ${TIMEOUT / 1000} s`)), TIMEOUT);
       this.waiting.set(id, { yes, no, timer });
-      this.channel.publish('join-community', 'request', body, options, (error) => error && no(error));
-    }).finally(() => {
-      clearTimeout(this.waiting.get(id)?.timer);
-      this.waiting.delete(id);
-    });
+      this.channel.publish('join-community', key, body, options, (error) => error && no(error));
+    }).finally(() => clearTimeout(this.waiting.get(id)?.timer) || this.waiting.delete(id));
   }
 }
 
 async function main(siteId, memberId, requestId = randomUUID()) {
   const body = JSON.stringify({ siteId, memberId, identity: { identityType: 'MEMBER', memberId } });
-  const properties = { messageId: requestId, correlationId: requestId, type: 'join-community.v1',
+  const type = `${process.env.METHOD ?? 'join'}-community.v1`;
+  const properties = { messageId: requestId, correlationId: requestId, type,
     contentType: 'application/json', headers: { memberId: memberId.toLowerCase() } };
   try {
     const answer = await (await Gateway.connect(process.env.AMQP_URL)).ask(Buffer.from(body), properties);

@@ -1,4 +1,4 @@
-"""Sends requests and does not wait for answers: lines `SITE MEMBER REQUEST_ID` on stdin.
+"""Sends requests to join (METHOD=leave: to leave), waits for no answer: lines `SITE MEMBER REQUEST_ID` on stdin.
 
 Usage: AMQP_URL=amqp://USER:PASSWORD@HOST/VHOST producer_enqueue.py <FILE
 Exit code: 0 all lie in the queue, 75 some do not: they are named, and the same file may be sent again.
@@ -19,19 +19,19 @@ class Outbox:
     def __init__(self, url):
         parameters = pika.URLParameters(url)
         parameters.blocked_connection_timeout = TIMEOUT  # a broker in alarm takes nothing and says nothing
-        self.user = parameters.credentials.username
-        self.channel = pika.BlockingConnection(parameters).channel()
+        self.user, self.channel = parameters.credentials.username, pika.BlockingConnection(parameters).channel()
         self.channel.confirm_delivery()
 
     def send(self, body, properties):
         properties.user_id, properties.delivery_mode = self.user, 2
-        self.channel.basic_publish("join-community", "request", body, properties, mandatory=True)
+        key = "leave" if properties.type == "leave-community.v1" else "request"
+        self.channel.basic_publish("join-community", key, body, properties, mandatory=True)
 
 
 def request(site, member, request_id):
-    identity = {"identityType": "MEMBER", "memberId": member}
-    body = json.dumps({"siteId": site, "memberId": member, "identity": identity}).encode()
-    return body, pika.BasicProperties(message_id=request_id, type="join-community.v1", content_type="application/json",
+    body = {"siteId": site, "memberId": member, "identity": {"identityType": "MEMBER", "memberId": member}}
+    kind = os.environ.get("METHOD", "join") + "-community.v1"
+    return json.dumps(body).encode(), pika.BasicProperties(message_id=request_id, type=kind, content_type="application/json",
                                       headers={"memberId": member.lower()})
 
 

@@ -218,11 +218,14 @@ fn collected(
         return Ok((Traces::default(), None));
     }
     let (intake, queue, events) = (names.intake(), names.requests(), names.events());
+    let [joins, leaves] =
+        names.request_keys().map(|routing_key| Destination { exchange: &intake, routing_key, queue: &queue });
     let collector = Collector {
         endpoint: &otlp.endpoint,
         authorization: otlp.authorization.expose_secret(),
         timeout: otlp.timeout,
-        requests: Destination { exchange: &intake, routing_key: names.request_key(), queue: &queue },
+        joins,
+        leaves,
         events: Destination { exchange: &events, routing_key: EVENT_TYPE, queue: "" },
     };
     let push = || Push::to(collector, health.clone(), meters.clone());

@@ -51,6 +51,15 @@ fn the_defaults_are_sound_and_trust_nobody() {
 }
 
 #[test]
+fn webhooks_are_tried_by_default_as_the_members_api_documents_it() {
+    let webhooks = layered("", &[]).unwrap().webhooks;
+    assert_eq!(webhooks.timeout, Duration::from_millis(1250));
+    let minutes = webhooks.ladder.iter().map(|wait| wait.as_secs() / 60);
+    // 1 min, 10 min, 1 h, 2 h three times, 4 h three times, 8 h twice, 12 h.
+    assert!(minutes.eq([1, 10, 60, 120, 120, 120, 240, 240, 240, 480, 480, 720]), "{:?}", webhooks.ladder);
+}
+
+#[test]
 fn the_development_configuration_is_sound() {
     let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/config/local.toml"));
     let config = load::<String, String>(Some(&path), []).unwrap_or_else(|findings| panic!("{findings}"));

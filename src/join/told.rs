@@ -56,6 +56,7 @@ fn answered(item: &Item, verdict: Option<Verdict>) -> Option<Answered<'_>> {
     Some(Answered {
         traceparent: request.traceparent.as_deref()?,
         message_id: request.id.as_str(),
+        method: request.method,
         outcome: verdict.map_or("undecided", Verdict::as_str),
         code: verdict.and_then(Verdict::code),
     })

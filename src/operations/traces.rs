@@ -27,6 +27,7 @@ pub use self::exporter::Unusable;
 pub use self::place::Destination;
 use self::place::Place;
 use super::meters::{Laps, Meters};
+use crate::domain::Method;
 
 /// Spans that may wait for the collector; what is made beyond is lost, and counted.
 const MOST_WAITING: usize = 4096;
@@ -46,8 +47,10 @@ pub struct Collector<'a> {
     pub authorization: &'a str,
     /// Limit of one export.
     pub timeout: Duration,
-    /// Where requests come from.
-    pub requests: Destination<'a>,
+    /// Where requests to join come from.
+    pub joins: Destination<'a>,
+    /// Where requests to leave come from.
+    pub leaves: Destination<'a>,
     /// Where events go.
     pub events: Destination<'a>,
 }
@@ -61,7 +64,9 @@ struct Tracing {
     tracer: SdkTracer,
     waiting: Arc<AtomicUsize>,
     meters: Meters,
-    requests: Place,
+    batches: Place,
+    joins: Place,
+    leaves: Place,
     events: Place,
 }
 
@@ -72,6 +77,8 @@ pub struct Answered<'a> {
     pub traceparent: &'a str,
     /// Its id.
     pub message_id: &'a str,
+    /// What it asked for.
+    pub method: Method,
     /// What it came to, in one word.
     pub outcome: &'static str,
     /// The code of a rejection.
@@ -113,8 +120,18 @@ impl Traces {
             .with_resource(resource)
             .build();
         let tracer = provider.tracer("join-community");
-        let (requests, events) = (Place::new(collector.requests), Place::new(collector.events));
-        Ok(Self(Some(Arc::new(Tracing { provider, tracer, waiting, meters: meters.clone(), requests, events }))))
+        let Collector { joins, leaves, events, .. } = collector;
+        Ok(Self(Some(Arc::new(Tracing {
+            provider,
+            tracer,
+            waiting,
+            meters: meters.clone(),
+            // Of one queue, whatever key led there.
+            batches: Place::new("process", "process", Destination { routing_key: "", ..joins }),
+            joins: Place::new("join", "process", joins),
+            leaves: Place::new("leave", "process", leaves),
+            events: Place::new("send", "send", events),
+        }))))
     }
 
     /// Whether anything is made of what is told.
@@ -167,9 +184,9 @@ impl Tracing {
 
     fn batch(&self, requests: usize, laps: &Laps, sampled: &[(SpanContext, Answered<'_>)]) {
         let (began, ended) = (time_of(laps.began()), time_of(laps.began() + laps.total()));
-        let mut attributes = self.requests.attributes("process", "process");
+        let mut attributes = self.batches.attributes();
         attributes.push(KeyValue::new("messaging.batch.message_count", count(requests)));
-        let span = SpanBuilder::from_name(self.requests.process.clone())
+        let span = SpanBuilder::from_name(self.batches.span.clone())
             .with_kind(SpanKind::Consumer)
             .with_start_time(began)
             .with_attributes(attributes)
@@ -184,25 +201,29 @@ impl Tracing {
             self.tracer.build_with_context(step, &within).end_with_timestamp(time_of(lap.ended));
         }
         for (parent, request) in sampled {
-            let mut attributes = self.requests.attributes("join", "process");
+            let asked = match request.method {
+                Method::Join => &self.joins,
+                Method::Leave => &self.leaves,
+            };
+            let mut attributes = asked.attributes();
             attributes.push(KeyValue::new("messaging.message.id", request.message_id.to_owned()));
             attributes.push(KeyValue::new("join_community.outcome", request.outcome));
             attributes.extend(request.code.map(|code| KeyValue::new("join_community.code", code)));
-            let join = SpanBuilder::from_name(self.requests.join.clone())
+            let span = SpanBuilder::from_name(asked.span.clone())
                 .with_kind(SpanKind::Consumer)
                 .with_start_time(began)
                 .with_attributes(attributes)
                 .with_links(vec![Link::with_context(batch.clone())]);
             let parent = Context::new().with_remote_span_context(parent.clone());
-            self.tracer.build_with_context(join, &parent).end_with_timestamp(ended);
+            self.tracer.build_with_context(span, &parent).end_with_timestamp(ended);
         }
         span.end_with_timestamp(ended);
     }
 
     fn event(&self, began: SystemTime, parent: SpanContext, sent: Sent<'_>) {
-        let mut attributes = self.events.attributes("send", "send");
+        let mut attributes = self.events.attributes();
         attributes.push(KeyValue::new("messaging.message.id", sent.message_id));
-        let span = SpanBuilder::from_name(self.events.send.clone())
+        let span = SpanBuilder::from_name(self.events.span.clone())
             .with_kind(SpanKind::Producer)
             .with_start_time(began)
             .with_attributes(attributes);

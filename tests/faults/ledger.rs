@@ -1,7 +1,7 @@
 //! What was sent, and what must come of it: all that the checker is told. Apart from sending, and written to a file where
 //! a promise was broken, so that the check can be made again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -29,8 +29,8 @@ pub(crate) struct Ledger {
 pub(crate) struct Member {
     /// Who.
     pub(crate) key: Key,
-    /// Whether anything that was sent makes this member join.
-    pub(crate) joins: bool,
+    /// Whether anybody may see the member at the start.
+    pub(crate) is_public: bool,
     /// `event_sequence` at the start.
     pub(crate) sequence: i64,
 }
@@ -53,8 +53,10 @@ pub(crate) struct Request {
 /// What must come of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Expected {
-    /// `joined` or `already_joined`; of all requests for the member exactly one `joined`.
+    /// `joined`, where the member is private at that time, or `already_joined`.
     Joined,
+    /// `left`, where the member is public at that time, or `already_left`.
+    Left,
     /// `rejected` with status, code and reason as a reply tells them.
     Rejected(Rejection),
     /// One verdict on record, whichever: the world around was not quiet.
@@ -135,11 +137,13 @@ impl Ledger {
     pub(crate) fn so_far(&self) -> Self {
         let mut some = self.clone();
         some.requests.retain(|request| request.confirmed > 0);
-        for member in some.members.iter_mut().filter(|member| member.joins) {
-            let is_meant = |request: &Request| request.member == member.key && request.expected == Expected::Joined;
-            member.joins = some.requests.iter().any(is_meant);
-        }
         some
+    }
+
+    /// The members whom something that was sent makes join.
+    pub(crate) fn joiners(&self) -> BTreeSet<Key> {
+        let joining = self.requests.iter().filter(|request| request.expected == Expected::Joined);
+        joining.map(|request| request.member).collect()
     }
 
     /// Whether somebody else wrote to this member's record.

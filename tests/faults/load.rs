@@ -1,7 +1,7 @@
 //! The load of a trial: members, and messages about them, good and bad, single and repeated. What must come of each is
 //! known before anything is sent.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable};
 use serde_json::json;
@@ -16,6 +16,9 @@ use crate::suite::support::{Installation, JOINABLE, MemberSpec};
 pub(crate) const PRODUCER: &str = "member-gateway";
 const REQUESTER: &str = "producer:member-gateway";
 
+/// Members whom anybody may see.
+const PUBLIC: MemberSpec = MemberSpec { privacy: "PUBLIC", ..JOINABLE };
+
 /// One message to send.
 #[derive(Clone, Debug)]
 pub(crate) struct Message {
@@ -25,6 +28,8 @@ pub(crate) struct Message {
     pub(crate) body: Vec<u8>,
     /// All properties.
     pub(crate) properties: BasicProperties,
+    /// What it is sent with.
+    pub(crate) routing_key: &'static str,
 }
 
 /// What to send, and the ledger that goes with it.
@@ -37,17 +42,55 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    /// So many members who join, by one request or several; beside them everything else that producers send: requests
-    /// that are repeated, malformed, not permitted, refused, under an id used before, for members who cannot join.
+    /// So many members who join, some of whom leave again; members who leave; beside them everything else that producers
+    /// send, see [`Self::joining`].
     ///
     /// # Errors
     /// If the members cannot be made.
     pub(crate) async fn mixed(installation: &Installation, seed: u64, joins: usize) -> Result<Self> {
+        let mut load = Self::joining(installation, seed, joins).await?;
+        let mut dice = Dice::new(seed.wrapping_add(2));
+        let joiners = load.ledger.joiners();
+        let site = joiners.first().context("nobody joins")?.0;
+        // In any order: whoever leaves first does so twice, or in vain.
+        for member in joiners {
+            if dice.once_in(4) {
+                load.leave(dice.id().to_string(), member, Expected::Left);
+            }
+        }
+        for member in load.members(installation, site, PUBLIC, (joins / 8).max(1)).await {
+            let first = load.leave(dice.id().to_string(), member, Expected::Left);
+            if dice.once_in(8) {
+                load.again(first);
+            }
+            if dice.once_in(4) {
+                load.leave(dice.id().to_string(), member, Expected::Left);
+            }
+            if dice.once_in(4) {
+                load.join(dice.id().to_string(), member, Expected::Joined);
+            }
+        }
+        for member in load.members(installation, site, PUBLIC, (joins / 25).max(1)).await {
+            let stranger = dice.id();
+            load.push(&mut dice, member, stranger, Expected::Rejected(Rejection::NotPermitted));
+            load.have_the_last_leave();
+        }
+        dice.shuffle(&mut load.messages);
+        Ok(load)
+    }
+
+    /// So many members who join, by one request or several; beside them everything else that producers send: requests
+    /// that are repeated, malformed, not permitted, refused, under an id used before, for members who cannot join. Nobody
+    /// leaves: earlier builds do not know what that is.
+    ///
+    /// # Errors
+    /// If the members cannot be made.
+    pub(crate) async fn joining(installation: &Installation, seed: u64, joins: usize) -> Result<Self> {
         let mut load = Self { ledger: Ledger { seed, ..Ledger::default() }, messages: Vec::new() };
         let mut dice = Dice::new(seed);
         let site = dice.id();
         let some = (joins / 25).max(1);
-        for member in load.joiners(installation, site, joins).await {
+        for member in load.members(installation, site, JOINABLE, joins).await {
             let first = load.join(dice.id().to_string(), member, Expected::Joined);
             if dice.once_in(8) {
                 load.again(first);
@@ -79,15 +122,7 @@ impl Load {
         Ok(load)
     }
 
-    /// Makes members who can join, and whom something that is sent makes join.
-    pub(crate) async fn joiners(&mut self, installation: &Installation, site: Uuid, count: usize) -> Vec<Key> {
-        let first = self.ledger.members.len();
-        let keys = self.members(installation, site, JOINABLE, count).await;
-        self.ledger.members[first..].iter_mut().for_each(|member| member.joins = true);
-        keys
-    }
-
-    /// Makes members whom nothing that is sent makes join.
+    /// Makes members.
     pub(crate) async fn members(
         &mut self,
         installation: &Installation,
@@ -95,16 +130,31 @@ impl Load {
         spec: MemberSpec,
         count: usize,
     ) -> Vec<Key> {
-        let sequence = spec.sequence;
+        let (sequence, is_public) = (spec.sequence, spec.privacy == "PUBLIC" && spec.status == "APPROVED");
         let ids = installation.members(site, spec, count).await;
         let keys: Vec<Key> = ids.into_iter().map(|id| (site, id)).collect();
-        self.ledger.members.extend(keys.iter().map(|key| Member { key: *key, joins: false, sequence }));
+        self.ledger.members.extend(keys.iter().map(|key| Member { key: *key, is_public, sequence }));
         keys
     }
 
     /// A member's own request to join; answers its place in the ledger.
     pub(crate) fn join(&mut self, id: String, member: Key, expected: Expected) -> usize {
         self.ask(id, member, member.1, expected)
+    }
+
+    /// A member's own request to leave; answers its place in the ledger.
+    pub(crate) fn leave(&mut self, id: String, member: Key, expected: Expected) -> usize {
+        let request = self.ask(id, member, member.1, expected);
+        self.have_the_last_leave();
+        request
+    }
+
+    /// Has the message that was added last ask to leave.
+    fn have_the_last_leave(&mut self) {
+        if let Some(message) = self.messages.last_mut() {
+            message.properties = message.properties.clone().with_type("leave-community.v1".into());
+            message.routing_key = "leave";
+        }
     }
 
     /// The message that was added last for a place in the ledger, once more.
@@ -137,7 +187,7 @@ impl Load {
         let request = self.ledger.requests.len();
         let requester = REQUESTER.to_owned();
         self.ledger.requests.push(Request { id, requester, member, expected, confirmed: 0 });
-        self.messages.push(Message { request, body, properties });
+        self.messages.push(Message { request, body, properties, routing_key: "request" });
         request
     }
 

@@ -104,7 +104,7 @@ async fn window(channel: &Channel, left: &mut VecDeque<Message>, ledger: &mut Le
     let mut confirms = Vec::with_capacity(window.len());
     for message in &window {
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-        let (exchange, key) = ("join-community".into(), "request".into());
+        let (exchange, key) = ("join-community".into(), message.routing_key.into());
         let sent = channel.basic_publish(exchange, key, options, &message.body, message.properties.clone());
         confirms.push(timeout(PATIENCE, sent).await);
     }

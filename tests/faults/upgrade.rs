@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 
 use crate::cli::Cli;
+use crate::load::Load;
 use crate::report::Line;
 use crate::stage::Stage;
 use crate::trial::{Outcome, Trial};
@@ -46,7 +47,8 @@ async fn upgrade(trial: &Trial, new: &Path) -> Result<Outcome> {
     sqlx::raw_sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public").execute(&mut owner).await?;
     stage.fleet.command(&["migrate"]).await?;
     stage.fleet.start(WORKERS).await?;
-    let mut sender = stage.load(JOINS, PAUSE).await?;
+    let load = Load::joining(&stage.installation, trial.seed, JOINS).await?;
+    let mut sender = stage.send(load, PAUSE);
     sender.until(15).await?;
 
     stage.fleet.become_of(new.to_owned());

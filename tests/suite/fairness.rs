@@ -12,7 +12,9 @@ use serde_json::json;
 use sqlx::{Connection as _, Executor as _};
 use uuid::Uuid;
 
-use crate::support::{Crowd, Installation, Issuer, JOINABLE, Message, PATIENCE, Producer, Worker, eventually};
+use crate::support::{
+    Crowd, Installation, Issuer, JOINABLE, MemberSpec, Message, PATIENCE, Producer, Worker, eventually,
+};
 
 /// Seconds of work, for what a lane does here: with each batch as slow as `SLOW` makes it, on any machine.
 const BACKLOG: usize = 1_500;
@@ -97,6 +99,41 @@ async fn a_request_that_comes_while_another_site_s_backlog_lies_there_is_decided
     assert!(verdicts.iter().any(|verdict| verdict.requester.starts_with("token:")), "{verdicts:?}");
     events.tell_of(&[&crowd]).await;
     until_it_looks_ahead(&worker, 0).await;
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn leaving_goes_ahead_as_joining_does_and_what_comes_again_from_the_queue_changes_nothing() {
+    let installation = Installation::with(impatient).await;
+    let mut producer = installation.producer().await;
+    let site = Uuid::new_v4();
+    let member = installation.member(site, MemberSpec { privacy: "PUBLIC", ..JOINABLE }).await;
+    let crowd = installation.backlog(&producer).await;
+    let worker = installation.start().await;
+    until_it_looks_ahead(&worker, 1).await;
+
+    let (leave, join) = (Message::leave(site, member), Message::join(site, member));
+    for (request, privacy) in [(&leave, "PRIVATE"), (&join, "PUBLIC")] {
+        producer.send(request).await;
+        let answer = producer.answer_to(request).await;
+        assert_eq!((answer.status, &answer.body["member"]["privacyStatus"]), (200, &json!(privacy)));
+        let before = installation.decided_before(&crowd, site, request).await;
+        assert!(before < BACKLOG, "all were decided before it");
+    }
+    assert_eq!(worker.counted("join_community_ahead_total"), 2);
+
+    installation.all_recorded_once(&crowd).await;
+    // The answer from the queue has the first verdict, and the member as they are now.
+    for request in [&leave, &join] {
+        let again = producer.answer_to(request).await;
+        assert_eq!((again.status, &again.body["member"]["privacyStatus"]), (200, &json!("PUBLIC")));
+    }
+    for (request, verdict, sequence) in [(&leave, "left", 17), (&join, "joined", 18)] {
+        let recorded = installation.verdict(site, request).await;
+        assert_eq!((recorded.verdict.as_str(), recorded.sequence), (verdict, Some(sequence)));
+    }
+    let record = installation.record(site, member).await.unwrap();
+    assert_eq!((record.privacy.as_str(), record.sequence), ("PUBLIC", 18));
     worker.stop().await;
 }
 

@@ -1,6 +1,7 @@
 //! Leaving, the inverse of joining: the same proofs, the same record, event and cache.
 
 mod order;
+mod spread;
 
 use serde_json::json;
 use uuid::Uuid;

@@ -11,6 +11,7 @@ use crate::support::{Collector, Installation, JOINABLE, Message, Span, attribute
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const REQUESTS: &str = "join-community:request:join-community.requests";
+const BATCH: &str = "process join-community:join-community.requests";
 const ASKED: &str = "00f067aa0ba902b7";
 
 fn sampled() -> String {
@@ -49,7 +50,7 @@ async fn a_request_is_seen_from_its_producer_through_its_batch_to_its_event() {
     // The batch and its four steps, the request, the event.
     let spans = collector.until(7).await;
     let join = named(spans, &format!("join {REQUESTS}"));
-    let batch = named(spans, &format!("process {REQUESTS}"));
+    let batch = named(spans, BATCH);
     let send = named(spans, "send members.events:wix.members.v1.member_updated");
     for span in [join, send] {
         assert_eq!((hex(&span.trace_id), hex(&span.parent_span_id)), (TRACE.to_owned(), ASKED.to_owned()), "{span:#?}");
@@ -81,6 +82,32 @@ async fn a_request_is_seen_from_its_producer_through_its_batch_to_its_event() {
     assert_eq!(collector.until(7).await.len(), 7, "nothing of the request that is not sampled");
     let raw = collector.raw().to_lowercase();
     assert!(!raw.contains("jane") && !raw.contains("555 0142") && !raw.contains(unseen.request_id()), "{raw}");
+}
+
+#[tokio::test]
+async fn joining_and_leaving_are_told_apart_by_the_names_of_their_spans() {
+    let mut collector = Collector::start().await;
+    let installation = Installation::with(|config| config.otlp.endpoint = collector.url()).await;
+    let worker = installation.start().await;
+    let site = Uuid::new_v4();
+    let member = installation.member(site, JOINABLE).await;
+    let (mut producer, mut events) = (installation.producer().await, installation.events().await);
+    for request in [Message::join(site, member), Message::leave(site, member)] {
+        assert_eq!(producer.ask(&request.text_header("traceparent", &sampled())).await.status, 200);
+        // Announced, so that the next change has an event of its own.
+        events.until(member).await;
+    }
+    // Twice: a batch and its four steps, the request, the event.
+    let spans = collector.until(14).await;
+    let told = |name: &str, key: &str| attribute(named(spans, name), key).unwrap_or_default();
+    for (operation, key, outcome) in [("join", "request", "joined"), ("leave", "leave", "left")] {
+        let name = format!("{operation} join-community:{key}:join-community.requests");
+        assert_eq!(told(&name, "messaging.operation.name"), operation);
+        assert_eq!(told(&name, "messaging.rabbitmq.destination.routing_key"), key);
+        assert_eq!(told(&name, "join_community.outcome"), outcome);
+    }
+    assert_eq!(spans.iter().filter(|span| span.name == BATCH).count(), 2);
+    assert_eq!(worker.stop().await, Stopped::Drained);
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Webhooks, with receivers of HTTP at the other end that fail, hang, and verify what they are sent.
 
 mod limits;
+mod process;
 mod receiver;
 
 use std::time::Duration;
@@ -172,6 +173,48 @@ async fn what_nobody_takes_becomes_a_dead_letter_that_names_target_and_reason() 
         _ => Ok(()),
     })
     .await;
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn who_does_not_answer_in_time_has_not_taken_it() {
+    let mut crm = Receiver::start(Answer::Never).await;
+    let installation = Installation::with(|config| {
+        tell(config, &[("crm", &crm)], &[20]);
+        config.webhooks.timeout = Duration::from_secs(1);
+    })
+    .await;
+    let worker = installation.start().await;
+    let (mut producer, site) = (installation.producer().await, Uuid::new_v4());
+    let member = installation.member(site, JOINABLE).await;
+    assert_eq!(producer.ask(&Message::join(site, member)).await.status, 200);
+
+    let letter = installation.messages("join-community.webhooks.dead-letters", 1).await.remove(0);
+    assert_eq!(letter.header("x-join-community-reason"), "exhausted");
+    assert_eq!(letter.header("x-join-community-error"), "no answer within 1s");
+    assert_eq!(letter.headers["x-join-community-attempts"], 2);
+    assert!(outcome(&worker, "crm", "failed") >= 2);
+    assert_eq!(outcome(&worker, "crm", "delivered"), 0, "an answer that came too late counts");
+    assert_eq!(crm.next().await.event()["entityId"], member.to_string());
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_receiver_whose_certificate_nobody_vouches_for_is_told_nothing_and_named_with_the_reason() {
+    let mut crm = Receiver::by_tls();
+    let installation = Installation::with(|config| tell(config, &[("crm", &crm)], &[20, 40])).await;
+    let worker = installation.start().await;
+    let (mut producer, site) = (installation.producer().await, Uuid::new_v4());
+    let member = installation.member(site, JOINABLE).await;
+    assert_eq!(producer.ask(&Message::join(site, member)).await.status, 200);
+
+    let letter = installation.messages("join-community.webhooks.dead-letters", 1).await.remove(0);
+    assert_eq!(letter.header("x-join-community-target"), "crm");
+    assert_eq!(letter.header("x-join-community-reason"), "exhausted");
+    assert!(letter.header("x-join-community-error").contains("UnknownIssuer"), "{}", letter.headers);
+    assert_eq!(letter.headers["x-join-community-attempts"], 3, "it was tried again, as after any failure");
+    assert!(outcome(&worker, "crm", "failed") >= 3);
+    assert_eq!(crm.forget(), 0, "posted to somebody who proved nothing");
     worker.stop().await;
 }
 

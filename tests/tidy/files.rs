@@ -63,6 +63,30 @@ fn no_file_is_too_long_to_be_read() {
     none("files that are too long", &findings);
 }
 
+/// Whoever copies an example has all of it, but for the guard that the consumers in Python share.
+#[test]
+fn examples_import_nothing_of_each_other_but_the_guard() {
+    let python = files("examples/python", false, &[".py"]);
+    let modules: Vec<&str> =
+        python.iter().filter_map(|file| file.path.rsplit('/').next()?.strip_suffix(".py")).collect();
+    assert!(modules.contains(&"guard"), "the examples are looked for in the wrong place: {modules:?}");
+    let mut findings = Vec::new();
+    for file in &python {
+        for line in file.text.lines() {
+            let imported = line.strip_prefix("from ").or_else(|| line.strip_prefix("import "));
+            let module = imported.and_then(|rest| rest.split([' ', '.', ',']).next());
+            if module.is_some_and(|module| module != "guard" && modules.contains(&module)) {
+                findings.push(format!("{}: {line}", file.path));
+            }
+        }
+    }
+    for file in files("examples/node", false, &[".js"]) {
+        let imports = file.text.lines().filter(|line| line.contains("from './"));
+        findings.extend(imports.map(|line| format!("{}: {line}", file.path)));
+    }
+    none("examples that cannot be copied alone", &findings);
+}
+
 #[test]
 fn nothing_is_left_for_later() {
     let mut findings = Vec::new();

@@ -16,8 +16,9 @@ pub(super) async fn look(config: &Config) -> Vec<Finding> {
     }
     let authorization = otlp.authorization.expose_secret();
     let (endpoint, timeout) = (otlp.endpoint.as_str(), otlp.timeout);
-    let (requests, events) = (Destination::default(), Destination::default());
-    match preflight(Collector { endpoint, authorization, timeout, requests, events }).await {
+    let nowhere = Destination::default();
+    let (joins, leaves, events) = (nowhere, nowhere, nowhere);
+    match preflight(Collector { endpoint, authorization, timeout, joins, leaves, events }).await {
         Ok(()) => found.ok("takes traces and metrics", endpoint),
         Err(PreflightError::Unusable(error)) => found.failure("cannot be used, so the worker does not start", &error),
         Err(error @ PreflightError::Refused(..)) => {

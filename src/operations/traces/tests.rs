@@ -4,21 +4,23 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use super::{Answered, Collector, Destination, MOST_WAITING, Traces};
+use crate::domain::Method;
 use crate::operations::{Laps, Meters, Step};
 
 const SAMPLED: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
 fn traces(endpoint: &str, meters: &Meters) -> Traces {
     let timeout = Duration::from_millis(200);
-    let requests = Destination { exchange: "join-community", routing_key: "request", queue: "requests" };
-    Traces::to(Collector { endpoint, authorization: "", timeout, requests, events: Destination::default() }, meters)
-        .unwrap()
+    let joins = Destination { exchange: "join-community", routing_key: "request", queue: "requests" };
+    let leaves = Destination { routing_key: "leave", ..joins };
+    let events = Destination::default();
+    Traces::to(Collector { endpoint, authorization: "", timeout, joins, leaves, events }, meters).unwrap()
 }
 
 fn tell(traces: &Traces, traceparent: &str) {
     let mut laps = Laps::begin();
     laps.done(Step::Load);
-    let answered = Answered { traceparent, message_id: "r-1", outcome: "joined", code: None };
+    let answered = Answered { traceparent, message_id: "r-1", method: Method::Join, outcome: "joined", code: None };
     traces.batch(1, &laps, std::iter::once(answered));
 }
 

@@ -53,6 +53,6 @@ fn wanted(expected: Expected) -> Option<&'static str> {
         Expected::Malformed => Some("malformed"),
         Expected::Conflict => Some("conflict"),
         Expected::CrashLoop => Some("crash_loop"),
-        Expected::Joined | Expected::Rejected(_) | Expected::Any | Expected::Refused => None,
+        Expected::Joined | Expected::Left | Expected::Rejected(_) | Expected::Any | Expected::Refused => None,
     }
 }

@@ -42,8 +42,17 @@ pub(super) fn compare(ledger: &Ledger, evidence: &Evidence, findings: &mut Findi
             findings.unexpected(format!("the event of member {key:?} at {sequence} has the id {}", event.id));
         }
     }
+    let histories = evidence.histories();
     for (key, events) in &told {
         committed(ledger, evidence, *key, events, findings);
+        let changes = histories.get(key).into_iter().flatten().filter(|verdict| verdict.is_change());
+        for verdict in changes {
+            let told = verdict.sequence.and_then(|sequence| events.get(&sequence));
+            if told.is_some_and(|told| Some(told.is_public) != verdict.says_public()) {
+                let (what, at) = (&verdict.outcome, verdict.sequence);
+                findings.unexpected(format!("the event of member {key:?} at {at:?} is not that of `{what}`"));
+            }
+        }
     }
     if ledger.allowed.forgotten_queues {
         return;

@@ -61,6 +61,22 @@ pub(super) struct Verdict {
     pub(super) sequence: Option<i64>,
 }
 
+impl Verdict {
+    /// Whether the member was public with it, where it says that.
+    pub(super) fn says_public(&self) -> Option<bool> {
+        match self.outcome.as_str() {
+            "joined" | "already_joined" => Some(true),
+            "left" | "already_left" => Some(false),
+            _ => None,
+        }
+    }
+
+    /// Whether it changed the member.
+    pub(super) fn is_change(&self) -> bool {
+        ["joined", "left"].contains(&self.outcome.as_str())
+    }
+}
+
 /// A member's record.
 #[derive(Clone, Debug)]
 pub(super) struct Record {
@@ -116,6 +132,20 @@ impl Evidence {
             in_transit,
             entries: entries(place).await.context("the cache")?,
         })
+    }
+
+    /// What the verdicts on each member say of their state, in the order of its sequences; of one sequence the change first.
+    pub(super) fn histories(&self) -> BTreeMap<Key, Vec<&Verdict>> {
+        let mut found: BTreeMap<Key, Vec<&Verdict>> = BTreeMap::new();
+        for verdict in self.verdicts.iter().filter(|verdict| verdict.says_public().is_some()) {
+            if let Some(member) = verdict.member {
+                found.entry((verdict.site, member)).or_default().push(verdict);
+            }
+        }
+        for history in found.values_mut() {
+            history.sort_by_key(|verdict| (verdict.sequence, !verdict.is_change()));
+        }
+        found
     }
 
     pub(super) fn counts(&self) -> Counts {

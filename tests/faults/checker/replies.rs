@@ -24,7 +24,7 @@ fn agrees(request: &Request, status: i64, reply: &Message, evidence: &Evidence) 
         Expected::Malformed | Expected::Conflict => status == 400,
         Expected::Refused => status == 401,
         Expected::CrashLoop => false,
-        Expected::Joined | Expected::Rejected(_) | Expected::Any => {
+        Expected::Joined | Expected::Left | Expected::Rejected(_) | Expected::Any => {
             let recorded = evidence.verdicts.iter().find(|verdict| verdict.id == request.id);
             // Only what is on record is ever answered.
             recorded.is_some_and(|verdict| tells(verdict, request, status, reply))
@@ -34,7 +34,7 @@ fn agrees(request: &Request, status: i64, reply: &Message, evidence: &Evidence) 
 
 fn tells(verdict: &Verdict, request: &Request, status: i64, reply: &Message) -> bool {
     let body = reply.json();
-    if ["joined", "already_joined"].contains(&verdict.outcome.as_str()) {
+    if verdict.says_public().is_some() {
         // A repeated request whose member is gone is answered so.
         let gone = request.expected == Expected::Any && status == 404;
         return gone || (status == 200 && body["member"]["id"] == request.member.1.to_string());
@@ -44,6 +44,7 @@ fn tells(verdict: &Verdict, request: &Request, status: i64, reply: &Message) -> 
     let wanted = match request.expected {
         Expected::Rejected(rejection) => Some(rejection.status()),
         Expected::Joined
+        | Expected::Left
         | Expected::Any
         | Expected::Malformed
         | Expected::Conflict

@@ -20,13 +20,13 @@ pub(super) fn compare(ledger: &Ledger, evidence: &Evidence, findings: &mut Findi
     for (id, requester) in recorded.keys().filter(|key| !known.contains(*key)) {
         findings.unexpected(format!("a verdict for request {id} of {requester}, which nobody sent"));
     }
-    one_joined_a_member(ledger, evidence, findings);
+    changes_follow_each_other(ledger, evidence, findings);
 }
 
 fn one(ledger: &Ledger, request: &Request, found: &[&Verdict], evidence: &Evidence, findings: &mut Findings) {
     let id = &request.id;
     let wanted = match request.expected {
-        Expected::Joined | Expected::Rejected(_) | Expected::Any => true,
+        Expected::Joined | Expected::Left | Expected::Rejected(_) | Expected::Any => true,
         // The verdict under this id is the first request's.
         Expected::Conflict => return,
         Expected::Malformed | Expected::Refused | Expected::CrashLoop => false,
@@ -47,7 +47,8 @@ fn one(ledger: &Ledger, request: &Request, found: &[&Verdict], evidence: &Eviden
 
 fn right(request: &Request, verdict: &Verdict, findings: &mut Findings) {
     let is_right = match request.expected {
-        Expected::Joined => ["joined", "already_joined"].contains(&verdict.outcome.as_str()),
+        Expected::Joined => verdict.says_public() == Some(true),
+        Expected::Left => verdict.says_public() == Some(false),
         Expected::Rejected(rejection) => {
             let (code, reason) = rejection.words();
             verdict.outcome == "rejected"
@@ -63,25 +64,27 @@ fn right(request: &Request, verdict: &Verdict, findings: &mut Findings) {
     }
 }
 
-/// Of all requests for a member that nobody else touched, exactly one is `joined`, at the next sequence.
-fn one_joined_a_member(ledger: &Ledger, evidence: &Evidence, findings: &mut Findings) {
-    let mut joined: BTreeMap<Key, Vec<Option<i64>>> = BTreeMap::new();
-    for verdict in evidence.verdicts.iter().filter(|verdict| verdict.outcome == "joined") {
-        if let Some(member) = verdict.member {
-            joined.entry((verdict.site, member)).or_default().push(verdict.sequence);
-        }
-    }
+/// Each change of a member whom nobody else touched is to the other state, at the next sequence; and whoever changed nothing
+/// was told how the member stood at that sequence.
+fn changes_follow_each_other(ledger: &Ledger, evidence: &Evidence, findings: &mut Findings) {
+    let histories = evidence.histories();
     for member in ledger.members.iter().filter(|member| !ledger.is_disturbed(&member.key)) {
-        let sequences = joined.get(&member.key).map_or(&[][..], Vec::as_slice);
-        match (member.joins, sequences) {
-            (true, [Some(sequence)]) if *sequence == member.sequence + 1 => {}
-            (true, []) if excused(ledger, &member.key, evidence) => {}
-            (false, []) => {}
-            (true, []) => findings.lost(format!("member {:?} was joined by no request", member.key)),
-            (true, [_, _, ..]) => {
-                findings.duplicated(format!("member {:?} was joined by {} requests", member.key, sequences.len()));
+        let (key, mut sequence, mut is_public) = (&member.key, member.sequence, member.is_public);
+        for verdict in histories.get(key).map_or(&[][..], Vec::as_slice) {
+            let (what, at) = (&verdict.outcome, verdict.sequence);
+            let says_public = verdict.says_public() == Some(true);
+            if !verdict.is_change() {
+                if (at, says_public) != (Some(sequence), is_public) {
+                    let is = format!("public: {is_public} at {sequence}");
+                    findings.unexpected(format!("member {key:?} `{what}` at {at:?}, where they were {is}"));
+                }
+            } else if (at, says_public) == (Some(sequence + 1), !is_public) {
+                (sequence, is_public) = (sequence + 1, says_public);
+            } else if says_public == is_public || at <= Some(sequence) {
+                findings.duplicated(format!("member {key:?} `{what}` at {at:?}, and before at {sequence}"));
+            } else {
+                findings.unexpected(format!("member {key:?} `{what}` at {at:?}, right after {sequence}"));
             }
-            (_, _) => findings.unexpected(format!("member {:?} was joined at {sequences:?}", member.key)),
         }
     }
 }

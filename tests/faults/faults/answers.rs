@@ -13,6 +13,7 @@ use crate::ledger::{Expected, Ledger};
 use crate::load::Load;
 use crate::proxy::{Network, Proxy};
 use crate::stage::Stage;
+use crate::suite::support::JOINABLE;
 use crate::trial::{Fault, Outcome, Trial};
 
 /// No trial of these breaks off connections for longer.
@@ -79,7 +80,7 @@ async fn mark_unanswered(trial: Trial) -> Result<Outcome> {
     let mut dice = Dice::new(trial.seed);
     let mut load = Load { ledger: Ledger { seed: trial.seed, ..Ledger::default() }, messages: Vec::new() };
     let site = dice.id();
-    for member in load.joiners(&stage.installation, site, 1).await {
+    for member in load.members(&stage.installation, site, JOINABLE, 1).await {
         load.join(dice.id().to_string(), member, Expected::Joined);
     }
     let ledger = stage.send(load, Duration::ZERO).finish().await?;

@@ -36,9 +36,7 @@ async fn deadlocks(trial: Trial) -> Result<Outcome> {
     stage.fleet.set("JOIN_COMMUNITY__DATABASE__LOCK_TIMEOUT", "8s");
     stage.fleet.set("JOIN_COMMUNITY__DATABASE__STATEMENT_TIMEOUT", "9s");
     let load = Load::mixed(&stage.installation, trial.seed, if trial.quick { 200 } else { 1000 }).await?;
-    let mut keys: Vec<Key> =
-        load.ledger.members.iter().filter(|member| member.joins).map(|member| member.key).collect();
-    keys.sort_unstable();
+    let mut keys: Vec<Key> = load.ledger.joiners().into_iter().collect();
     let mut ledger = stage.send(load, Duration::ZERO).finish().await?;
     ledger.disturbed.clone_from(&keys);
     // The worker commits in the order of the keys, so whoever holds the late ones meets it with early ones in hand.

@@ -96,12 +96,7 @@ impl Act {
         let mut load = Load { ledger: std::mem::take(&mut self.ledger), messages: Vec::new() };
         let (site, joins) = (self.dice.id(), expected == Expected::Joined);
         let honest = if joins || strangers == 0 { self.count } else { 0 };
-        let members = if joins {
-            load.joiners(&self.stage.installation, site, honest).await
-        } else {
-            load.members(&self.stage.installation, site, JOINABLE, honest).await
-        };
-        for member in members {
+        for member in load.members(&self.stage.installation, site, JOINABLE, honest).await {
             issuer.join(&mut load, self.id(), &Issuer::claims(member), expected)?;
         }
         for _ in 0..strangers {

@@ -9,6 +9,7 @@ use crate::dice::Dice;
 use crate::ledger::{Expected, Ledger};
 use crate::load::Load;
 use crate::stage::Stage;
+use crate::suite::support::JOINABLE;
 use crate::trial::{Fault, Outcome, Trial};
 
 /// Once in the crowd, twice alone.
@@ -30,7 +31,7 @@ async fn killed_by_a_message(trial: Trial) -> Result<Outcome> {
     let mut dice = Dice::new(trial.seed);
     let site = dice.id();
     let mut load = Load { ledger: Ledger { seed: trial.seed, ..Ledger::default() }, messages: Vec::new() };
-    for member in load.joiners(&stage.installation, site, 499).await {
+    for member in load.members(&stage.installation, site, JOINABLE, 499).await {
         load.join(dice.id().to_string(), member, Expected::Joined);
     }
     let (id, member) = (dice.id().to_string(), (site, dice.id()));

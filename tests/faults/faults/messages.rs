@@ -152,7 +152,7 @@ async fn huge_headers(trial: Trial) -> Result<Outcome> {
     let mut load = mixed(&stage, &trial).await?;
     let mut dice = Dice::new(trial.seed.wrapping_add(1));
     let site = load.ledger.members.first().context("no members")?.key.0;
-    for member in load.joiners(&stage.installation, site, 10).await {
+    for member in load.members(&stage.installation, site, JOINABLE, 10).await {
         load.join(dice.id().to_string(), member, Expected::Joined);
         add_header(&mut load, "x-whatever");
         // Goes on the ladder.

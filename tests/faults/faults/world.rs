@@ -68,7 +68,7 @@ async fn other_writers(trial: Trial) -> Result<Outcome> {
     let mut dice = Dice::new(trial.seed);
     let keys: Vec<Key> = load.ledger.members.iter().map(|member| member.key).collect();
     for request in &mut load.ledger.requests {
-        if matches!(request.expected, Expected::Joined | Expected::Rejected(_)) {
+        if matches!(request.expected, Expected::Joined | Expected::Left | Expected::Rejected(_)) {
             request.expected = Expected::Any;
         }
     }

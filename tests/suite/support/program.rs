@@ -35,6 +35,12 @@ impl Running {
         Command::new("kill").args(["-INT", &id.to_string()]).status().await.expect("kill");
     }
 
+    /// Ends it as `kill -9` does.
+    pub(crate) async fn kill(mut self) {
+        self.0.start_kill().expect("kill");
+        self.end().await;
+    }
+
     /// Waits for its end.
     pub(crate) async fn end(self) -> Said {
         let Output { status, stdout, stderr } =
@@ -50,6 +56,11 @@ impl Running {
 impl Installation {
     /// Starts the program with these arguments.
     pub(crate) fn program(&self, arguments: &[&str]) -> Running {
+        self.program_with(arguments, &[])
+    }
+
+    /// The same with more in its environment.
+    pub(crate) fn program_with(&self, arguments: &[&str], more: &[(&str, &str)]) -> Running {
         let mut command = Command::new(env!("CARGO_BIN_EXE_join-community"));
         command.args(arguments).env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let config = &self.config;
@@ -63,6 +74,7 @@ impl Installation {
         ] {
             command.env(format!("JOIN_COMMUNITY__{name}"), value);
         }
+        command.envs(more.iter().copied());
         Running(command.kill_on_drop(true).spawn().expect("the program starts"))
     }
 

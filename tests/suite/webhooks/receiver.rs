@@ -2,9 +2,12 @@
 //! public half of its key.
 
 use std::collections::HashSet;
-use std::net::SocketAddr;
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
+use std::thread;
 
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use aws_lc_rs::rsa::{KeyPair, KeySize};
@@ -15,12 +18,15 @@ use axum::http::header::LOCATION;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::routing::{any, post};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
 
-use crate::support::PATIENCE;
+use crate::support::{PATIENCE, variable};
 
 /// The worker's key, private half in PEM, and its public half.
 pub(crate) static KEY: LazyLock<(String, DecodingKey)> = LazyLock::new(key);
@@ -82,7 +88,7 @@ pub(crate) fn within(text: &Value) -> Value {
 
 /// A receiver.
 pub(crate) struct Receiver {
-    address: SocketAddr,
+    url: String,
     answer: watch::Sender<Answer>,
     came: mpsc::UnboundedReceiver<Posted>,
     led_away: Arc<AtomicUsize>,
@@ -94,7 +100,7 @@ impl Receiver {
     /// Listens on a free port, and answers so until it is told otherwise.
     pub(crate) async fn start(first: Answer) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+        let url = format!("http://{}/hooks", listener.local_addr().unwrap());
         let (to_test, came) = mpsc::unbounded_channel();
         let (answer, answers) = watch::channel(first);
         let led_away = Arc::new(AtomicUsize::new(0));
@@ -106,12 +112,28 @@ impl Receiver {
         let router = Router::new().route("/hooks", post(take)).route("/elsewhere", elsewhere);
         let router = router.with_state((to_test, answers));
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { address, answer, came, led_away }
+        Self { url, answer, came, led_away }
+    }
+
+    /// One by TLS, with the certificate of the services: an authority vouches for it that nobody else knows. Answers 200.
+    pub(crate) fn by_tls() -> Self {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("https://localhost:{}/hooks", listener.local_addr().unwrap().port());
+        let (to_test, came) = mpsc::unbounded_channel();
+        let (answer, _) = watch::channel(Answer::Status(StatusCode::OK));
+        let tls = certificate();
+        thread::spawn(move || {
+            // Whoever does not trust it hangs up before anything is posted.
+            for posted in listener.incoming().flatten().filter_map(|stream| take_by_tls(stream, &tls).ok()) {
+                to_test.send(posted).ok();
+            }
+        });
+        Self { url, answer, came, led_away: Arc::default() }
     }
 
     /// Its URL.
-    pub(crate) fn url(&self) -> String {
-        format!("http://{}/hooks", self.address)
+    pub(crate) fn url(&self) -> &str {
+        &self.url
     }
 
     /// Answers so from now on; what waits for an answer gets this one.
@@ -128,6 +150,11 @@ impl Receiver {
     pub(crate) async fn next(&mut self) -> Posted {
         let next = tokio::time::timeout(PATIENCE, self.came.recv()).await;
         next.unwrap_or_else(|_| panic!("no webhook within {PATIENCE:?}")).expect("the receiver lives")
+    }
+
+    /// Forgets what was posted so far; answers how much that was.
+    pub(crate) fn forget(&mut self) -> usize {
+        std::iter::from_fn(|| self.came.try_recv().ok()).count()
     }
 
     /// Waits until it was told of each of these members.
@@ -167,4 +194,45 @@ fn answered(status: StatusCode) -> (StatusCode, HeaderMap) {
         headers.insert(LOCATION, HeaderValue::from_static("/elsewhere"));
     }
     (status, headers)
+}
+
+fn certificate() -> Arc<ServerConfig> {
+    let folder = variable("TLS_FOLDER");
+    let certificate = CertificateDer::from_pem_file(Path::new(&folder).join("server.pem")).unwrap();
+    let key = PrivateKeyDer::from_pem_file(Path::new(&folder).join("server-key.pem")).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    Arc::new(config.with_no_client_auth().with_single_cert(vec![certificate], key).unwrap())
+}
+
+/// Takes one webhook, and answers 200.
+fn take_by_tls(mut stream: TcpStream, tls: &Arc<ServerConfig>) -> io::Result<Posted> {
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let mut session = ServerConnection::new(Arc::clone(tls)).map_err(io::Error::other)?;
+    let mut encrypted = rustls::Stream::new(&mut session, &mut stream);
+    let mut reader = BufReader::new(&mut encrypted);
+    let (mut kind, mut length) = (String::new(), 0);
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line)? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let header = line.trim_end();
+        if header.is_empty() {
+            break;
+        }
+        let (name, value) = header.split_once(": ").unwrap_or_default();
+        if name.eq_ignore_ascii_case("content-type") {
+            value.clone_into(&mut kind);
+        } else if name.eq_ignore_ascii_case("content-length") {
+            length = value.parse().map_err(io::Error::other)?;
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body)?;
+    encrypted.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")?;
+    encrypted.flush()?;
+    session.send_close_notify();
+    session.complete_io(&mut stream).ok();
+    Ok(Posted { kind, body: String::from_utf8(body).map_err(io::Error::other)? })
 }
