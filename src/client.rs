@@ -1,20 +1,23 @@
-//! The client library: for whoever asks for a member to join, hears of members who changed, or reads public profiles.
+//! The client library: for whoever asks for a member to join or leave, hears of members who changed, or reads public profiles.
 //!
 //! Feature `client`, which brings none of the worker's dependencies:
 //!
 //! ```toml
-//! join-community = { version = "0.1", default-features = false, features = ["client"] }
+//! join-community = { path = "../join-community", default-features = false, features = ["client"] }
 //! ```
+//!
+//! The crate is in no registry: the path is that of a checkout.
 //!
 //! | | |
 //! |---|---|
-//! | [`JoinCommunity`] | sends requests: [`join`](JoinCommunity::join) waits for the answer, [`enqueue`](JoinCommunity::enqueue) for the queue |
+//! | [`JoinCommunity`] | sends requests: [`join`](JoinCommunity::join) and [`leave`](JoinCommunity::leave) wait for the answer, [`enqueue`](JoinCommunity::enqueue) for the queue |
 //! | [`MemberEvents`] | consumes *member updated* events, each change once and none that is older than what was handled |
 //! | [`Profiles`] | reads the cache of public profiles, and asks you where it has none |
 //!
 //! Every request has an id, made when it is built. After a time-out or a lost connection nobody knows what became of it:
 //! **ask again with the same request.** The worker decides each id once and answers every repeat with the same verdict,
 //! so that is always safe. [`JoinError::ask_again`] says when it helps.
+//! An error tells all that is known in one line, its cause included.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -53,10 +56,12 @@ mod profiles;
 pub use broker::Broker;
 pub use error::{EnqueueError, JoinError, Lost, Unsent};
 pub use events::{Event, EventsError, MemberEvents, MemberUpdated, Queue, Remembered, Sequences, StoreError};
-pub use join::{Code, JoinCommunity, JoinRequest, Refusal, Violation};
+pub use join::{Asked, Code, Join, JoinCommunity, JoinRequest, Leave, LeaveRequest, Refusal, Request, Violation};
 pub use member::{Image, Member, Profile, PublicMember};
 pub use profiles::{Cached, Missed, Profiles, ProfilesError};
 
-pub use crate::domain::{ActivityStatus, Caller, IdentityType, MemberId, PrivacyStatus, RequestId, SiteId, Status};
+pub use crate::domain::{
+    ActivityStatus, Caller, IdentityType, MemberId, Method, PrivacyStatus, RequestId, SiteId, Status,
+};
 pub use crate::rabbitmq::address::UrlError;
-pub use crate::rabbitmq::connect::ConnectError;
+pub use crate::rabbitmq::connect::{ConnectError, TlsFiles};

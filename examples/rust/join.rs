@@ -13,10 +13,12 @@ use join_community::client::{Broker, JoinCommunity, JoinError, JoinRequest, Memb
 
 /// After that many tries somebody should look.
 const TRIES: u32 = 3;
+/// Longer than the 36 s after which the worker says that it does not know a member.
+const LIMIT: Duration = Duration::from_secs(45);
 
 /// Asks, and asks again for as long as that helps: the request keeps its id, so it counts once.
 pub(crate) async fn run(url: &str, request: &JoinRequest) -> Result<u8, Box<dyn Error>> {
-    let client = JoinCommunity::connect(&Broker::at(url)?.name("example join")).await?;
+    let client = JoinCommunity::connect(&Broker::at(url)?.name("example join")).await?.within(LIMIT);
     let mut answer = client.join(request).await;
     for _ in 1..TRIES {
         match &answer {

@@ -7,7 +7,7 @@ use lapin::types::ShortString;
 
 use super::error::Lost;
 use crate::rabbitmq::address::{Address, UrlError};
-use crate::rabbitmq::connect::Limits;
+use crate::rabbitmq::connect::{Limits, TlsFiles};
 
 /// Where the broker is. Printing it never shows the password.
 ///
@@ -22,6 +22,7 @@ use crate::rabbitmq::connect::Limits;
 pub struct Broker {
     pub(super) address: Address,
     pub(super) name: Box<str>,
+    pub(super) tls: TlsFiles,
     prefix: Box<str>,
     pub(super) timeout: Duration,
     pub(super) heartbeat: Duration,
@@ -37,6 +38,7 @@ impl Broker {
         Ok(Self {
             address: Address::read(url)?,
             name: "join-community client".into(),
+            tls: TlsFiles::default(),
             prefix: "".into(),
             timeout: Duration::from_secs(10),
             heartbeat: Duration::from_secs(10),
@@ -48,6 +50,14 @@ impl Broker {
     #[must_use]
     pub fn name(self, name: &str) -> Self {
         Self { name: name.into(), ..self }
+    }
+
+    /// What is trusted and shown where the URL says `amqps://`. By default the authorities of the system are trusted, and
+    /// no certificate is shown. The files are read for each connection; errors call them what the worker's configuration
+    /// does: `broker.ca_file` and so on.
+    #[must_use]
+    pub fn tls(self, files: TlsFiles) -> Self {
+        Self { tls: files, ..self }
     }
 
     /// What the names of the installation begin with, its `broker.prefix`. By default nothing.
@@ -62,7 +72,8 @@ impl Broker {
         Self { timeout, ..self }
     }
 
-    /// How often each side shows that it lives; after twice as long the other counts as dead. By default 10 s.
+    /// How often each side shows that it lives; after twice as long the other counts as dead. By default 10 s. In whole
+    /// seconds, at least one: what is beyond them does not count.
     #[must_use]
     pub fn heartbeat(self, heartbeat: Duration) -> Self {
         Self { heartbeat, ..self }

@@ -1,5 +1,9 @@
 //! What keeps a request from being answered, sorted by what its sender does about it.
+//!
+//! Every error of the client tells all that is known in one line, its cause included. So it names no `source`, which would
+//! be printed again by whoever prints causes; what a program decides by lies open in the variants.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,11 +15,11 @@ use crate::rabbitmq::connect::ConnectError;
 #[derive(Debug, thiserror::Error)]
 pub enum Lost {
     /// None could be made.
-    #[error(transparent)]
-    Connect(#[from] ConnectError),
+    #[error("{}", told(.0))]
+    Connect(ConnectError),
     /// The broker refused something, or the connection broke.
-    #[error("the broker refused, or the connection broke")]
-    Broker(#[from] lapin::Error),
+    #[error("the broker refused, or the connection broke: {0}")]
+    Broker(lapin::Error),
     /// The broker did not answer in time.
     #[error("the broker did not answer within {0:?}")]
     Silent(Duration),
@@ -31,12 +35,31 @@ pub enum Lost {
 }
 
 impl Lost {
-    /// Whether the broker says that there is no such exchange or queue.
-    pub(super) fn is_not_found(&self) -> bool {
-        const NOT_FOUND: u16 = 404;
-        let Self::Broker(error) = self else { return false };
-        matches!(error.kind(), lapin::ErrorKind::ProtocolError(error) if error.get_id() == NOT_FOUND)
+    /// The number that the broker said no with, if it did.
+    pub(super) fn code(&self) -> Option<u16> {
+        let Self::Broker(error) = self else { return None };
+        let lapin::ErrorKind::ProtocolError(error) = error.kind() else { return None };
+        Some(error.get_id())
     }
+}
+
+/// An error and its causes in one line, without those that it spells out itself.
+pub(super) fn told(error: &dyn Error) -> String {
+    let mut told = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let words = cause.to_string();
+        if !told.contains(&words) {
+            told = format!("{told}: {words}");
+        }
+        next = cause.source();
+    }
+    told
+}
+
+/// Why there is no connection, as the end of a sentence; nothing, if there is one.
+fn because(lost: Option<&Lost>) -> String {
+    lost.map(|lost| format!(": {lost}")).unwrap_or_default()
 }
 
 /// Why a request is not in the queue, as far as can be known. To send it later, send the same: should it be there after
@@ -59,6 +82,12 @@ pub enum Unsent {
         /// The request.
         request: RequestId,
     },
+    /// The broker user may not write to the exchange: the operator has to give it that right.
+    #[error("the broker user may not send request {request}: it needs the right to write to the exchange")]
+    Forbidden {
+        /// The request.
+        request: RequestId,
+    },
     /// The queue refuses it.
     #[error("the queue refuses request {request}: it is full, or its nodes are down")]
     NotTaken {
@@ -66,15 +95,14 @@ pub enum Unsent {
         request: RequestId,
     },
     /// It waited for a connection, or for the requests before it, all the time that it had.
-    #[error("request {request} could not be sent within {limit:?}")]
+    #[error("request {request} could not be sent within {limit:?}{}", because(.why.as_deref()))]
     Unavailable {
         /// The request.
         request: RequestId,
         /// How long it had.
         limit: Duration,
         /// Why there is no connection, if there is none.
-        #[source]
-        source: Option<Arc<Lost>>,
+        why: Option<Arc<Lost>>,
     },
     /// The client was closed before.
     #[error("the client was closed before request {request} was sent")]
@@ -87,7 +115,7 @@ pub enum Unsent {
 impl Unsent {
     fn ask_again(&self) -> bool {
         match self {
-            Self::TooLong { .. } | Self::Closed { .. } => false,
+            Self::TooLong { .. } | Self::Forbidden { .. } | Self::Closed { .. } => false,
             Self::Unroutable { .. } | Self::NotTaken { .. } | Self::Unavailable { .. } => true,
         }
     }
@@ -108,13 +136,12 @@ pub enum EnqueueError {
         limit: Duration,
     },
     /// The connection was lost meanwhile: it is there, or it is not. Send the same again.
-    #[error("the connection was lost before request {request} was confirmed: send it again under the same id")]
+    #[error("the connection was lost before request {request} was confirmed, send it again under the same id: {why}")]
     Disconnected {
         /// The request.
         request: RequestId,
         /// What happened.
-        #[source]
-        source: Arc<Lost>,
+        why: Arc<Lost>,
     },
 }
 
@@ -129,7 +156,7 @@ impl EnqueueError {
     }
 }
 
-/// Why a member is not known to have joined.
+/// Why a member is not known to have joined, or to have left.
 #[derive(Debug, thiserror::Error)]
 pub enum JoinError {
     /// The worker says no. Under this request id it stays so: mend what it names, then ask with a new request.
@@ -149,13 +176,12 @@ pub enum JoinError {
         is_queued: bool,
     },
     /// The connection was lost before the answer came; the outcome is unknown. Ask again with the same request.
-    #[error("the connection was lost before request {request} was answered: ask again under the same id")]
+    #[error("the connection was lost before request {request} was answered, ask again under the same id: {why}")]
     Disconnected {
         /// The request.
         request: RequestId,
         /// What happened.
-        #[source]
-        source: Arc<Lost>,
+        why: Arc<Lost>,
     },
     /// An answer came that cannot be read: worker and client are of different versions, or somebody else answers.
     #[error("the answer to request {request} cannot be read: {why}")]

@@ -19,14 +19,14 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use self::queue::Session;
 use super::broker::Broker;
-use super::error::Lost;
+use super::error::{Lost, told};
 use super::pauses::Pauses;
 
 /// Why there is no event. After each of them [`MemberEvents::next`] may be called again.
 #[derive(Debug, thiserror::Error)]
 pub enum EventsError {
     /// There is no connection. The next call makes one, after a pause that grows.
-    #[error("no events can be consumed")]
+    #[error(transparent)]
     Lost(#[from] Lost),
     /// An event cannot be read. It was rejected: a policy with a dead-letter exchange on the queue keeps it.
     #[error("event {} cannot be read: {why}", .id.as_deref().unwrap_or("without an id"))]
@@ -36,9 +36,9 @@ pub enum EventsError {
         /// What is wrong with it; never what it holds.
         why: String,
     },
-    /// The [`Sequences`] do not serve. The event comes again.
-    #[error("it cannot be told whether an event is news")]
-    Sequences(#[source] StoreError),
+    /// The [`Sequences`] do not serve. The event comes again, after a pause that grows.
+    #[error("it cannot be told whether an event is news: {}", reason(.0))]
+    Sequences(StoreError),
 }
 
 /// A consumer of *member updated* events. It takes one after the other; an event is acknowledged when it was handled, and
@@ -84,6 +84,8 @@ pub struct MemberEvents<S = Remembered> {
 struct Current {
     updated: MemberUpdated,
     acker: Acker,
+    /// When it may be handed out again, if it was before, or could not be.
+    again: Option<Instant>,
 }
 
 impl MemberEvents {
@@ -109,7 +111,8 @@ impl<S: Sequences> MemberEvents<S> {
         Ok(Self { broker, queue, sequences, session, current: None, pauses, not_before, dropped: 0 })
     }
 
-    /// The next event that is news; waits for it. One that was handed out and not settled is handed out again.
+    /// The next event that is news; waits for it. One that was handed out and not settled is handed out again: about
+    /// 100 ms after it was, and then after ever longer, up to [`Broker::longest_pause`].
     ///
     /// May be given up at any time, say under a limit: nothing is lost. A try to connect begins anew then; so leave it
     /// more time than a connection takes.
@@ -118,22 +121,37 @@ impl<S: Sequences> MemberEvents<S> {
     /// [`EventsError`]. They are for the log: call it again.
     pub async fn next(&mut self) -> Result<Event<'_, S>, EventsError> {
         loop {
+            let again = self.unsettled().and_then(|current| current.again);
+            if let Some(again) = again {
+                sleep_until(again).await;
+            }
             // Of one whose connection is gone the broker delivers another copy.
-            if self.current.as_ref().is_none_or(|current| !current.acker.usable()) {
+            if self.unsettled().is_none() {
                 self.current = Some(self.receive().await?);
             }
-            let Some(Current { updated, acker }) = &self.current else { continue };
-            let held = self.sequences.held(updated.site, updated.member.id).await.map_err(EventsError::Sequences)?;
-            if held.is_none_or(|held| updated.sequence > held) {
-                break;
+            let Some(current) = &mut self.current else { continue };
+            let held = self.sequences.held(current.updated.site, current.updated.member.id).await;
+            if let Ok(Some(held)) = held
+                && current.updated.sequence <= held
+            {
+                self.dropped += 1;
+                acknowledge(&current.acker, self.broker.timeout).await;
+                self.current = None;
+                continue;
             }
-            self.dropped += 1;
-            acknowledge(acker, self.broker.timeout).await;
-            self.current = None;
+            // Whoever fails at it, here or with it in hand, shall not do so as fast as they can.
+            current.again = Some(Instant::now() + self.pauses.next_pause());
+            held.map_err(EventsError::Sequences)?;
+            break;
         }
         let (sequences, limit) = (&mut self.sequences, self.broker.timeout);
         let Some(current) = &self.current else { return Err(Lost::Ended("events").into()) };
         Ok(Event { current, sequences, limit })
+    }
+
+    /// What was delivered, if it is still to be settled and can be.
+    fn unsettled(&self) -> Option<&Current> {
+        self.current.as_ref().filter(|current| current.acker.usable())
     }
 
     /// How many events were dropped, because they were repeats or older than what was handled.
@@ -147,7 +165,7 @@ impl<S: Sequences> MemberEvents<S> {
         let delivery = self.delivery().await?;
         self.pauses.reset();
         match MemberUpdated::read(&delivery) {
-            Ok(updated) => Ok(Current { updated, acker: delivery.acker }),
+            Ok(updated) => Ok(Current { updated, acker: delivery.acker, again: None }),
             Err(why) => {
                 // It would be as unreadable again, for ever. Not rejected in time, it comes again.
                 let rejected = delivery.acker.reject(BasicRejectOptions { requeue: false });
@@ -195,7 +213,7 @@ impl<S: Sequences> MemberEvents<S> {
     }
 }
 
-/// An event to be handled. Dropped without a word it comes again, with the next call.
+/// An event to be handled. Dropped without a word it comes again, with the next call, after a pause that grows.
 #[must_use = "an event that is not settled comes again"]
 pub struct Event<'a, S: Sequences = Remembered> {
     current: &'a Current,
@@ -228,6 +246,11 @@ impl<S: Sequences> Deref for Event<'_, S> {
     fn deref(&self) -> &MemberUpdated {
         &self.current.updated
     }
+}
+
+/// What a store says, with its causes.
+fn reason(error: &StoreError) -> String {
+    told(&**error)
 }
 
 /// Acknowledges. What cannot be acknowledged comes again, and is known by its sequence: so nobody need be told.

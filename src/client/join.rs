@@ -1,4 +1,4 @@
-//! Asking for members to join: one connection that any number of callers share.
+//! Asking for members to join or leave: one connection that any number of callers share.
 
 mod calls;
 mod keeper;
@@ -7,7 +7,7 @@ mod request;
 mod session;
 
 pub use reply::{Code, Refusal, Violation};
-pub use request::JoinRequest;
+pub use request::{Asked, Join, JoinRequest, Leave, LeaveRequest, Request};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +22,7 @@ use self::session::{Order, Session};
 use super::broker::{Broker, short};
 use super::error::{EnqueueError, JoinError, Lost, Unsent};
 use super::member::Member;
+use crate::domain::RequestId;
 
 /// Requests that wait to be sent. Whoever comes beyond waits to be let in, and as long as they wish.
 const MOST_WAITING: usize = 1024;
@@ -66,6 +67,10 @@ impl JoinCommunity {
     }
 
     /// The same client, with another limit for each call; it covers everything. By default 10 s.
+    ///
+    /// That a member is not known is said after 36 s, since their record may still be on its way (the worker's
+    /// `join.unknown_member_retries`): whoever wants to hear of it, and not of [`JoinError::TimedOut`], waits longer, say
+    /// 45 s.
     #[must_use]
     pub fn within(&self, limit: Duration) -> Self {
         Self { limit, ..self.clone() }
@@ -78,15 +83,30 @@ impl JoinCommunity {
     /// # Errors
     /// [`JoinError`], sorted by what to do about it.
     pub async fn join(&self, request: &JoinRequest) -> Result<Member, JoinError> {
+        self.ask(request).await
+    }
+
+    /// Asks for a member to leave, and waits for the answer: the member, who is private now, or was before. Neither a
+    /// closed site nor a status keeps anybody in.
+    ///
+    /// The answer may be lost, though the request was not. Ask again with the same request; it counts once.
+    ///
+    /// # Errors
+    /// [`JoinError`], sorted by what to do about it.
+    pub async fn leave(&self, request: &LeaveRequest) -> Result<Member, JoinError> {
+        self.ask(request).await
+    }
+
+    async fn ask<A: Asked>(&self, request: &Request<A>) -> Result<Member, JoinError> {
         let (ticket, answer) = self.calls.for_reply();
         let order = self.order(request, &ticket)?.with_reply();
         let id = || request.id().clone();
         match timeout(self.limit, self.answer(order, answer)).await {
             Ok(Ok(reply)) => reply.read(request.id()),
-            Ok(Err(Failure::Lost(source))) => Err(JoinError::Disconnected { request: id(), source }),
-            Ok(Err(Failure::NotSent(why))) => Err(unsent(request, why).into()),
+            Ok(Err(Failure::Lost(why))) => Err(JoinError::Disconnected { request: id(), why }),
+            Ok(Err(Failure::NotSent(why))) => Err(unsent(request.id(), why).into()),
             Err(_) => Err(match ticket.take_back() {
-                Stage::Waiting => self.unavailable(request).into(),
+                Stage::Waiting => self.unavailable(request.id()).into(),
                 stage @ (Stage::Sent | Stage::Queued) => {
                     JoinError::TimedOut { request: id(), limit: self.limit, is_queued: stage == Stage::Queued }
                 }
@@ -98,16 +118,16 @@ impl JoinCommunity {
     ///
     /// # Errors
     /// [`EnqueueError`], if it is not known to be there. Sending it again is safe.
-    pub async fn enqueue(&self, request: &JoinRequest) -> Result<(), EnqueueError> {
+    pub async fn enqueue<A: Asked>(&self, request: &Request<A>) -> Result<(), EnqueueError> {
         let (ticket, answer) = self.calls.for_queue();
         let order = self.order(request, &ticket)?;
         let id = || request.id().clone();
         match timeout(self.limit, self.answer(order, answer)).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(Failure::Lost(source))) => Err(EnqueueError::Disconnected { request: id(), source }),
-            Ok(Err(Failure::NotSent(why))) => Err(unsent(request, why).into()),
+            Ok(Err(Failure::Lost(why))) => Err(EnqueueError::Disconnected { request: id(), why }),
+            Ok(Err(Failure::NotSent(why))) => Err(unsent(request.id(), why).into()),
             Err(_) => Err(match ticket.take_back() {
-                Stage::Waiting => self.unavailable(request).into(),
+                Stage::Waiting => self.unavailable(request.id()).into(),
                 Stage::Sent | Stage::Queued => EnqueueError::TimedOut { request: id(), limit: self.limit },
             }),
         }
@@ -122,9 +142,9 @@ impl JoinCommunity {
         self.closing.closed().await;
     }
 
-    fn order(&self, request: &JoinRequest, ticket: &Ticket) -> Result<Order, Unsent> {
+    fn order<A: Asked>(&self, request: &Request<A>, ticket: &Ticket) -> Result<Order, Unsent> {
         let properties = request.properties(&self.user, ticket.id)?;
-        Ok(Order { call: ticket.id, properties, body: request.body() })
+        Ok(Order { call: ticket.id, key: request.key(), properties, body: request.body() })
     }
 
     async fn answer<T>(&self, order: Order, answer: oneshot::Receiver<Result<T, Failure>>) -> Result<T, Failure> {
@@ -132,15 +152,16 @@ impl JoinCommunity {
         answer.await.unwrap_or(Err(Failure::NotSent(Why::Closed)))
     }
 
-    fn unavailable(&self, request: &JoinRequest) -> Unsent {
-        Unsent::Unavailable { request: request.id().clone(), limit: self.limit, source: self.calls.lost() }
+    fn unavailable(&self, request: &RequestId) -> Unsent {
+        Unsent::Unavailable { request: request.clone(), limit: self.limit, why: self.calls.lost() }
     }
 }
 
-fn unsent(request: &JoinRequest, why: Why) -> Unsent {
-    let request = request.id().clone();
+fn unsent(request: &RequestId, why: Why) -> Unsent {
+    let request = request.clone();
     match why {
         Why::Unroutable => Unsent::Unroutable { request },
+        Why::Forbidden => Unsent::Forbidden { request },
         Why::NotTaken => Unsent::NotTaken { request },
         Why::Closed => Unsent::Closed { request },
     }

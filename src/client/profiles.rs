@@ -1,15 +1,18 @@
 //! Reading the cache of public profiles. It is a shortcut: where it has none, or does not serve, the caller is asked.
 
+mod way;
+
 use std::fmt;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::RedisError;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
+use self::way::{Failing, Way};
 use super::member::{PublicMember, place};
-use crate::cache::connection::{Connection, Server};
+use crate::cache::connection::Server;
 use crate::domain::{MemberId, SiteId};
 
 /// What the worker's `cache.prefix` is by default.
@@ -17,8 +20,6 @@ const PREFIX: &str = "members:v1";
 /// The library's own limit, which nobody should meet: the limit of a read counts, and a connection that did not keep it is
 /// thrown away.
 const LAST_LIMIT: Duration = Duration::from_secs(30);
-/// After a try to connect that failed, how long nobody tries again: readers shall not queue up before a door that is shut.
-const SHUT_FOR: Duration = Duration::from_secs(1);
 
 /// What the cache holds of a member.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,17 +36,17 @@ pub enum Cached {
 /// Why the cache tells nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum ProfilesError {
-    /// The URL cannot be used.
-    #[error("the URL of the cache cannot be used")]
-    Url(#[source] RedisError),
+    /// The URL cannot be used, or the file with the authority.
+    #[error("the URL of the cache, or the file with its authority, cannot be used: {0}")]
+    Url(RedisError),
     /// Redis refuses, or the connection failed.
-    #[error("Redis does not serve")]
-    Redis(#[from] RedisError),
+    #[error("Redis does not serve: {0}")]
+    Redis(RedisError),
     /// Redis did not answer in time.
     #[error("Redis did not answer within {0:?}")]
     Silent(Duration),
-    /// Redis did not serve a moment ago, and was not asked again.
-    #[error("Redis did not serve a moment ago")]
+    /// Redis did not serve a moment ago, and was not asked again; or it is still being connected to.
+    #[error("Redis did not serve a moment ago, and was not asked again")]
     Shut,
     /// What lies there is no profile.
     #[error("a cached profile cannot be read: {0}")]
@@ -96,21 +97,9 @@ impl fmt::Display for Missed {
 ///
 /// After an event the cache may show the state before it for a moment.
 pub struct Profiles {
-    server: Server,
+    way: Arc<Way>,
     prefix: Box<str>,
     limit: Duration,
-    door: Mutex<Door>,
-    /// Whoever connects, so that the others wait for that.
-    connecting: tokio::sync::Mutex<()>,
-}
-
-/// The way to Redis.
-#[derive(Default)]
-struct Door {
-    connection: Option<Connection>,
-    /// Counts the connections, so that a reader throws away only the one that failed it.
-    number: u64,
-    shut_until: Option<Instant>,
 }
 
 impl Profiles {
@@ -120,9 +109,17 @@ impl Profiles {
     /// # Errors
     /// If the URL cannot be used.
     pub fn at(url: &str) -> Result<Self, ProfilesError> {
-        let server = Server::new(url, LAST_LIMIT, Path::new("")).map_err(ProfilesError::Url)?;
-        let (door, connecting) = (Mutex::default(), tokio::sync::Mutex::default());
-        Ok(Self { server, prefix: PREFIX.into(), limit: Duration::from_millis(500), door, connecting })
+        Self::at_with(url, Path::new(""))
+    }
+
+    /// The same, by `rediss://` to a cache whose certificate comes from an authority of this file, in PEM, instead of one of
+    /// the system. The file is read here.
+    ///
+    /// # Errors
+    /// If the URL or the file cannot be used.
+    pub fn at_with(url: &str, ca_file: &Path) -> Result<Self, ProfilesError> {
+        let server = Server::new(url, LAST_LIMIT, ca_file).map_err(ProfilesError::Url)?;
+        Ok(Self { way: Arc::new(Way::to(server)), prefix: PREFIX.into(), limit: Duration::from_millis(500) })
     }
 
     /// What the keys begin with, the worker's `cache.prefix`. By default `members:v1`.
@@ -131,7 +128,8 @@ impl Profiles {
         Self { prefix: prefix.into(), ..self }
     }
 
-    /// How long a read may take, connecting included. By default 500 ms.
+    /// How long a read may take, the wait for a connection included. By default 500 ms. A connection itself has 10 s to be
+    /// made: whoever cannot wait for it goes without, and those who come later have it.
     #[must_use]
     pub fn within(self, limit: Duration) -> Self {
         Self { limit, ..self }
@@ -175,73 +173,13 @@ impl Profiles {
     }
 
     async fn read(&self, site: SiteId, member: MemberId) -> Result<(Option<Vec<u8>>, Option<Vec<u8>>), ProfilesError> {
-        let (mut connection, number) = self.connected().await?;
-        let mut failing = Failing { profiles: self, number, is_fine: false };
+        let (mut connection, number) = self.way.open(self.limit).await?;
+        let mut failing = Failing { way: &self.way, number, is_fine: false };
         let mut command = redis::cmd("HMGET");
         command.arg(format!("{}:{site}:{member}", self.prefix)).arg("sequence").arg("member");
         let read = connection.query(&command).await;
         // An entry of another form is the fault of that entry, not of the connection.
         failing.is_fine = read.as_ref().err().is_none_or(|error: &RedisError| error.code() == Some("WRONGTYPE"));
         read.map_err(ProfilesError::Redis)
-    }
-
-    /// The connection and its number; made, if there is none.
-    async fn connected(&self) -> Result<(Connection, u64), ProfilesError> {
-        if let Some(open) = self.door().open() {
-            return Ok(open);
-        }
-        let _turn = self.connecting.lock().await;
-        if let Some(open) = self.door().open() {
-            return Ok(open);
-        }
-        self.door().knock()?;
-        let connection = self.server.connect().await?;
-        Ok(self.door().let_in(connection))
-    }
-
-    /// Never held while anything is waited for.
-    fn door(&self) -> MutexGuard<'_, Door> {
-        self.door.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Door {
-    fn open(&self) -> Option<(Connection, u64)> {
-        self.connection.clone().map(|connection| (connection, self.number))
-    }
-
-    /// Begins a try to connect. Until it has succeeded the door counts as shut, whatever becomes of the try.
-    fn knock(&mut self) -> Result<(), ProfilesError> {
-        let now = Instant::now();
-        if self.shut_until.is_some_and(|until| now < until) {
-            return Err(ProfilesError::Shut);
-        }
-        self.shut_until = Some(now + SHUT_FOR);
-        Ok(())
-    }
-
-    fn let_in(&mut self, connection: Connection) -> (Connection, u64) {
-        let number = self.number + 1;
-        *self = Self { connection: Some(connection.clone()), number, shut_until: None };
-        (connection, number)
-    }
-}
-
-/// Throws a connection away that failed, or did not answer in time: one that hangs would stay in use otherwise.
-struct Failing<'a> {
-    profiles: &'a Profiles,
-    number: u64,
-    is_fine: bool,
-}
-
-impl Drop for Failing<'_> {
-    fn drop(&mut self) {
-        if self.is_fine {
-            return;
-        }
-        let mut door = self.profiles.door();
-        if door.number == self.number {
-            door.connection = None;
-        }
     }
 }

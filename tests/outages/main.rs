@@ -15,5 +15,7 @@ use suite::support;
 
 mod alarm;
 mod announced;
+#[cfg(feature = "client")]
+mod client;
 mod restarts;
 mod together;

@@ -5,6 +5,7 @@ mod examples;
 mod faults;
 mod joining;
 mod profiles;
+mod tls;
 
 use std::time::Duration;
 

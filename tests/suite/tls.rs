@@ -19,10 +19,11 @@ use crate::support::logs::lines_with;
 use crate::support::{Installation, JOINABLE, Message, PATIENCE, Worker, eventually, variable};
 
 /// The authority that the certificates of the services come from, and one that nobody knows.
-const OURS: &str = "ca.pem";
-const STRANGERS: &str = "stranger-ca.pem";
+pub(crate) const OURS: &str = "ca.pem";
+pub(crate) const STRANGERS: &str = "stranger-ca.pem";
 
-fn file(name: &str) -> PathBuf {
+/// A file of theirs.
+pub(crate) fn file(name: &str) -> PathBuf {
     Path::new(&variable("TLS_FOLDER")).join(name)
 }
 

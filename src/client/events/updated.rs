@@ -25,7 +25,7 @@ pub struct MemberUpdated {
     pub sequence: i64,
     /// When the change was made. Decides nothing: two changes may have the same.
     pub at: OffsetDateTime,
-    /// What made it: `join_community`, `import`, `external`; absent where that is not recorded any more.
+    /// What made it: `join_community`, `leave_community`, `import`, `external`; absent where that is not recorded any more.
     pub originated_from: Option<String>,
     /// Who caused it, where a request did.
     pub caller: Option<Caller>,

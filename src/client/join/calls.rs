@@ -24,6 +24,8 @@ pub(super) enum Failure {
 pub(super) enum Why {
     /// No queue took it.
     Unroutable,
+    /// The broker user may not send it.
+    Forbidden,
     /// The queue refused it.
     NotTaken,
     /// The client was closed before.
@@ -148,13 +150,11 @@ impl Calls {
     pub(super) fn lose(&self, lost: Lost) {
         let lost = Arc::new(lost);
         self.note(Some(Arc::clone(&lost)));
+        let refused = refused(&lost);
         for (_, Call { stage, waiter }) in self.lock().extract_if(|_, call| call.stage != Stage::Waiting) {
-            // No such exchange: the broker ended the channel, and took nothing that it had not confirmed.
-            let is_unroutable = lost.is_not_found() && stage == Stage::Sent;
-            waiter.fail(if is_unroutable {
-                Failure::NotSent(Why::Unroutable)
-            } else {
-                Failure::Lost(Arc::clone(&lost))
+            waiter.fail(match refused {
+                Some(why) if stage == Stage::Sent => Failure::NotSent(why),
+                Some(_) | None => Failure::Lost(Arc::clone(&lost)),
             });
         }
     }
@@ -183,6 +183,18 @@ impl Calls {
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, Call>> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Why the exchange takes nothing, if that is why the broker ended the channel: then it took nothing that it had not
+/// confirmed.
+fn refused(lost: &Lost) -> Option<Why> {
+    const ACCESS_REFUSED: u16 = 403;
+    const NOT_FOUND: u16 = 404;
+    match lost.code()? {
+        ACCESS_REFUSED => Some(Why::Forbidden),
+        NOT_FOUND => Some(Why::Unroutable),
+        _ => None,
     }
 }
 

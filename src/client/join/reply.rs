@@ -26,11 +26,12 @@ pub enum Code {
     InvalidArgument,
     /// The caller is not proven: send a valid token, or log in as a broker user that may vouch for them.
     Unauthenticated,
-    /// The caller may not: ask as the member who joins, or with elevated permission.
+    /// The caller may not: ask as the member who is meant, or with elevated permission.
     PermissionDenied,
-    /// The site has no such member.
+    /// The site has no such member. It takes the worker 36 s to say so, longer than a call has by default: see
+    /// [`JoinCommunity::within`](super::JoinCommunity::within).
     NotFound,
-    /// The state of the site or the member forbids it: [`Refusal::reason`] says which.
+    /// The state of the site or the member forbids joining: [`Refusal::reason`] says which. Nothing forbids leaving.
     JoinImpossible,
     /// A word that this version does not know.
     Other(Box<str>),

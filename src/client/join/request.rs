@@ -1,24 +1,53 @@
 //! A request, from its building to the message that carries it.
 
 use std::fmt;
+use std::marker::PhantomData;
 
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
 use uuid::Uuid;
 
 use super::super::error::Unsent;
-use crate::domain::Method;
-use crate::domain::{Caller, IdentityType, MemberId, RequestId, SiteId};
-use crate::wire::headers::{AUTHORIZATION, MEMBER_ID, TRACEPARENT, request_type};
+use crate::domain::{Caller, IdentityType, MemberId, Method, RequestId, SiteId};
+use crate::wire::headers::{AUTHORIZATION, MEMBER_ID, TRACEPARENT, TRACESTATE, request_key, request_type};
 use crate::wire::request::{Draft, MAX_AUTHORIZATION, MAX_TRACE, encode};
 
-/// A request that a member join the community. It has its id from the beginning: to ask again, send the same one.
+/// What a request asks for, in its type: [`Join`] or [`Leave`].
+pub trait Asked: Clone + Send + Sync + 'static {
+    /// The method, as the worker knows it.
+    const METHOD: Method;
+}
+
+/// That a member join.
+#[derive(Clone, Copy, Debug)]
+pub struct Join;
+
+/// That a member leave.
+#[derive(Clone, Copy, Debug)]
+pub struct Leave;
+
+impl Asked for Join {
+    const METHOD: Method = Method::Join;
+}
+
+impl Asked for Leave {
+    const METHOD: Method = Method::Leave;
+}
+
+/// A request that a member join the community.
+pub type JoinRequest = Request<Join>;
+
+/// A request that a member leave the community. Made like one to join, and with an id of its own: under one id a member
+/// either joins or leaves.
+pub type LeaveRequest = Request<Leave>;
+
+/// A request, [`JoinRequest`] or [`LeaveRequest`]. It has its id from the beginning: to ask again, send the same one.
 ///
 /// Who asks is proven by the broker user that the client logs in as, where the worker's configuration trusts that user to
 /// vouch for callers; or by the caller's session token.
 ///
 /// ```
-/// use join_community::client::{Caller, JoinRequest, MemberId, SiteId};
+/// use join_community::client::{Caller, JoinRequest, LeaveRequest, MemberId, SiteId};
 ///
 /// let site = SiteId("6b0e7f1a-8c0d-4f3e-9a57-2d1c4b5e6f70".parse()?);
 /// let ada = MemberId("7d368843-6f0c-4037-8d0e-b7e36a8a0c32".parse()?);
@@ -30,40 +59,46 @@ use crate::wire::request::{Draft, MAX_AUTHORIZATION, MAX_TRACE, encode};
 /// // An app lets a member join, with elevated permission.
 /// let app = Caller::parse("APP:14bcded7-0066-7c35-14d7-466cb3f09103").ok_or("no caller")?;
 /// let elevated = JoinRequest::elevated(site, ada, app);
+/// // The member leaves again.
+/// let leaving = LeaveRequest::member(site, ada);
 ///
 /// assert_ne!(request.id(), elevated.id());
+/// assert_ne!(request.id(), leaving.id());
 /// assert_eq!(request.clone().id(), request.id());
 /// assert!(!format!("{by_token:?}").contains("eyJ"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
-pub struct JoinRequest {
+pub struct Request<A> {
     id: RequestId,
     draft: Draft,
     token: Option<Box<str>>,
     traceparent: Option<Box<str>>,
+    tracestate: Option<Box<str>>,
+    asked: PhantomData<A>,
 }
 
-impl JoinRequest {
+impl<A: Asked> Request<A> {
     fn new(draft: Draft) -> Self {
         // Time-ordered ids are several times cheaper to remember.
-        Self { id: RequestId::from(Uuid::now_v7()), draft, token: None, traceparent: None }
+        let id = RequestId::from(Uuid::now_v7());
+        Self { id, draft, token: None, traceparent: None, tracestate: None, asked: PhantomData }
     }
 
-    /// A member joins by themself.
+    /// A member asks for themself.
     #[must_use]
     pub fn member(site: SiteId, member: MemberId) -> Self {
         let caller = Caller { identity_type: IdentityType::Member, id: member.0 };
         Self::new(Draft { site, member: Some(member), identity: Some(caller), elevated: None })
     }
 
-    /// The bearer of a session token joins.
+    /// The bearer of a session token asks.
     #[must_use]
     pub fn bearer(site: SiteId, token: &str) -> Self {
         Self::new(Draft { site, member: None, identity: None, elevated: None }).token(token)
     }
 
-    /// Somebody lets a member join, with elevated permission.
+    /// Somebody asks for a member, with elevated permission.
     #[must_use]
     pub fn elevated(site: SiteId, member: MemberId, caller: Caller) -> Self {
         Self::new(Draft { site, member: Some(member), identity: Some(caller), elevated: Some(true) })
@@ -75,10 +110,17 @@ impl JoinRequest {
         Self { id, ..self }
     }
 
-    /// With the member who joins: needed where the bearer of a token is no member, or means another one.
+    /// With the member who is meant: needed where the bearer of a token is no member, or means another one.
     #[must_use]
     pub fn target(mut self, member: MemberId) -> Self {
         self.draft.member = Some(member);
+        self
+    }
+
+    /// Without elevated permission, also where the session token holds it: that counts unless the request says no.
+    #[must_use]
+    pub fn not_elevated(mut self) -> Self {
+        self.draft.elevated = Some(false);
         self
     }
 
@@ -94,10 +136,21 @@ impl JoinRequest {
         Self { traceparent: Some(traceparent.into()), ..self }
     }
 
+    /// With the vendor part of that context; it counts beside a valid `traceparent` alone.
+    #[must_use]
+    pub fn tracestate(self, tracestate: &str) -> Self {
+        Self { tracestate: Some(tracestate.into()), ..self }
+    }
+
     /// Its id.
     #[must_use]
     pub fn id(&self) -> &RequestId {
         &self.id
+    }
+
+    /// The routing key that it is sent with.
+    pub(super) fn key(&self) -> &'static str {
+        request_key(A::METHOD)
     }
 
     pub(super) fn body(&self) -> Vec<u8> {
@@ -120,11 +173,14 @@ impl JoinRequest {
         if let Some(traceparent) = &self.traceparent {
             header(TRACEPARENT, self.within(TRACEPARENT, MAX_TRACE, traceparent.to_string())?);
         }
+        if let Some(tracestate) = &self.tracestate {
+            header(TRACESTATE, self.within(TRACESTATE, MAX_TRACE, tracestate.to_string())?);
+        }
         let properties = BasicProperties::default()
             // A request id has at most 128 characters, a short string takes 255.
             .with_message_id(ShortString::try_new(self.id.as_str()).unwrap_or_default())
             .with_correlation_id(call.to_string().into())
-            .with_type(request_type(Method::Join).into())
+            .with_type(request_type(A::METHOD).into())
             .with_content_type("application/json".into())
             .with_delivery_mode(2)
             .with_headers(headers);
@@ -141,14 +197,19 @@ impl JoinRequest {
 }
 
 /// Never shows the token.
-impl fmt::Debug for JoinRequest {
+impl<A: Asked> fmt::Debug for Request<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let has_token = self.token.is_some();
-        f.debug_struct("JoinRequest")
+        let name = match A::METHOD {
+            Method::Join => "JoinRequest",
+            Method::Leave => "LeaveRequest",
+        };
+        f.debug_struct(name)
             .field("id", &self.id)
             .field("draft", &self.draft)
             .field("has_token", &has_token)
             .field("traceparent", &self.traceparent)
+            .field("tracestate", &self.tracestate)
             .finish()
     }
 }
@@ -159,9 +220,10 @@ mod tests {
     use uuid::Uuid;
 
     use super::super::super::error::Unsent;
-    use super::JoinRequest;
-    use crate::domain::{MemberId, SiteId};
-    use crate::wire::request::MAX_AUTHORIZATION;
+    use super::super::super::headers::text;
+    use super::{JoinRequest, LeaveRequest};
+    use crate::domain::{MemberId, RequestId, SiteId};
+    use crate::wire::request::{MAX_AUTHORIZATION, MAX_TRACE};
 
     #[test]
     fn a_token_takes_the_place_of_the_brokers_word() {
@@ -170,6 +232,38 @@ mod tests {
         assert_eq!(vouched.user_id().as_ref(), Some(&user));
         let by_token = JoinRequest::bearer(site, "x.y.z").properties(&user, Uuid::nil()).unwrap();
         assert_eq!(by_token.user_id().as_ref(), None);
+    }
+
+    #[test]
+    fn the_bearer_of_a_token_may_ask_without_what_it_permits() {
+        let bearer = JoinRequest::bearer(SiteId(Uuid::nil()), "x.y.z");
+        let body = |request: JoinRequest| String::from_utf8(request.body()).unwrap();
+        assert!(!body(bearer.clone()).contains("elevated"));
+        assert!(body(bearer.not_elevated()).contains(r#""elevated":false"#));
+    }
+
+    #[test]
+    fn both_parts_of_a_trace_go_along() {
+        let request = JoinRequest::bearer(SiteId(Uuid::nil()), "x.y.z").traceparent("00-a").tracestate("rojo=1");
+        let properties = request.properties(&"shop".into(), Uuid::nil()).unwrap();
+        assert_eq!(["traceparent", "tracestate"].map(|name| text(&properties, name)), [Some("00-a"), Some("rojo=1")]);
+        let endless = request.tracestate(&"x".repeat(MAX_TRACE + 1)).properties(&"shop".into(), Uuid::nil());
+        assert!(matches!(endless, Err(Unsent::TooLong { part: "tracestate", .. })), "{endless:?}");
+    }
+
+    #[test]
+    fn a_request_to_leave_differs_from_one_to_join_in_its_type_and_its_key_alone() {
+        let (site, member, user) = (SiteId(Uuid::nil()), MemberId(Uuid::nil()), ShortString::from("shop"));
+        let id = RequestId::parse("request-1").unwrap();
+        let join = JoinRequest::member(site, member).with_id(id.clone());
+        let leave = LeaveRequest::member(site, member).with_id(id);
+        let joining = join.properties(&user, Uuid::nil()).unwrap();
+        let leaving = leave.properties(&user, Uuid::nil()).unwrap();
+        let kinds = [&joining, &leaving].map(|properties| properties.kind().as_ref().map(ShortString::as_str));
+        assert_eq!(kinds, [Some("join-community.v1"), Some("leave-community.v1")]);
+        assert_eq!([join.key(), leave.key()], ["request", "leave"]);
+        assert_eq!(leaving.with_type("join-community.v1".into()), joining);
+        assert_eq!(join.body(), leave.body());
     }
 
     #[test]

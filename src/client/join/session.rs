@@ -16,8 +16,7 @@ use super::super::broker::Broker;
 use super::super::error::Lost;
 use super::calls::{Calls, Failure, Why};
 use super::reply::Reply;
-use crate::rabbitmq::connect::{TlsFiles, open};
-use crate::wire::headers::REQUEST_KEY;
+use crate::rabbitmq::connect::open;
 
 /// RabbitMQ's pseudo-queue: what is consumed here by a channel are the replies to what that channel publishes.
 const DIRECT_REPLY_TO: &str = "amq.rabbitmq.reply-to";
@@ -25,12 +24,15 @@ const DIRECT_REPLY_TO: &str = "amq.rabbitmq.reply-to";
 const INTAKE: &str = "join-community";
 /// Most requests that go out together, and are confirmed together.
 const MOST: usize = 64;
+/// In how many slices the silence of the broker is counted.
+const SLICES: u32 = 10;
 /// How long a connection that failed may take to be closed in order.
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// A request to be sent.
 pub(super) struct Order {
     pub(super) call: Uuid,
+    pub(super) key: &'static str,
     pub(super) properties: BasicProperties,
     pub(super) body: Vec<u8>,
 }
@@ -54,9 +56,10 @@ pub(super) struct Session {
 impl Session {
     pub(super) async fn open(broker: &Broker) -> Result<Self, Lost> {
         let (exchange, limit) = (broker.exchange(INTAKE)?, broker.timeout);
-        let connection = open(&broker.address, &broker.name, broker.limits(), TlsFiles::default()).await?;
-        let opened = timeout(limit, listen(&connection)).await.map_err(|_| Lost::Silent(limit))?;
-        let (channel, replies) = opened?;
+        let opened = open(&broker.address, &broker.name, broker.limits(), broker.tls.clone()).await;
+        let connection = opened.map_err(Lost::Connect)?;
+        let listening = timeout(limit, listen(&connection)).await.map_err(|_| Lost::Silent(limit))?;
+        let (channel, replies) = listening.map_err(Lost::Broker)?;
         Ok(Self { connection, channel, replies, exchange, limit })
     }
 
@@ -123,18 +126,20 @@ impl Publishing<'_> {
         Ok(())
     }
 
-    /// While the broker blocks publishers the clock stands still: a blocked connection is no broken one, and a new one
-    /// would be blocked just the same. Whoever waits has a limit of their own.
+    /// While the broker blocks publishers its silence does not count, and afterwards it is counted anew: a blocked
+    /// connection is no broken one, and a new one would be blocked just the same. Whoever waits has a limit of their own.
     async fn confirmed(&self, orders: &[Order]) -> Result<Vec<Confirmation>, Lost> {
         let flight = self.flight(orders);
         tokio::pin!(flight);
-        loop {
-            match timeout(self.limit, &mut flight).await {
+        let mut silent = 0;
+        while silent < SLICES {
+            match timeout(self.limit / SLICES, &mut flight).await {
                 Ok(done) => return done.map_err(Lost::Broker),
-                Err(_) if self.connection.status().blocked() => {}
-                Err(_) => return Err(Lost::Silent(self.limit)),
+                Err(_) if self.connection.status().blocked() => silent = 0,
+                Err(_) => silent += 1,
             }
         }
+        Err(Lost::Silent(self.limit))
     }
 
     async fn flight(&self, orders: &[Order]) -> lapin::Result<Vec<Confirmation>> {
@@ -146,7 +151,7 @@ impl Publishing<'_> {
     async fn send(&self, order: &Order) -> lapin::Result<PublisherConfirm> {
         // Mandatory: a confirm alone says that the broker has it, not that it is in any queue.
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-        let (exchange, key) = (self.exchange.clone(), REQUEST_KEY.into());
+        let (exchange, key) = (self.exchange.clone(), order.key.into());
         self.channel.basic_publish(exchange, key, options, &order.body, order.properties.clone()).await
     }
 }
@@ -170,7 +175,7 @@ async fn take(replies: &mut Consumer, calls: &Calls) -> Lost {
                     calls.reply(call, reply);
                 }
             }
-            Some(Err(error)) => return error.into(),
+            Some(Err(error)) => return Lost::Broker(error),
             None => return Lost::Ended("replies"),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use join_community::client::{
     EventsError, JoinRequest, MemberEvents, MemberId, MemberUpdated, PrivacyStatus, Queue, Remembered, Sequences,
@@ -122,10 +122,13 @@ async fn an_event_that_was_not_handled_comes_again_and_one_that_was_does_not() {
     let mut events = listen(&installation).await;
     let (site, member) = (Uuid::new_v4(), Uuid::new_v4());
     announce(&channel, site, &event(member, 1), "1").await;
+    let began = Instant::now();
     for _ in 0..3 {
         // Not settled: an effect that failed.
         assert_eq!(timeout(PATIENCE, events.next()).await.unwrap().unwrap().sequence, 1);
     }
+    // Two pauses, which are at least half as long as they are meant to be.
+    assert!(began.elapsed() >= Duration::from_millis(100), "as fast as it can: {:?}", began.elapsed());
     // Another one, after a restart of the consumer.
     drop(events);
     let mut events = listen(&installation).await;
@@ -143,6 +146,23 @@ async fn an_event_that_was_not_handled_comes_again_and_one_that_was_does_not() {
     let other = Uuid::new_v4();
     announce(&channel, site, &event(other, 1), "other").await;
     assert_eq!(handle(&mut events).await.member.id, MemberId(other), "something else was left in the queue");
+}
+
+#[tokio::test]
+async fn of_two_consumers_one_is_given_the_events_and_the_other_takes_over() {
+    let installation = Installation::new().await;
+    let channel = installation.channel().await;
+    let (mut active, mut standing_by) = (listen(&installation).await, listen(&installation).await);
+    let (site, member) = (Uuid::new_v4(), Uuid::new_v4());
+    for sequence in 1..=4 {
+        announce(&channel, site, &event(member, sequence), "in order").await;
+    }
+    for sequence in 1..=3 {
+        assert_eq!(handle(&mut active).await.sequence, sequence);
+    }
+    assert_eq!(timeout(PATIENCE, active.next()).await.unwrap().unwrap().sequence, 4);
+    drop(active);
+    assert_eq!(handle(&mut standing_by).await.sequence, 4);
 }
 
 #[tokio::test]

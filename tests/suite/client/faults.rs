@@ -1,6 +1,7 @@
 //! `JoinCommunity` when nobody answers, and when its connection is lost: every wait ends, the error says what is known, and
 //! the same request asked again counts once.
 
+use std::error::Error;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -10,6 +11,11 @@ use uuid::Uuid;
 
 use super::{broker, client, request, until_waiting};
 use crate::support::{Installation, JOINABLE, PATIENCE, Proxy, Wire, eventually};
+
+/// Whether an error spells a cause out, and leaves nothing to whoever prints causes as well.
+fn tells_once(error: &dyn Error, cause: &str) -> bool {
+    error.to_string().ends_with(cause) && error.source().is_none()
+}
 
 /// A client whose wire can be cut.
 async fn behind_a_proxy(installation: &Installation) -> (Proxy, JoinCommunity) {
@@ -58,11 +64,11 @@ async fn calls_that_are_under_way_end_with_the_connection_and_the_client_connect
     }
 
     let unsent = client.within(Duration::from_millis(300)).enqueue(&requests[0]).await;
-    let Err(EnqueueError::NotSent(Unsent::Unavailable { source: Some(why), .. })) = &unsent else {
-        panic!("{unsent:?}")
-    };
+    let Err(EnqueueError::NotSent(Unsent::Unavailable { why: Some(why), .. })) = &unsent else { panic!("{unsent:?}") };
     assert!(matches!(**why, Lost::Connect(_) | Lost::Broker(_) | Lost::Silent(_) | Lost::Ended(_)), "{why:?}");
-    assert!(unsent.unwrap_err().ask_again());
+    let cause = why.to_string();
+    let unsent = unsent.unwrap_err();
+    assert!(unsent.ask_again() && tells_once(&unsent, &cause), "{unsent}");
 
     // One that is asked while there is no connection waits for it.
     let worker = installation.start().await;
@@ -162,8 +168,8 @@ async fn a_client_that_is_closed_tells_whoever_waits_and_whoever_comes_later() {
         client.close().await;
     };
     let (answer, ()) = tokio::join!(waiting.join(&asked), close);
-    let Err(JoinError::Disconnected { source, .. }) = &answer else { panic!("{answer:?}") };
-    assert!(matches!(**source, Lost::Closed), "{source:?}");
+    let Err(error @ JoinError::Disconnected { why, .. }) = &answer else { panic!("{answer:?}") };
+    assert!(matches!(**why, Lost::Closed) && tells_once(error, &why.to_string()), "{error}");
     let answer = later.join(&asked).await;
     assert!(matches!(answer, Err(JoinError::NotSent(Unsent::Closed { .. }))), "{answer:?}");
     assert!(!answer.unwrap_err().ask_again());

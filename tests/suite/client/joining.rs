@@ -2,8 +2,8 @@
 
 use futures_util::future::{join_all, try_join_all};
 use join_community::client::{
-    Caller, Code, EnqueueError, JoinCommunity, JoinError, JoinRequest, MemberId, PrivacyStatus, Refusal, RequestId,
-    SiteId, Unsent,
+    Caller, Code, EnqueueError, JoinCommunity, JoinError, JoinRequest, LeaveRequest, MemberId, PrivacyStatus, Refusal,
+    RequestId, SiteId, Unsent,
 };
 use join_community::domain::IdentityType;
 use join_community::rabbitmq::topology::Names;
@@ -139,6 +139,29 @@ async fn what_is_enqueued_lies_in_the_queue_and_is_handled_by_whoever_comes() {
 }
 
 #[tokio::test]
+async fn who_has_joined_leaves_by_requests_with_a_key_of_their_own_which_count_once() {
+    let installation = Installation::new().await;
+    let worker = installation.start().await;
+    let client = client(&installation).await;
+    let channel = installation.channel().await;
+    let (queue, exchange, none) = ("join-community.requests", "join-community", FieldTable::default());
+    channel.queue_unbind(queue.into(), exchange.into(), "request".into(), none).await.unwrap();
+    let site = Uuid::new_v4();
+    let members = installation.members(site, MemberSpec { privacy: "PUBLIC", ..JOINABLE }, 2).await;
+    for member in &members {
+        let asked = LeaveRequest::member(SiteId(site), MemberId(*member));
+        client.enqueue(&asked).await.unwrap();
+        let left = client.leave(&asked).await.unwrap();
+        assert_eq!((left.id, left.privacy_status), (MemberId(*member), Some(PrivacyStatus::Private)));
+        let record = installation.record(site, *member).await.unwrap();
+        assert_eq!((record.privacy.as_str(), record.sequence), ("PRIVATE", JOINABLE.sequence + 1));
+    }
+    let joining = client.join(&request(site, members[0])).await;
+    assert!(matches!(joining, Err(JoinError::NotSent(Unsent::Unroutable { .. }))), "{joining:?}");
+    worker.stop().await;
+}
+
+#[tokio::test]
 async fn names_begin_with_the_prefix_of_the_installation() {
     let installation = Installation::new().await;
     let channel = installation.channel().await;
@@ -189,6 +212,23 @@ async fn an_exchange_that_is_missing_is_told_and_does_not_end_the_client() {
         assert!(matches!(answer, Err(EnqueueError::NotSent(Unsent::Unroutable { .. }))), "{answer:?}");
         assert!(answer.unwrap_err().ask_again());
     }
+}
+
+#[tokio::test]
+async fn who_may_not_write_to_the_exchange_is_told_so_and_not_to_ask_again() {
+    let installation = Installation::new().await;
+    // Operators read dead letters, and write nothing.
+    let broker = broker(&installation.vhost().operator_url);
+    let client = JoinCommunity::connect(&broker).await.unwrap().within(PATIENCE);
+    let request = request(Uuid::new_v4(), Uuid::new_v4());
+    for _ in 0..2 {
+        let answer = client.enqueue(&request).await;
+        assert!(matches!(answer, Err(EnqueueError::NotSent(Unsent::Forbidden { .. }))), "{answer:?}");
+        assert!(!answer.unwrap_err().ask_again());
+    }
+    let answer = client.join(&request).await;
+    assert!(matches!(answer, Err(JoinError::NotSent(Unsent::Forbidden { .. }))), "{answer:?}");
+    until_waiting(&installation, 0).await;
 }
 
 #[tokio::test]

@@ -132,6 +132,16 @@ async fn a_cache_that_is_away_or_hangs_is_said_to_be_and_read_again_when_it_is_b
 }
 
 #[tokio::test]
+async fn a_connection_is_made_though_no_reader_waits_long_enough() {
+    let installation = Installation::new().await;
+    let hasty = reader(&installation, cache_url(&installation).expose_secret()).within(Duration::ZERO);
+    let (site, member) = (SiteId(Uuid::new_v4()), MemberId(Uuid::new_v4()));
+    drop(hasty.get(site, member).await);
+    // A try that ended with its reader would count as failed, and the door as shut.
+    assert_eq!(hasty.within(PATIENCE).get(site, member).await.unwrap(), Cached::Absent);
+}
+
+#[tokio::test]
 async fn many_readers_share_a_connection() {
     let installation = Installation::new().await;
     let profiles = reader(&installation, cache_url(&installation).expose_secret());
