@@ -29,13 +29,14 @@ impl Deed<'_> {
     /// # Errors
     /// If it is not on record: then nothing must come of it.
     pub(super) async fn begins(self, outcome: &str, context: &Context) -> anyhow::Result<()> {
-        let recorded = keep(&self.action(outcome), context).await;
+        // Boxed: a session takes room, and this is part of many commands.
+        let recorded = Box::pin(keep(self.action(outcome), context)).await;
         recorded.context("nothing was done, because it cannot be recorded in operator_actions")
     }
 
     /// Records what came of it; a database that is away is told and undoes nothing.
     pub(super) async fn ended(self, outcome: &str, context: &Context) {
-        if let Err(error) = keep(&self.action(outcome), context).await {
+        if let Err(error) = Box::pin(keep(self.action(outcome), context)).await {
             context.output.note(&format_args!("this is not on record in operator_actions: {}", chain(&error)));
         }
     }
@@ -71,8 +72,8 @@ pub(super) fn said<'a>(why: Option<&'a str>, option: &str) -> anyhow::Result<&'a
     Ok(why)
 }
 
-async fn keep(action: &Action, context: &Context) -> Result<(), StoreError> {
-    Session::new(&context.config.database, Role::Tool)?.record_action(action).await
+async fn keep(action: Action, context: &Context) -> Result<(), StoreError> {
+    Session::new(&context.config.database, Role::Tool)?.record_action(&action).await
 }
 
 /// One line, not too long, whatever was written.
