@@ -26,6 +26,7 @@ pub mod print;
 pub mod values;
 
 mod long;
+mod record;
 mod signals;
 mod worker;
 
@@ -101,7 +102,7 @@ pub enum Command {
     /// Search the recorded requests.
     #[command(subcommand)]
     Requests(requests::Command),
-    /// Show what operators did through the console.
+    /// Show what operators did, through the console and by commands.
     Actions(actions::Args),
     /// Pause, hold, bound, drain and try at once by hand.
     #[command(subcommand)]

@@ -15,7 +15,7 @@ mod way_back;
 pub use discard::{MoveError, Moved, count, discard, restore};
 pub use edit::{EditError, Edited, Link, edit, send_edited};
 pub use foreseen::{Preview, Shown};
-pub use order::Order;
+pub use order::{Order, USUAL_RATE};
 pub use run::{Parts, Replay, Told};
 pub use sending::ReplayError;
 pub use tally::{Failure, Tally};

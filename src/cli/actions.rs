@@ -1,4 +1,4 @@
-//! `actions`: what operators did through the console, from the record that nobody can change.
+//! `actions`: what operators did through the console and by commands, from the record that nobody can change.
 
 use std::process::ExitCode;
 

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use anyhow::ensure;
 
 use super::long::{self, Again};
+use super::record::{Deed, Why};
 use super::{Context, values};
 use crate::announce::audit::{Auditor, Terms, Walk};
 use crate::cache::Profiles;
@@ -75,6 +76,9 @@ pub struct Which {
     /// Begin with this member: where an earlier run stopped.
     #[arg(long, value_name = "SITE/MEMBER", value_parser = values::place)]
     pub from: Option<Place>,
+    /// Why.
+    #[command(flatten)]
+    pub why: Why,
 }
 
 /// Runs the command.
@@ -108,6 +112,18 @@ impl Which {
             .option("--site", self.site)
             .option("--rate", self.rate.map(|rate| format!("{rate}/s")))
             .option("--from", Some(words(next)))
+            .option("--reason", self.why.reason.as_ref())
+    }
+
+    /// Which members, for the record.
+    fn target(&self) -> String {
+        let line = Again::bare().option("--site", self.site).option("--from", self.from.map(words)).line();
+        if line.is_empty() { "all sites".to_owned() } else { line }
+    }
+
+    /// What is done to them, for the record.
+    fn deed<'a>(&'a self, action: &'static str, target: &'a str) -> Deed<'a> {
+        Deed { action, target, why: self.why.reason.as_deref() }
     }
 }
 

@@ -3,11 +3,12 @@
 mod arguments;
 mod discard;
 mod edit;
+mod list;
 mod look;
 mod pretty;
-mod record;
 mod replay;
 mod shown;
+mod watch;
 mod which;
 
 use std::io;
@@ -16,7 +17,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, ensure};
 use secrecy::ExposeSecret as _;
 
-pub use arguments::{Command, Discard, Edit, Look, Replay};
+pub use arguments::{Command, Discard, Edit, Look, Replay, Unmask};
 
 use super::Context;
 use super::print::visible;
@@ -28,20 +29,28 @@ use crate::rabbitmq::dead_letters::DeadLetters;
 /// What kept it from being done.
 pub async fn run(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
     match command {
-        Command::List { look: Look { filter, discarded } } => {
-            with(context, discarded, async |letters| look::list(letters, &filter.selection(), context).await).await
-        }
-        Command::Show { id, discarded } => {
-            with(context, discarded, async |letters| look::show(letters, &id, context).await).await
-        }
-        Command::Export { file, look: Look { filter, discarded } } => {
+        Command::List { look: Look { filter, discarded }, groups } => {
             let only = filter.selection();
-            with(context, discarded, async |letters| match &file {
-                None => look::export(letters, &only, context).await,
-                Some(path) => look::export_to(letters, &only, path, context).await,
+            with(context, discarded, async |letters| {
+                if groups {
+                    list::group(letters, &only, context).await
+                } else {
+                    list::list(letters, &only, context).await
+                }
             })
             .await
         }
+        Command::Show { id, discarded, unmask } => {
+            with(context, discarded, async |letters| look::show(letters, &id, &unmask, context).await).await
+        }
+        Command::Export { file, look: Look { filter, discarded }, unmask } => {
+            let (only, words) = (filter.selection(), filter.words());
+            let export = look::Export { only, words, file: file.as_deref(), unmask: &unmask };
+            with(context, discarded, async |letters| look::export(letters, &export, context).await).await
+        }
+        Command::Progress { worker } => watch::progress(&worker, context).await,
+        Command::Stop { worker } => watch::stop(&worker, context).await,
+        Command::Resume { why, worker } => watch::resume(&why, &worker, context).await,
         Command::Replay(args) => Box::pin(replay::run(args, context)).await,
         Command::Edit(args) => Box::pin(edit::run(args, context)).await,
         Command::Discard(args) => Box::pin(discard::run(args, context)).await,

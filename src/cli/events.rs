@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use time::OffsetDateTime;
 
 use super::Context;
+use super::record::Why;
 use super::values;
 use crate::domain::{MemberId, SiteId};
 
@@ -56,6 +57,9 @@ pub struct Resync {
     /// Count who would be announced, and send nothing.
     #[arg(long)]
     pub dry_run: bool,
+    /// Why.
+    #[command(flatten)]
+    pub why: Why,
 }
 
 /// Runs the command.

@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::Context;
+use super::record::Why;
 use super::values;
 use crate::domain::{MemberId, SiteId};
 
@@ -38,6 +39,9 @@ pub enum Command {
         /// The file; `-` is stdin.
         #[arg(value_name = "FILE.ndjson")]
         file: PathBuf,
+        /// Why.
+        #[command(flatten)]
+        why: Why,
     },
     /// Write all members of a site, one JSON object a line in REST names, in the order of their ids.
     ///
@@ -89,6 +93,9 @@ pub enum Command {
         /// Announce every member as it is now.
         #[arg(long)]
         announce: bool,
+        /// Why.
+        #[command(flatten)]
+        why: Why,
     },
 }
 
@@ -98,10 +105,12 @@ pub enum Command {
 /// What kept it from being done.
 pub async fn run(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Import { site, file } => import::run(site, &file, context).await,
+        Command::Import { site, file, why } => import::run(site, &file, &why, context).await,
         Command::Export { site, file } => export::run(site, file.as_deref(), context).await,
         Command::Show { site, member } => show::run(site, member, context).await,
         Command::Timeline { site, member } => timeline::run(site, member, context).await,
-        Command::Advance { by, site, announce } => advance::run(by, site, announce, context).await,
+        Command::Advance { by, site, announce, why } => {
+            advance::run(advance::Order { by, site, announce }, &why, context).await
+        }
     }
 }

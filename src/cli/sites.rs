@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::Context;
+use super::record::{Deed, Why};
 use super::values;
 use crate::domain::{Gate, SiteId};
 use crate::postgres::{Role, Session};
@@ -22,6 +23,9 @@ pub enum Command {
         /// `ANYONE`: every member; `NO_ONE`: nobody, each request is rejected.
         #[arg(long, value_name = "ANYONE|NO_ONE", value_parser = values::gate)]
         public_member_candidates: Gate,
+        /// Why.
+        #[command(flatten)]
+        why: Why,
     },
     /// Show who may make the profile public.
     Show {
@@ -48,9 +52,14 @@ struct Shown {
 pub async fn run(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
     let mut store = Session::new(&context.config.database, Role::Tool)?;
     let (site, gate) = match command {
-        Command::Set { site, public_member_candidates } => {
-            store.set_gate(site, public_member_candidates).await?;
-            (site, Some(public_member_candidates))
+        Command::Set { site, public_member_candidates: gate, why } => {
+            let target = format!("{site}: {}", gate.as_str());
+            let deed = Deed { action: "sites.set", target: &target, why: why.reason.as_deref() };
+            deed.begins("ordered", context).await?;
+            let done = store.set_gate(site, gate).await.map_err(anyhow::Error::from);
+            deed.came_to("set", &done, context).await;
+            done?;
+            (site, Some(gate))
         }
         Command::Show { site } => (site, store.gate(site).await?),
     };

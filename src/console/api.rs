@@ -67,6 +67,7 @@ fn described(role: ConsoleRole) -> OpenApiRouter<Arc<Console>> {
             .routes(routes!(repair::dry_run))
             .routes(routes!(repair::replay))
             .routes(routes!(repair::stop))
+            .routes(routes!(repair::resume))
             .routes(routes!(repair::discard))
             .routes(routes!(repair::restore))
             .routes(routes!(repair::edit)),

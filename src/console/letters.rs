@@ -3,7 +3,7 @@
 //! Reading takes every letter out of its queue and puts it back in its place; meanwhile nobody else sees it. So no page does
 //! that by being opened, never two at a time do, and not where there are so many that it would take long.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 
 use super::failure::Failure;
 use crate::config::Broker;
-use crate::rabbitmq::dead_letters::{DeadLetters, Letter, mask, without_personal_data};
+use crate::rabbitmq::dead_letters::{self, DeadLetters, Groups, Letter, mask, without_personal_data};
 use crate::wire::instant;
 
 /// Above so many they are read by `dead-letters list`.
@@ -25,8 +25,6 @@ const MOST_READ: u32 = 2_000;
 const MOST_KEPT: usize = 200;
 /// A letter that is larger as JSON is shown by `dead-letters show`.
 const LONGEST_KEPT: usize = 16 * 1024;
-/// What may make a group; whatever else there is goes into the last.
-const MOST_GROUPS: usize = 100;
 /// Longest that a call waits for a reading; it goes on by itself.
 const PATIENCE: Duration = Duration::from_secs(8);
 
@@ -60,6 +58,12 @@ pub(super) struct Group {
     pub(super) first_seen: Option<String>,
     /// When the last was first seen.
     pub(super) last_seen: Option<String>,
+}
+
+impl From<dead_letters::Group> for Group {
+    fn from(dead_letters::Group { reason, error, count, first_seen, last_seen }: dead_letters::Group) -> Self {
+        Self { reason, error, count, first_seen, last_seen }
+    }
 }
 
 /// One dead letter.
@@ -210,32 +214,16 @@ async fn find(broker: &Broker, id: &str) -> Result<Option<Value>, Failure> {
 #[derive(Default)]
 struct Gathered {
     total: u32,
-    groups: BTreeMap<(String, String), Seen>,
+    groups: Groups,
     letters: Vec<Line>,
     whole: HashMap<String, Value>,
-}
-
-#[derive(Default)]
-struct Seen {
-    count: u32,
-    first: Option<OffsetDateTime>,
-    last: Option<OffsetDateTime>,
 }
 
 impl Gathered {
     fn add(&mut self, letter: &Letter) {
         self.total += 1;
         let line = line(letter);
-        let mut key = (line.reason.clone(), line.error.clone());
-        if self.groups.len() >= MOST_GROUPS && !self.groups.contains_key(&key) {
-            key = ("various".to_owned(), "further reasons and errors".to_owned());
-        }
-        let seen = self.groups.entry(key).or_default();
-        seen.count += 1;
-        if let Some(at) = letter.first_seen {
-            seen.first = Some(seen.first.map_or(at, |first| first.min(at)));
-            seen.last = Some(seen.last.map_or(at, |last| last.max(at)));
-        }
+        self.groups.add(letter);
         if self.letters.len() < MOST_KEPT {
             let guarded = letter.guarded();
             if guarded.to_string().len() <= LONGEST_KEPT {
@@ -247,17 +235,7 @@ impl Gathered {
 
     fn snapshot(self, read_at: OffsetDateTime) -> Snapshot {
         let Self { total, groups, letters, whole } = self;
-        let mut groups: Vec<Group> = groups
-            .into_iter()
-            .map(|((reason, error), seen)| Group {
-                reason,
-                error,
-                count: seen.count,
-                first_seen: seen.first.map(instant::text),
-                last_seen: seen.last.map(instant::text),
-            })
-            .collect();
-        groups.sort_by_key(|group| std::cmp::Reverse(group.count));
+        let groups = groups.most_first().into_iter().map(Group::from).collect();
         Snapshot { read_at: instant::text(read_at), total, groups, letters, whole }
     }
 }

@@ -80,6 +80,7 @@ pub(super) fn routes(role: ConsoleRole) -> Router<Arc<Console>> {
             .route("/dead-letters/dry-run", post(repair::dry_run))
             .route("/dead-letters/replay", post(repair::replay))
             .route("/dead-letters/replay/stop", post(repair::stop))
+            .route("/dead-letters/replay/resume", post(repair::resume))
             .route("/dead-letters/discard", post(repair::discard))
             .route("/dead-letters/restore", post(repair::restore))
             .route("/dead-letters/{id}/edit", post(repair::edit)),

@@ -1,8 +1,9 @@
-//! What operators do with dead letters through the console: see what a replay comes to, replay in the background, stop it, edit,
-//! discard, restore. One thing at a time, each on record, and none cut short because somebody closed a page.
+//! What operators do with dead letters through the console: see what a replay comes to, replay in the background, stop it and
+//! go on, edit, discard, restore. One thing at a time, each on record, and none cut short because somebody closed a page.
 
 mod actions;
 mod progress;
+mod run;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -20,8 +21,7 @@ use crate::postgres::{Role, Session};
 use crate::rabbitmq::courier::Courier;
 use crate::rabbitmq::dead_letters::{DeadLetters, Letter, Selection};
 use crate::replay::{
-    EditError, Edited, Link, Moved, Order, Parts, Preview, Replay, Shown, Told, WayBack, count, discard, edit, restore,
-    send_edited,
+    EditError, Edited, Link, Moved, Order, Preview, Shown, WayBack, count, discard, edit, restore, send_edited,
 };
 use crate::telemetry::chain;
 
@@ -39,6 +39,7 @@ pub(super) struct Repair {
 }
 
 /// What a replay is to be.
+#[derive(Clone)]
 pub(super) struct Plan {
     pub(super) order: Order,
     pub(super) force: bool,
@@ -83,52 +84,6 @@ impl Repair {
             Ok(shown)
         })
         .await
-    }
-
-    /// Begins a replay; `ended` hears what it came to.
-    async fn start<F>(
-        &self,
-        letters: &Letters,
-        plan: Plan,
-        who: &str,
-        ended: impl FnOnce(String) -> F + Send + 'static,
-    ) -> Result<(), Failure>
-    where
-        F: Future<Output = ()> + Send,
-    {
-        let turn = letters.turn()?;
-        let (config, way_back) = (Arc::clone(&self.config), self.way_back(plan.force)?);
-        // Whether they are few enough, and can be read, is said at once.
-        open(&config.broker).await?.leave().await;
-        let courier = Courier::connect(&config.broker.url, "join-community console replay", &config.broker).await?;
-        let store = Session::new(&config.database, Role::Tool)?;
-        let running = Running::new(way_back.id(), who, &plan.words);
-        let stop = running.token();
-        *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(running);
-        let shared = Arc::clone(&self.running);
-        tokio::spawn(async move {
-            let parts = Parts { broker: config.broker.clone(), way_back, courier, store };
-            let mut replay = Replay::new(parts, plan.order, stop);
-            let update = |change: &mut dyn FnMut(&mut Running)| {
-                if let Some(running) = shared.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
-                    change(running);
-                }
-            };
-            let done = replay
-                .run(&mut |told| match told {
-                    Told::Refused(letter, why) => update(&mut |running| running.refused(letter, why)),
-                    Told::Counted(tally) => update(&mut |running| running.counted(tally)),
-                })
-                .await;
-            let failed = done.err().map(|error| chain(&error));
-            let tally = replay.tally().clone();
-            replay.close().await;
-            drop(turn);
-            let outcome = progress::outcome(&tally, failed.as_deref());
-            update(&mut |running| running.ended(&tally, &outcome));
-            ended(outcome).await;
-        });
-        Ok(())
     }
 
     /// Moves dead letters to the discarded ones, if they are as many as somebody says.

@@ -1,6 +1,7 @@
 //! Reads the dead letters without changing them. Separate from all other consuming, because here what was delivered goes
 //! back, and goes back in its place.
 
+mod groups;
 mod guarded;
 mod held;
 mod letter;
@@ -10,6 +11,7 @@ mod mover;
 mod selection;
 mod shown;
 
+pub use groups::{Group, Groups};
 pub use guarded::{shown_id, without_personal_data};
 pub use letter::{Letter, REASONS};
 pub use mask::mask;

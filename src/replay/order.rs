@@ -12,13 +12,17 @@ const GROWTH: u32 = 5;
 /// No step is larger: what it sent is in memory until its outcomes are known.
 const LARGEST: u32 = 15_625;
 
+/// Letters a second where nobody says how many: about a fiftieth of what one worker takes, so that requests which come
+/// meanwhile hardly wait behind a replay.
+pub const USUAL_RATE: u32 = 100;
+
 /// What to replay, and how.
 #[derive(Clone, Debug)]
 pub struct Order {
     /// Which letters.
     pub selection: Selection,
     /// Most letters a second.
-    pub rate: Option<u32>,
+    pub rate: u32,
     /// Most failures of a step, in percent, with which the next one is taken.
     pub max_failures: u32,
     /// How long the outcomes of a step are waited for.
@@ -49,9 +53,8 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    pub(super) fn new(rate: Option<u32>, now: Instant) -> Self {
-        let interval = rate.map_or(Duration::ZERO, |rate| Duration::from_secs(1) / rate.max(1));
-        Self { interval, next: now }
+    pub(super) fn new(rate: u32, now: Instant) -> Self {
+        Self { interval: Duration::from_secs(1) / rate.max(1), next: now }
     }
 
     pub(super) const fn next(&self) -> Instant {
@@ -70,13 +73,13 @@ mod tests {
 
     use tokio::time::Instant;
 
-    use super::{LARGEST, Order, Pace};
+    use super::{LARGEST, Order, Pace, USUAL_RATE};
     use crate::rabbitmq::dead_letters::Selection;
 
     #[test]
     fn no_more_letters_go_in_any_stretch_of_time_than_the_rate_allows() {
         let mut now = Instant::now();
-        let mut pace = Pace::new(Some(20), now);
+        let mut pace = Pace::new(20, now);
         let mut went = Vec::new();
         for turn in 0..100_u32 {
             now = now.max(pace.next());
@@ -88,13 +91,10 @@ mod tests {
         for pair in went.windows(2) {
             assert!(pair[1] - pair[0] >= Duration::from_millis(50), "{pair:?}");
         }
-        let mut unpaced = Pace::new(None, now);
-        unpaced.spent(now);
-        assert_eq!(unpaced.next(), now);
     }
 
     fn order(max_failures: u32, at_once: bool) -> Order {
-        Order { selection: Selection::default(), rate: None, max_failures, patience: Duration::ZERO, at_once }
+        Order { selection: Selection::default(), rate: USUAL_RATE, max_failures, patience: Duration::ZERO, at_once }
     }
 
     #[test]

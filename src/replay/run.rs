@@ -1,6 +1,7 @@
 //! The replay itself: step by step, each larger than the last and only if that one went well. Letters are out of their queue
 //! only while a step is read; each goes when its replacement is confirmed, and the rest lies where it lay.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -51,6 +52,8 @@ pub struct Replay {
     missing: Vec<String>,
     /// Letters at the head of the queue that were looked at and stay.
     judged: u32,
+    /// Letters whose replacement is confirmed, and which may lie there still.
+    confirmed: BTreeSet<String>,
     pace: Pace,
 }
 
@@ -66,7 +69,21 @@ impl Replay {
     pub fn new(parts: Parts, order: Order, stop: CancellationToken) -> Self {
         let Parts { broker, way_back, courier, store } = parts;
         let (tally, missing, pace) = (Tally::default(), Vec::new(), Pace::new(order.rate, Instant::now()));
-        Self { broker, way_back, courier, store, order, stop, tally, missing, judged: 0, pace }
+        let confirmed = BTreeSet::new();
+        Self { broker, way_back, courier, store, order, stop, tally, missing, judged: 0, confirmed, pace }
+    }
+
+    /// Goes on with a replay that ended early: the replacements of these letters are confirmed. Nothing else has to be
+    /// known of it, because whatever else it sent is gone, or came back with its mark.
+    #[must_use]
+    pub fn knowing(self, confirmed: BTreeSet<String>) -> Self {
+        Self { confirmed, ..self }
+    }
+
+    /// What somebody has to know who goes on with it.
+    #[must_use]
+    pub const fn confirmed(&self) -> &BTreeSet<String> {
+        &self.confirmed
     }
 
     /// What it came to so far.
@@ -119,7 +136,7 @@ impl Replay {
 
     /// Counts those that are meant and were not looked at yet.
     async fn look(&mut self, first: bool) -> Result<u32, ReplayError> {
-        let mut unmet = if first { self.order.selection.ids.clone() } else { std::collections::BTreeSet::new() };
+        let mut unmet = if first { self.order.selection.ids.clone() } else { BTreeSet::new() };
         let mut letters = DeadLetters::open(&self.broker).await?;
         let counted = async {
             let (mut place, mut count) = (0_u32, 0_u32);
@@ -201,11 +218,15 @@ impl Replay {
             Ok(ready) => ready,
             Err(why) => return Ok(Err(why)),
         };
-        self.pace().await;
-        if let Err(why) = send(&mut self.courier, &self.broker, &letter.id, message).await? {
-            return Ok(Err(why));
+        if !self.confirmed.contains(&letter.id) {
+            self.pace().await;
+            if let Err(why) = send(&mut self.courier, &self.broker, &letter.id, message).await? {
+                return Ok(Err(why));
+            }
+            self.confirmed.insert(letter.id.clone());
         }
         letters.remove(letter).await?;
+        self.confirmed.remove(&letter.id);
         Ok(Ok(Sent { letter: letter.id.clone(), key: RequestKey::of(&request) }))
     }
 

@@ -62,6 +62,12 @@ impl WayBack {
         })
     }
 
+    /// The same for the replay of this id, which goes on: what it sent before is known by its mark.
+    #[must_use]
+    pub fn of(self, id: Uuid) -> Self {
+        Self { id, ..self }
+    }
+
     /// Names this replay.
     #[must_use]
     pub const fn id(&self) -> Uuid {

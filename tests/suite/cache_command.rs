@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::cache_audit::auditor;
-use crate::support::{Installation, JOINABLE, MemberSpec};
+use crate::support::{Installation, JOINABLE, MemberSpec, on_record};
 
 const PUBLIC: MemberSpec = MemberSpec { privacy: "PUBLIC", ..JOINABLE };
 const SEQUENCE: i64 = JOINABLE.sequence;
@@ -51,8 +51,12 @@ async fn a_cache_that_was_lost_is_rebuilt_to_what_the_records_say() {
         assert_eq!(installation.cached(site, hidden).await, Some((SEQUENCE, None)));
     }
     assert_eq!(installation.cached(other, elsewhere).await, None, "another site");
-    let report = cache(&installation, 0, &["rebuild"]).await;
+    let report = cache(&installation, 0, &["rebuild", "--reason", "it was lost"]).await;
     assert_eq!((&report["members"], &report["shown"]), (&json!(74), &json!(71)));
+    let [_, _, _, [action, target, reason, outcome]] =
+        on_record(&mut installation.stranger().await).await.try_into().unwrap();
+    assert_eq!([action, target, reason], ["cache.rebuild", "all sites", "it was lost"]);
+    assert!(outcome.starts_with("of 74 members 71 are shown"), "{outcome}");
     in_step(&installation, other, elsewhere).await;
 }
 
@@ -126,6 +130,9 @@ async fn verify_finds_each_kind_of_fault_and_repair_sets_all_right_but_the_recor
     }
     assert_eq!(installation.cached(site, left_over).await, Some((SEQUENCE, None)));
     assert_eq!(installation.cached(site, deleted).await, Some((SEQUENCE + 1, None)));
+    let outcomes = ["ordered", "of 8 members 5 were set right, 1 are wrong still"];
+    let expected = outcomes.map(|outcome| ["cache.repair", "all sites", "", outcome].map(str::to_owned));
+    assert_eq!(on_record(&mut installation.stranger().await).await, expected, "a comparison alone is not on record");
     let left = cache(&installation, 1, &["verify"]).await;
     let counts = json!({ "missing": 0, "behind": 0, "different": 0, "ahead": 1, "leftOver": 0 });
     assert_eq!(left["faults"], counts, "only the record can be set right");

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use sqlx::PgConnection;
 
 use crate::support::asking::{asking, joinable, member_number, new_site, own_request, request};
-use crate::support::{TestDatabase, database};
+use crate::support::{TestDatabase, database, on_record};
 
 struct Setup {
     database: TestDatabase,
@@ -90,6 +90,28 @@ async fn each_line_is_imported_or_named_with_its_reason() {
 }
 
 #[tokio::test]
+async fn what_changes_members_is_on_record_with_who_why_and_what_came_of_it() {
+    let mut setup = setup().await;
+    let site = setup.site.to_string();
+    let import = ["members", "import", "--site", &site, "-"];
+    assert_eq!(setup.run(&import, &format!("{}\n{}", line(1), line(2))).code, Some(0), "no reason is needed");
+    let advance = ["members", "advance", "--by", "7", "--site", &site, "--announce", "--reason", "a restore"];
+    assert_eq!(setup.run(&advance, "").code, Some(0));
+    let (file, raised) = (format!("{site} from stdin"), format!("{site}, by 7, announced"));
+    let expected = [
+        ["members.import", &file, "", "ordered"],
+        ["members.import", &file, "", "2 new, 0 changed, 0 unchanged, 0 refused"],
+        ["members.advance", &raised, "a restore", "ordered"],
+        ["members.advance", &raised, "a restore", "raised 2 members of 1 sites"],
+    ];
+    assert_eq!(on_record(&mut setup.stranger).await, expected.map(|row| row.map(str::to_owned)));
+    setup.does("ALTER TABLE operator_actions RENAME TO elsewhere").await;
+    let refused = setup.run(&import, &line(3).to_string());
+    assert!(refused.code == Some(1) && refused.stderr.contains("cannot be recorded"), "{refused:?}");
+    assert!(setup.store.member(setup.site, member_number(3)).await.unwrap().is_none());
+}
+
+#[tokio::test]
 async fn what_is_exported_imports_to_the_same_record() {
     let setup = setup().await;
     let mut whole = line(1);
@@ -132,11 +154,15 @@ async fn show_has_exactly_the_fields_that_programs_rely_on() {
 
 #[tokio::test]
 async fn the_gate_of_a_site_is_set_and_shown() {
-    let setup = setup().await;
+    let mut setup = setup().await;
     let site = setup.site.to_string();
     assert!(setup.run(&["sites", "show", &site], "").stdout.contains("ANYONE (the default"));
-    let set = setup.run(&["sites", "set", &site, "--public-member-candidates", "NO_ONE"], "");
+    let set = ["sites", "set", &site, "--public-member-candidates", "NO_ONE", "--reason", "ticket 4711"];
+    let set = setup.run(&set, "");
     assert_eq!(set.code, Some(0), "{set:?}");
+    let expected = ["ordered", "set"]
+        .map(|outcome| ["sites.set", &format!("{site}: NO_ONE"), "ticket 4711", outcome].map(str::to_owned));
+    assert_eq!(on_record(&mut setup.stranger).await, expected);
     let shown = setup.run(&["sites", "show", &site, "--output", "json"], "");
     let shown: Value = serde_json::from_str(&shown.stdout).unwrap();
     assert_eq!(shown, json!({ "siteId": site, "publicMemberCandidates": "NO_ONE", "isDefault": false }));

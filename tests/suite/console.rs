@@ -6,6 +6,8 @@ mod issuer;
 mod letters;
 mod records;
 mod repairing;
+mod resuming;
+mod verbs;
 
 use reqwest::StatusCode;
 

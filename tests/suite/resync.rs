@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use time::{Duration as Span, OffsetDateTime};
 use uuid::Uuid;
 
-use crate::support::{Event, Installation, JOINABLE, MemberSpec, Message, instant, subject};
+use crate::support::{Event, Installation, JOINABLE, MemberSpec, Message, instant, on_record, subject};
 
 const QUEUE: &str = "search.members";
 const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
@@ -94,7 +94,12 @@ async fn what_is_owed_is_announced_as_it_will_be_and_stays_owed() {
     let site = Uuid::new_v4();
     let member = installation.member(site, JOINABLE).await;
     installation.change(site, member, BLOCK).await;
-    resync(&installation, site, &[]).await;
+    resync(&installation, site, &["--dry-run"]).await;
+    resync(&installation, site, &["--reason", "ticket 4711"]).await;
+    let target = format!("--site {site}");
+    let expected = ["ordered", "announced 1 of 1 members"]
+        .map(|outcome| ["events.resync", &target, "ticket 4711", outcome].map(str::to_owned));
+    assert_eq!(on_record(&mut installation.stranger().await).await, expected, "who only counts is not on record");
     let early = events.next().await;
     assert_eq!(early.json()["originatedFrom"], "external");
     let worker = installation.start().await;

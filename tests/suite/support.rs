@@ -30,7 +30,7 @@ mod worker;
 pub(crate) use browser::{Caller, Page, ask_for_tokens};
 pub(crate) use collector::{Collector, Metric, Span, attribute};
 pub(crate) use crowd::Crowd;
-pub(crate) use database::{TestDatabase, database, empty_database};
+pub(crate) use database::{TestDatabase, database, empty_database, on_record};
 pub(crate) use delivered::Delivered;
 pub(crate) use events::{Event, Events, subject};
 pub(crate) use installation::{Installation, trusted};

@@ -30,6 +30,9 @@ struct Report {
 pub(super) async fn run(which: Which, context: &Context) -> anyhow::Result<ExitCode> {
     let stop = CancellationToken::new();
     signals::stop_on_signal(&stop, "rebuilding again is safe")?;
+    let target = which.target();
+    let deed = which.deed("cache.rebuild", &target);
+    deed.begins("ordered", context).await?;
     let (mut walk, mut auditor, bar) = which.begin(context).await?;
     let mut report = Report::default();
     let work = walk.run(&mut auditor, &stop, async |auditor, records| {
@@ -46,9 +49,18 @@ pub(super) async fn run(which: Which, context: &Context) -> anyhow::Result<ExitC
     report.done = next.is_none();
     report.next = next.map(words);
     report.resume = next.map(|next| which.again("cache rebuild", next, context).line());
+    let walked = walked.map_err(anyhow::Error::from);
+    deed.came_to(&came_to(&report), &walked, context).await;
     context.output.result(&report, text)?;
     walked?;
     Ok(if report.done { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What it came to, for the record.
+fn came_to(report: &Report) -> String {
+    let Report { members, shown, hidden, next, .. } = report;
+    let stopped = next.as_ref().map(|next| format!(", stopped before {next}")).unwrap_or_default();
+    format!("of {members} members {shown} are shown, {hidden} hidden{stopped}")
 }
 
 fn text(report: &Report) -> String {

@@ -50,6 +50,11 @@ struct Example {
 pub(super) async fn run(which: Which, terms: Terms, context: &Context) -> anyhow::Result<ExitCode> {
     let stop = CancellationToken::new();
     signals::stop_on_signal(&stop, "nothing is left half done")?;
+    let target = which.target();
+    let deed = which.deed("cache.repair", &target);
+    if terms.repair {
+        deed.begins("ordered", context).await?;
+    }
     let (mut walk, mut auditor, bar) = which.begin(context).await?;
     let mut report = Report { faults: FAULTS.map(|fault| (word(fault), 0)).into(), ..Report::default() };
     let work = walk.run(&mut auditor, &stop, async |auditor, records| {
@@ -73,6 +78,10 @@ pub(super) async fn run(which: Which, terms: Terms, context: &Context) -> anyhow
         again.flag("--repair", terms.repair).flag("--allow-missing", terms.allow_missing).line()
     };
     report.resume = next.map(again);
+    let walked = walked.map_err(anyhow::Error::from);
+    if terms.repair {
+        deed.came_to(&came_to(&report), &walked, context).await;
+    }
     context.output.result(&report, text)?;
     walked?;
     Ok(if report.done && report.wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -105,6 +114,13 @@ const fn word(fault: Fault) -> &'static str {
         Fault::Ahead => "ahead",
         Fault::LeftOver => "leftOver",
     }
+}
+
+/// What a repair came to, for the record.
+fn came_to(report: &Report) -> String {
+    let Report { members, repaired, wrong, next, .. } = report;
+    let stopped = next.as_ref().map(|next| format!(", stopped before {next}")).unwrap_or_default();
+    format!("of {members} members {repaired} were set right, {wrong} are wrong still{stopped}")
 }
 
 fn text(report: &Report) -> String {

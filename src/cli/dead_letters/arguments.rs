@@ -7,9 +7,13 @@ use clap::ArgGroup;
 
 use super::which::{self, Filter, Which};
 use crate::cli::values;
+use crate::cli::worker::Worker;
 
 const AFTER_HELP: &str = "\
 What is read is held back from others until the command ends, and then lies where it lay before.";
+
+/// As `--rate` spells [`crate::replay::USUAL_RATE`].
+const USUAL_RATE: &str = "100/s";
 
 const AFTER_REPLAY: &str = "\
 A letter is taken in as a delivery is: it must prove who asks. It goes only once its replacement is confirmed.
@@ -31,13 +35,16 @@ elevation than the letter did, unless a token that lies on it covers that. What 
 #[derive(Debug, clap::Subcommand)]
 #[command(after_help = AFTER_HELP)]
 pub enum Command {
-    /// List them, and count them by reason. Looking changes nothing.
+    /// List them, and count them by reason, and by error with the first and the last. Looking changes nothing.
     List {
         /// Which.
         #[command(flatten)]
         look: Look,
+        /// Only count them by reason and error.
+        #[arg(long)]
+        groups: bool,
     },
-    /// Show one of them whole, with its token masked.
+    /// Show one of them whole, its token and personal data masked.
     Show {
         /// Its id, as `list` shows it.
         #[arg(value_parser = which::id)]
@@ -45,10 +52,34 @@ pub enum Command {
         /// One of those that were discarded.
         #[arg(long)]
         discarded: bool,
+        /// What is shown of it.
+        #[command(flatten)]
+        unmask: Unmask,
     },
     /// Put them back into the request queue, as far as they prove who asks; exit code 1 if any is refused or fails.
     #[command(after_help = AFTER_REPLAY)]
     Replay(Replay),
+    /// Show how far a replay is that was begun in a worker's console or API, or what the last one came to.
+    Progress {
+        /// Which worker.
+        #[command(flatten)]
+        worker: Worker,
+    },
+    /// Have such a replay stop between two letters.
+    Stop {
+        /// Which worker.
+        #[command(flatten)]
+        worker: Worker,
+    },
+    /// Have such a replay go on where it stopped, by the order that it had. What it sent is not sent again.
+    Resume {
+        /// Why; it is recorded.
+        #[arg(long, value_name = "TEXT")]
+        why: String,
+        /// Which worker.
+        #[command(flatten)]
+        worker: Worker,
+    },
     /// Replay one of them with another body.
     #[command(after_help = AFTER_EDIT)]
     Edit(Edit),
@@ -63,14 +94,28 @@ pub enum Command {
         #[arg(long, value_name = "TEXT")]
         why: Option<String>,
     },
-    /// Write them, one JSON object a line, with their tokens masked.
+    /// Write them, one JSON object a line, their tokens and personal data masked. Only what is unmasked is a backup.
     Export {
         /// A new file, readable by its owner alone; stdout if there is none.
         file: Option<PathBuf>,
         /// Which.
         #[command(flatten)]
         look: Look,
+        /// What is written of them.
+        #[command(flatten)]
+        unmask: Unmask,
     },
+}
+
+/// Whether personal data is shown. Tokens never are.
+#[derive(Debug, clap::Args)]
+pub struct Unmask {
+    /// Show the personal data in it; who did, and why, is recorded before.
+    #[arg(long, requires = "why")]
+    pub unmask: bool,
+    /// Why it has to be seen.
+    #[arg(long, value_name = "TEXT")]
+    pub why: Option<String>,
 }
 
 /// What is looked at; by default every dead letter.
@@ -96,15 +141,15 @@ pub struct Replay {
     /// Say what each would come to, by the real decision in a transaction that is rolled back; send and change nothing.
     #[arg(long)]
     pub dry_run: bool,
-    /// Show the personal data in the records of a dry run.
-    #[arg(long, requires = "dry_run")]
+    /// Show the personal data in the records of a dry run; who did, and why, is recorded before.
+    #[arg(long, requires = "dry_run", requires = "why")]
     pub unmask: bool,
     /// Also what is older than `requests.retention`: a request that was carried out then may be carried out again.
     #[arg(long)]
     pub force: bool,
     /// At most so many letters a second.
-    #[arg(long, value_name = "N/s", value_parser = values::rate)]
-    pub rate: Option<u32>,
+    #[arg(long, value_name = "N/s", default_value = USUAL_RATE, value_parser = values::rate)]
+    pub rate: u32,
     /// Stop after a step of which more failed.
     #[arg(long, value_name = "PERCENT", default_value_t = 20, value_parser = clap::value_parser!(u32).range(0..=100))]
     pub max_failures: u32,
@@ -125,7 +170,7 @@ pub struct Edit {
     /// Its id, as `list` shows it.
     #[arg(value_parser = which::id)]
     pub id: String,
-    /// The new body; without it, $VISUAL or $EDITOR is opened with the body as it is.
+    /// The new body; without it, $VISUAL or $EDITOR is opened with the body as it is, and that somebody saw it is recorded.
     #[arg(long, value_name = "FILE")]
     pub body: Option<PathBuf>,
     /// Say what it would come to, and send nothing.
@@ -138,7 +183,7 @@ pub struct Edit {
     #[arg(long)]
     pub force: bool,
     /// Why; it is recorded.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", required_unless_present = "body")]
     pub why: Option<String>,
 }
 
@@ -154,4 +199,32 @@ pub struct Discard {
     /// Why; it is recorded.
     #[arg(long, value_name = "TEXT")]
     pub why: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::USUAL_RATE;
+    use crate::cli::{Cli, values};
+
+    fn parses(options: &str) -> bool {
+        Cli::try_parse_from(format!("join-community dead-letters {options}").split_whitespace()).is_ok()
+    }
+
+    #[test]
+    fn the_usual_rate_is_that_of_the_console() {
+        assert_eq!(values::rate(USUAL_RATE), Ok(crate::replay::USUAL_RATE));
+    }
+
+    #[test]
+    fn nothing_is_unmasked_without_a_reason() {
+        let id = "0123456789abcdef";
+        for command in [&format!("show {id}"), "export", "export file --reason busy", "replay --dry-run --all"] {
+            assert!(parses(command) && parses(&format!("{command} --unmask --why ticket")), "{command}");
+            assert!(!parses(&format!("{command} --unmask")), "{command}");
+        }
+        assert!(!parses("replay --all --unmask --why ticket"), "only a dry run shows anything");
+        assert!(!parses(&format!("edit {id}")) && parses(&format!("edit {id} --body file")));
+    }
 }

@@ -7,10 +7,10 @@ use anyhow::{Context as _, ensure};
 use serde_json::json;
 
 use super::look::counted;
-use super::record::record;
 use super::which::Which;
 use super::{Discard, operator, progress};
 use crate::cli::Context;
+use crate::cli::record::Deed;
 use crate::replay::{self, Moved};
 
 /// Moves what is chosen to the discarded ones, once somebody has said how many that are.
@@ -33,7 +33,8 @@ pub(super) async fn run(args: Discard, context: &Context) -> anyhow::Result<Exit
         Ok(moved) => format!("discarded {}", moved.moved),
         Err(error) => format!("failed: {error}"),
     };
-    record("dead_letters.discard", &which.words(), why.as_deref(), &outcome, context).await;
+    let deed = Deed { action: "dead_letters.discard", target: &which.words(), why: why.as_deref() };
+    deed.ended(&outcome, context).await;
     let moved = moved?;
     let result = json!({ "discarded": moved.moved, "kept": kept(&moved), "notFound": moved.missing });
     let again = "`dead-letters restore` takes them back, for seven days";
@@ -51,7 +52,8 @@ pub(super) async fn restore(which: Which, why: Option<String>, context: &Context
         Ok(moved) => format!("restored {}", moved.moved),
         Err(error) => format!("failed: {error}"),
     };
-    record("dead_letters.restore", &which.words(), why.as_deref(), &outcome, context).await;
+    let deed = Deed { action: "dead_letters.restore", target: &which.words(), why: why.as_deref() };
+    deed.ended(&outcome, context).await;
     let moved = moved?;
     let result = json!({ "restored": moved.moved, "kept": kept(&moved), "notFound": moved.missing });
     context.output.result(&result, |_| format!("{} restored", counted(moved.moved)))?;

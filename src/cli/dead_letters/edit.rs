@@ -10,10 +10,10 @@ use anyhow::{Context as _, bail, ensure};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::record::record;
 use super::replay::way_back;
 use super::{Edit, pretty, shown, with};
 use crate::cli::Context;
+use crate::cli::record::{Deed, said};
 use crate::postgres::{Role, Session};
 use crate::rabbitmq::courier::Courier;
 use crate::rabbitmq::dead_letters::{DeadLetters, Letter};
@@ -52,7 +52,8 @@ pub(super) async fn run(args: Edit, context: &Context) -> anyhow::Result<ExitCod
             Ok(Err(error)) => format!("failed: {error}"),
             Err(error) => format!("failed: {error}"),
         };
-        record("dead_letters.edit", &args.id, args.why.as_deref(), &outcome, context).await;
+        let deed = Deed { action: "dead_letters.edit", target: &args.id, why: args.why.as_deref() };
+        deed.ended(&outcome, context).await;
         done??;
     }
     let result = json!({ "sent": sent, "link": link, "foreseen": shown });
@@ -81,6 +82,9 @@ async fn new_body(args: &Edit, context: &Context) -> anyhow::Result<Vec<u8>> {
     if let Some(path) = &args.body {
         return std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()));
     }
+    let why = said(args.why.as_deref(), "--why")?;
+    let deed = Deed { action: "dead_letters.unmask", target: &args.id, why: Some(why) };
+    deed.begins("shown in an editor", context).await?;
     let old = with(context, false, async |letters| Ok(find(letters, &args.id).await?.incoming.body)).await?;
     let text = String::from_utf8(old).context("the body is no text; give another with --body FILE")?;
     let path = std::env::temp_dir().join(format!("join-community-{}.json", Uuid::new_v4()));

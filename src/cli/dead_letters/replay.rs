@@ -9,10 +9,10 @@ use time::OffsetDateTime;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::look::counted;
-use super::record::record;
 use super::{Replay as Args, operator, shown, with};
 use crate::auth::Authenticator;
 use crate::cli::long::{Again, stopped};
+use crate::cli::record::{Deed, said};
 use crate::cli::{Context, signals};
 use crate::domain::to_millis;
 use crate::postgres::{Role, Session};
@@ -74,7 +74,8 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCod
     let (tally, missing) = (replay.tally().clone(), replay.missing().to_vec());
     replay.close().await;
     let outcome = format!("replayed {}, refused {}, came back {}", tally.replayed, tally.refused, tally.came_back);
-    record("dead_letters.replay", &args.which.words(), args.why.as_deref(), &outcome, context).await;
+    let deed = Deed { action: "dead_letters.replay", target: &args.which.words(), why: args.why.as_deref() };
+    deed.ended(&outcome, context).await;
     untold?;
     report(&args, &tally, &missing, done.is_ok(), context)?;
     done?;
@@ -82,8 +83,14 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCod
     Ok(if failures || !missing.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// What each would come to. Nothing is sent, and nothing is written.
+/// What each would come to. Nothing is sent, and nothing is written, but who sees personal data.
 async fn dry_run(args: &Args, way_back: &WayBack, context: &Context) -> anyhow::Result<ExitCode> {
+    if args.unmask {
+        let why = said(args.why.as_deref(), "--why")?;
+        let target = args.which.words();
+        let deed = Deed { action: "dead_letters.dry_run_unmasked", target: &target, why: Some(why) };
+        deed.begins("shown", context).await?;
+    }
     let (output, selection) = (context.output, args.which.selection());
     let preview = Preview::new(&context.config, args.unmask);
     let mut store = Session::new(&context.config.database, Role::Tool)?;
@@ -142,7 +149,7 @@ fn tell(letter: &Letter, why: &str, is_first: bool, context: &Context) -> anyhow
     if !context.output.is_json() {
         return context.output.say(&format_args!("{} is not replayed: {why}", letter.id));
     }
-    let refusal = json!({ "id": letter.id, "requestId": letter.summary().request_id, "why": why });
+    let refusal = json!({ "id": letter.id, "requestId": letter.guarded_summary().request_id, "why": why });
     let separator = if is_first { "" } else { "," };
     context.output.data(&format!("{separator}{refusal}"))
 }
@@ -194,7 +201,7 @@ fn resume(args: &Args, context: &Context) -> String {
     which.filter.never_replayed = true;
     which
         .options(Again::new("dead-letters replay", context))
-        .option("--rate", args.rate.map(|rate| format!("{rate}/s")))
+        .option("--rate", Some(format!("{}/s", args.rate)))
         .option("--max-failures", Some(args.max_failures))
         .option("--wait", Some(humantime::format_duration(args.wait)))
         .flag("--at-once", args.at_once)

@@ -71,9 +71,20 @@ impl Which {
         for id in &self.ids {
             again = again.word(id);
         }
-        let Filter { reason, site, member, since, before, error, never_replayed } = &self.filter;
+        self.filter.options(again.flag("--all", self.all))
+    }
+}
+
+impl Filter {
+    /// What they have in common, in words.
+    pub(super) fn words(&self) -> String {
+        let words = self.options(Again::bare()).line();
+        if words.is_empty() { "--all".to_owned() } else { words }
+    }
+
+    fn options(&self, again: Again) -> Again {
+        let Self { reason, site, member, since, before, error, never_replayed } = self;
         again
-            .flag("--all", self.all)
             .option("--reason", reason.as_ref())
             .option("--site", site.as_ref())
             .option("--member", member.as_ref())
@@ -82,9 +93,7 @@ impl Which {
             .option("--error", error.as_ref())
             .flag("--never-replayed", *never_replayed)
     }
-}
 
-impl Filter {
     pub(super) fn selection(&self) -> Selection {
         let Self { reason, site, member, since, before, error, never_replayed } = self.clone();
         Selection { ids: std::collections::BTreeSet::new(), reason, site, member, since, before, error, never_replayed }

@@ -11,6 +11,7 @@ use super::Resync as Args;
 use crate::announce::resync::{Order, Resync, Tally};
 use crate::cli::long::{self, Again};
 use crate::cli::print::visible;
+use crate::cli::record::Deed;
 use crate::cli::{Context, signals};
 use crate::domain::MemberId;
 use crate::postgres::{Place, Role, Session};
@@ -54,6 +55,11 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCod
     } else {
         Some(Convoy::connect(&config.broker.url, "join-community events resync", &config.broker).await?)
     };
+    let target = target(&args);
+    let deed = Deed { action: "events.resync", target: &target, why: args.why.reason.as_deref() };
+    if !args.dry_run {
+        deed.begins("ordered", context).await?;
+    }
     let bar = long::bar(&mut store, Place { site: args.site, member_id: from }, Some(args.site)).await;
     let order = Order {
         site: args.site,
@@ -71,6 +77,10 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCod
     }
     bar.finish_and_clear();
     let report = report(&args, resync.tally(), resync.next(), context);
+    let done = done.map_err(anyhow::Error::from);
+    if !args.dry_run {
+        deed.came_to(&came_to(&report), &done, context).await;
+    }
     context.output.result(&report, words)?;
     done?;
     let all = report.done && report.too_large == 0 && report.unreadable == 0;
@@ -84,6 +94,23 @@ fn is_for_events(names: &Names, queue: &str) -> bool {
     is_after_events || queue == names.webhooks() || !names.is_own_queue(queue)
 }
 
+/// Whom and where to, for the record.
+fn target(args: &Args) -> String {
+    Again::bare()
+        .option("--site", Some(args.site))
+        .option("--since", args.since.map(instant::text))
+        .option("--to", args.to.as_ref())
+        .option("--from", args.from)
+        .line()
+}
+
+/// What it came to, for the record.
+fn came_to(report: &Report) -> String {
+    let Report { members, announced, next, .. } = report;
+    let stopped = next.as_ref().map(|next| format!(", stopped before {next}")).unwrap_or_default();
+    format!("announced {announced} of {members} members{stopped}")
+}
+
 fn report(args: &Args, tally: Tally, next: Option<MemberId>, context: &Context) -> Report {
     let again = |next: MemberId| {
         Again::new("events resync", context)
@@ -93,6 +120,7 @@ fn report(args: &Args, tally: Tally, next: Option<MemberId>, context: &Context) 
             .option("--rate", args.rate.map(|rate| format!("{rate}/s")))
             .option("--from", Some(next))
             .flag("--dry-run", args.dry_run)
+            .option("--reason", args.why.reason.as_ref())
             .line()
     };
     Report {

@@ -1,7 +1,7 @@
 //! `members import`: a file into the record, batch by batch, each line for itself.
 
 use std::collections::HashSet;
-use std::fmt::Display;
+use std::fmt::{self, Display, Formatter};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -11,9 +11,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::lines::{self, Line};
+use super::lines::{self, Line, Lines, Source};
 use crate::cli::Context;
 use crate::cli::print::{Output, visible};
+use crate::cli::record::{Deed, Why};
 use crate::domain::{MemberId, SiteId, to_millis};
 use crate::postgres::{Role, Session, StoreError, Taken};
 use crate::retry::Pauses;
@@ -36,6 +37,13 @@ struct Tally {
     refused: u64,
 }
 
+impl Display for Tally {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self { new, changed, unchanged, refused } = self;
+        write!(f, "{new} new, {changed} changed, {unchanged} unchanged, {refused} refused")
+    }
+}
+
 /// An import at work.
 struct Import<'a> {
     site: SiteId,
@@ -50,7 +58,7 @@ struct Import<'a> {
 }
 
 /// Imports a file.
-pub(super) async fn run(site: SiteId, path: &Path, context: &Context) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(site: SiteId, path: &Path, why: &Why, context: &Context) -> anyhow::Result<ExitCode> {
     let (mut lines, length) = lines::open(path)?;
     let is_stdin = path == Path::new("-");
     let mut import = Import {
@@ -64,17 +72,15 @@ pub(super) async fn run(site: SiteId, path: &Path, context: &Context) -> anyhow:
         bytes: 0,
         tally: Tally::default(),
     };
-    while let Some(line) = lines.next_line().with_context(|| format!("{} cannot be read", import.file))? {
-        import.take(lines.number(), &line).await?;
-        import.bar.set_position(lines.position());
-    }
-    import.flush().await?;
+    let target = format!("{site} from {}", import.file);
+    let deed = Deed { action: "members.import", target: &target, why: why.reason.as_deref() };
+    deed.begins("ordered", context).await?;
+    let done = import.all(&mut lines).await;
     import.bar.finish_and_clear();
     let tally = import.tally;
-    context.output.result(&tally, |tally| {
-        let Tally { new, changed, unchanged, refused } = tally;
-        format!("Imported: {new} new, {changed} changed, {unchanged} unchanged, {refused} refused.")
-    })?;
+    deed.came_to(&tally.to_string(), &done, context).await;
+    done?;
+    context.output.result(&tally, |tally| format!("Imported: {tally}."))?;
     Ok(if tally.refused == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -91,6 +97,14 @@ fn bar(length: Option<u64>) -> ProgressBar {
 }
 
 impl Import<'_> {
+    async fn all(&mut self, lines: &mut Lines<Source>) -> anyhow::Result<()> {
+        while let Some(line) = lines.next_line().with_context(|| format!("{} cannot be read", self.file))? {
+            self.take(lines.number(), &line).await?;
+            self.bar.set_position(lines.position());
+        }
+        self.flush().await
+    }
+
     async fn take(&mut self, number: u64, line: &Line) -> anyhow::Result<()> {
         let member = match line {
             Line::Whole(bytes) if bytes.is_empty() => return Ok(()),

@@ -16,7 +16,7 @@ use crate::console::failure::{Failure, Problem};
 use crate::console::parts::Console;
 use crate::console::repair::{Plan, Progress};
 use crate::console::which::Which;
-use crate::replay::{Moved, Order};
+use crate::replay::{Moved, Order, USUAL_RATE};
 
 /// What letters would come to.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -48,7 +48,7 @@ pub(super) struct ReplayOrder {
     letters: Which,
     /// Why; it is recorded.
     reason: String,
-    /// At most so many letters a second.
+    /// At most so many letters a second; 100 if it is left out.
     rate: Option<u32>,
     /// Stop after a step of which more than this share failed, in percent; 20 if it is left out.
     max_failures: Option<u32>,
@@ -57,6 +57,14 @@ pub(super) struct ReplayOrder {
     /// Also what is older than `requests.retention`.
     #[serde(default)]
     force: bool,
+}
+
+/// That the replay that stopped is to go on.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct ResumeOrder {
+    /// Why; it is recorded.
+    reason: String,
 }
 
 /// A replay, if there was one since the worker started.
@@ -158,6 +166,20 @@ pub(super) async fn stop(
     Ok(Json(ReplayState { replay: console.stop_replay(&operator).await? }))
 }
 
+/// Goes on with the last replay where it stopped, by the order that it had. What it sent is not sent again.
+#[utoipa::path(
+    post, path = "/api/v1/dead-letters/replay/resume", tag = "operator", request_body = ResumeOrder,
+    responses((status = 202, body = ReplayState), (status = 400, body = Problem), (status = 409, body = Problem))
+)]
+pub(super) async fn resume(
+    State(console): State<Arc<Console>>,
+    Extension(operator): Extension<Operator>,
+    Json(ResumeOrder { reason }): Json<ResumeOrder>,
+) -> Result<Response, Failure> {
+    let replay = console.resume_replay(&operator, &reason).await?;
+    Ok((StatusCode::ACCEPTED, Json(ReplayState { replay })).into_response())
+}
+
 /// Moves dead letters to the discarded ones, from where they can be restored for seven days.
 #[utoipa::path(
     post, path = "/api/v1/dead-letters/discard", tag = "operator", request_body = DiscardOrder,
@@ -227,7 +249,7 @@ pub(in crate::console) fn careful(
     }
     let order = Order {
         selection: letters.selection()?,
-        rate,
+        rate: rate.unwrap_or(USUAL_RATE),
         max_failures,
         patience: Duration::from_secs(wait.into()),
         at_once: false,

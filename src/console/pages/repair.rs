@@ -81,6 +81,10 @@ pub(super) async fn progress(
         p id="live-state" class="note" aria-live="polite" { "As it was when this page was opened." }
         div id="live" data-live="/dead-letters/replay/live" { (now(console.repair.progress().as_ref())) }
         form method="post" action="/dead-letters/replay/stop" { button { "Stop between two letters" } }
+        form method="post" action="/dead-letters/replay/resume" {
+            label { "Why" input name="why" required maxlength="500" autocomplete="off"; }
+            button { "Go on where it stopped" }
+        }
         p { a href="/dead-letters" { "To the dead letters" } }
     };
     page("Replay", Some(&operator), &body).into_response()
@@ -112,6 +116,16 @@ pub(super) async fn live(
 /// Stops it.
 pub(super) async fn stop(State(console): State<Arc<Console>>, Extension(operator): Extension<Operator>) -> Page {
     console.stop_replay(&operator).await?;
+    Ok(Redirect::to("/dead-letters/replay").into_response())
+}
+
+/// Goes on where it stopped.
+pub(super) async fn resume(
+    State(console): State<Arc<Console>>,
+    Extension(operator): Extension<Operator>,
+    Form(fields): Form<Fields>,
+) -> Page {
+    console.resume_replay(&operator, text(&fields, "why")).await?;
     Ok(Redirect::to("/dead-letters/replay").into_response())
 }
 

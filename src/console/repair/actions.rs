@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::run::nothing_left;
 use super::{Plan, Progress};
 use crate::config::ConsoleRole;
 use crate::console::access::Operator;
@@ -50,17 +51,29 @@ impl Console {
         let words = plan.words.clone();
         let deed = Deed { action: "dead_letters.replay", target: &words, reason, outcome: "ordered" };
         self.record(operator, deed).await?;
-        let (console, of, why, target) = (Arc::clone(self), operator.clone(), reason.to_owned(), words.clone());
-        let ended = move |outcome: String| async move {
-            let deed = Deed { action: "dead_letters.replay", target: &target, reason: &why, outcome: &outcome };
-            console.note(&of, deed).await;
-        };
+        let ordered = self.ordered(operator, deed);
+        let ended = move |outcome| ordered.ended(outcome);
         let started = self.repair.start(&self.letters, plan, &operator.who, ended).await;
-        if let Err(failure) = &started {
-            let outcome = format!("failed: {}", failure.message());
-            let deed = Deed { action: "dead_letters.replay", target: &words, reason, outcome: &outcome };
-            self.note(operator, deed).await;
-        }
+        self.note_if_failed(operator, deed, &started).await;
+        started?;
+        Ok(self.repair.progress())
+    }
+
+    /// Goes on with the replay that stopped before its end, once that is on record.
+    pub(in crate::console) async fn resume_replay(
+        self: &Arc<Self>,
+        operator: &Operator,
+        reason: &str,
+    ) -> Result<Option<Progress>, Failure> {
+        said(reason)?;
+        let stopped = self.repair.progress().filter(|progress| progress.resumable).ok_or_else(nothing_left)?;
+        let target = format!("{} of {}", stopped.id, stopped.letters);
+        let deed = Deed { action: "dead_letters.replay_resume", target: &target, reason, outcome: "ordered" };
+        self.record(operator, deed).await?;
+        let ordered = self.ordered(operator, deed);
+        let ended = move |outcome| ordered.ended(outcome);
+        let started = self.repair.resume(&self.letters, &operator.who, ended).await;
+        self.note_if_failed(operator, deed, &started).await;
         started?;
         Ok(self.repair.progress())
     }
@@ -131,6 +144,37 @@ impl Console {
         });
         self.note(operator, Deed { outcome: &outcome, ..deed }).await;
         edited?.ok_or_else(|| Failure::Missing("there is no such dead letter now".to_owned()))
+    }
+}
+
+/// What was ordered and goes on by itself, until it is on record what came of it.
+struct Ordered {
+    console: Arc<Console>,
+    operator: Operator,
+    action: String,
+    target: String,
+    reason: String,
+}
+
+impl Console {
+    fn ordered(self: &Arc<Self>, operator: &Operator, deed: Deed<'_>) -> Ordered {
+        let [action, target, reason] = [deed.action, deed.target, deed.reason].map(ToOwned::to_owned);
+        Ordered { console: Arc::clone(self), operator: operator.clone(), action, target, reason }
+    }
+
+    async fn note_if_failed(&self, operator: &Operator, deed: Deed<'_>, done: &Result<(), Failure>) {
+        if let Err(failure) = done {
+            let outcome = format!("failed: {}", failure.message());
+            self.note(operator, Deed { outcome: &outcome, ..deed }).await;
+        }
+    }
+}
+
+impl Ordered {
+    async fn ended(self, outcome: String) {
+        let Self { console, operator, action, target, reason } = self;
+        let deed = Deed { action: &action, target: &target, reason: &reason, outcome: &outcome };
+        console.note(&operator, deed).await;
     }
 }
 

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::letter::Letter;
 use super::mask::{MASKED, mask};
+use super::shown::Summary;
 
 /// Fields of a request that hold ids, words or flags, and nothing of a person.
 const KNOWN_FIELDS: [&str; 8] =
@@ -20,6 +21,14 @@ const OWN_HEADERS: &str = "x-join-community-";
 const LONGEST_WORD: usize = 32;
 
 impl Letter {
+    /// As a line of the list, tokens and personal data masked.
+    #[must_use]
+    pub fn guarded_summary(&self) -> Summary<'_> {
+        let tidy = |text: Cow<'_, str>| Cow::Owned(without_personal_data(&text).into_owned());
+        let summary = self.summary();
+        Summary { request_id: summary.request_id.map(tidy), pointer: summary.pointer.map(tidy), ..summary }
+    }
+
     /// As JSON, tokens and personal data masked.
     #[must_use]
     pub fn guarded(&self) -> Value {

@@ -6,11 +6,11 @@ use uuid::Uuid;
 
 use crate::support::{Caller, Installation, JOINABLE, Message, PATIENCE, Worker, ask_for_tokens, eventually};
 
-const DEAD: &str = "join-community.dead-letters";
-const REPLAY: &str = "/api/v1/dead-letters/replay";
+pub(super) const DEAD: &str = "join-community.dead-letters";
+pub(super) const REPLAY: &str = "/api/v1/dead-letters/replay";
 
 /// Requests of members as the worker gives them up.
-async fn letters(installation: &Installation, site: Uuid, count: usize) -> Vec<Uuid> {
+pub(super) async fn letters(installation: &Installation, site: Uuid, count: usize) -> Vec<Uuid> {
     let members = installation.members(site, JOINABLE, count).await;
     let now = join_community::wire::instant::text(time::OffsetDateTime::now_utc());
     let letter = |member: &Uuid| {
@@ -26,7 +26,7 @@ async fn letters(installation: &Installation, site: Uuid, count: usize) -> Vec<U
     members
 }
 
-async fn ended(operator: &Caller) -> Value {
+pub(super) async fn ended(operator: &Caller) -> Value {
     eventually("the replay has ended", PATIENCE, async || {
         let replay = operator.get(REPLAY).await.json()["replay"].clone();
         if replay["running"] == false { Ok(replay) } else { Err(replay) }
@@ -35,7 +35,7 @@ async fn ended(operator: &Caller) -> Value {
 }
 
 /// What is on record of an action: reason and outcome, the oldest first.
-async fn on_record(worker: &Worker, action: &str) -> Vec<(String, String)> {
+pub(super) async fn on_record(worker: &Worker, action: &str) -> Vec<(String, String)> {
     let actions = Caller::of(worker).bearing("admin").get("/api/v1/actions").await.json();
     let of_it = actions.as_array().unwrap().iter().rev().filter(|one| one["action"] == action);
     let text = |value: &Value| value.as_str().unwrap().to_owned();

@@ -182,12 +182,12 @@ async fn an_editor_is_given_the_body_and_what_it_leaves_is_sent() {
     let (site, member) = (Uuid::now_v7(), Uuid::now_v7());
     installation.producer_as_worker().await.send(&left_by_the_worker(site, member, &now())).await;
     let id = only_letter(&installation).await;
-    let mut unchanged = super::program(&installation, &["edit", &id, "--yes"]);
+    let mut unchanged = super::program(&installation, &["edit", &id, "--yes", "--why", "ticket 4711"]);
     let said = super::said(
         unchanged.env("EDITOR", "true").env("PATH", std::env::var("PATH").unwrap()).output().await.unwrap(),
     );
     assert!(said.code == Some(1) && said.stderr.contains("the body is what it was"), "{said:?}");
-    let mut changed = super::program(&installation, &["edit", &id, "--yes"]);
+    let mut changed = super::program(&installation, &["edit", &id, "--yes", "--why", "ticket 4711"]);
     changed
         .env("EDITOR", r#"sed -i s/"siteId"/"elevated":false,"siteId"/"#)
         .env("PATH", std::env::var("PATH").unwrap());
@@ -195,4 +195,10 @@ async fn an_editor_is_given_the_body_and_what_it_leaves_is_sent() {
     assert_eq!(said.code, Some(0), "{said:?}");
     let copy = installation.messages("join-community.requests", 1).await.remove(0);
     assert_eq!((&copy.json()["elevated"], &copy.json()["siteId"]), (&json!(false), &json!(site)));
+    let done: Vec<_> = on_record(&installation).await.into_iter().map(|[action, ..]| action).collect();
+    assert_eq!(
+        done,
+        ["dead_letters.unmask", "dead_letters.unmask", "dead_letters.edit"],
+        "whoever saw it is on record"
+    );
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{dead, dead_letters, left_by_the_worker, list, now};
+use super::{dead, dead_letters, left_by_the_worker, list, now, on_record};
 use crate::support::{Installation, JOINABLE, MemberSpec, Message, PATIENCE, eventually};
 
 /// All that a dry run could have changed: every row and sequence of the database, the depth of every queue.
@@ -108,10 +108,14 @@ async fn personal_data_is_shown_only_to_whoever_asks_for_it() {
     let masked = dead_letters(&installation, &["replay", "--dry-run", "--reason", "busy"]).await.stdout;
     assert!(masked.contains("rejected COMMUNITY_JOIN_IMPOSSIBLE BLOCKED"), "{masked}");
     assert!(masked.contains("nothing was changed") && masked.contains("(masked)"), "{masked}");
-    let unmasked = dead_letters(&installation, &["replay", "--dry-run", "--unmask", "--reason", "busy"]).await.stdout;
+    assert!(on_record(&installation).await.is_empty());
+    let unmask = ["replay", "--dry-run", "--unmask", "--why", "ticket 4711", "--reason", "busy"];
+    let unmasked = dead_letters(&installation, &unmask).await.stdout;
     for personal in PERSONAL {
         assert!(!masked.contains(personal) && unmasked.contains(personal), "{personal}: {masked} {unmasked}");
     }
+    let [record] = on_record(&installation).await.try_into().unwrap();
+    assert_eq!(record, ["dead_letters.dry_run_unmasked", "--reason busy", "ticket 4711", "shown"]);
 }
 
 #[tokio::test]

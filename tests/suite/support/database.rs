@@ -117,3 +117,13 @@ fn template_name() -> String {
     }
     format!("{TEMPLATE_KIND}_{:016x}", hasher.finish())
 }
+
+/// What operators did, the oldest first: action, target, reason and outcome.
+pub(crate) async fn on_record(connection: &mut PgConnection) -> Vec<[String; 4]> {
+    let rows: Vec<(String, String, String, String)> =
+        sqlx::query_as("SELECT action, target, reason, outcome FROM operator_actions ORDER BY id")
+            .fetch_all(connection)
+            .await
+            .expect("the record can be read");
+    rows.into_iter().map(|(action, target, reason, outcome)| [action, target, reason, outcome]).collect()
+}

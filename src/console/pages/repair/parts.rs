@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use crate::console::pages::fields::{Fields, text};
 use crate::console::pages::layout::{id, link};
 use crate::console::repair::Progress;
-use crate::replay::{Link, Shown};
+use crate::replay::{Link, Shown, USUAL_RATE};
 
 /// The form that edits a letter.
 pub(in crate::console::pages) fn form_of(letter: &str, body: &str, may_send: bool) -> Markup {
@@ -59,7 +59,7 @@ fn choice(fields: &Fields) -> Markup {
 pub(super) fn how() -> Markup {
     html! {
         label { "Why" input name="why" required maxlength="500" autocomplete="off"; }
-        label { "At most so many a second" input name="rate" inputmode="numeric" autocomplete="off"; }
+        label { "At most so many a second" input name="rate" value=(USUAL_RATE) inputmode="numeric" autocomplete="off"; }
         label { "Stop if more than this share fails, in percent" input name="maxFailures" value="20" inputmode="numeric"; }
     }
 }
@@ -109,7 +109,9 @@ pub(super) fn now(progress: Option<&Progress>) -> Markup {
         p class=(if progress.running { "state" } else { "note" }) {
             @if progress.running { "It goes on, step " (tally.steps + 1) "." }
             @else { (progress.outcome.as_deref().unwrap_or("It has ended.")) }
+            @if progress.resumable { " It can go on where it stopped." }
         }
+        @if progress.replayed_before > 0 { p { (progress.replayed_before) " were replayed before it was gone on with." } }
         dl { @for (name, count) in counts.chain(rest) { div { dt { (name) } dd { (count) } } } }
         @for failure in tally.failed.iter().chain(&progress.refused) {
             p { (id(&failure.id)) " " (failure.why) }

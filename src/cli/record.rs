@@ -1,0 +1,83 @@
+//! What is done at the command line, into the record of actions as what is done in the console. Who does it is the name that
+//! the system has for them: whoever may run a command with its credentials is trusted with more than that.
+
+use anyhow::{Context as _, ensure};
+
+use super::Context;
+use crate::postgres::{Action, Role, Session, StoreError};
+use crate::telemetry::chain;
+
+/// Why something is done, where nothing has to be said.
+#[derive(Debug, clap::Args)]
+pub struct Why {
+    /// Why; it is recorded.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+}
+
+/// What is done, to what, and why.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Deed<'a> {
+    pub(super) action: &'static str,
+    pub(super) target: &'a str,
+    pub(super) why: Option<&'a str>,
+}
+
+impl Deed<'_> {
+    /// Records it before it is done.
+    ///
+    /// # Errors
+    /// If it is not on record: then nothing must come of it.
+    pub(super) async fn begins(self, outcome: &str, context: &Context) -> anyhow::Result<()> {
+        // Boxed: a session takes room, and this is part of many commands.
+        let recorded = Box::pin(keep(self.action(outcome), context)).await;
+        recorded.context("nothing was done, because it cannot be recorded in operator_actions")
+    }
+
+    /// Records what came of it; a database that is away is told and undoes nothing.
+    pub(super) async fn ended(self, outcome: &str, context: &Context) {
+        if let Err(error) = Box::pin(keep(self.action(outcome), context)).await {
+            context.output.note(&format_args!("this is not on record in operator_actions: {}", chain(&error)));
+        }
+    }
+
+    /// The same of work that may have failed on the way; `came` is what it came to until then.
+    pub(super) async fn came_to<T>(self, came: &str, done: &anyhow::Result<T>, context: &Context) {
+        match done {
+            Ok(_) => self.ended(came, context).await,
+            Err(error) => self.ended(&format!("{came}; failed: {error:#}"), context).await,
+        }
+    }
+
+    fn action(self, outcome: &str) -> Action {
+        let who = std::env::var("USER").ok().filter(|user| !user.is_empty());
+        Action {
+            who: tidy(who.as_deref().unwrap_or("somebody")),
+            role: "command line".to_owned(),
+            action: self.action.to_owned(),
+            target: tidy(self.target),
+            reason: tidy(self.why.unwrap_or_default()),
+            outcome: tidy(outcome),
+        }
+    }
+}
+
+/// Why, where it has to be said.
+///
+/// # Errors
+/// If nothing is said.
+pub(super) fn said<'a>(why: Option<&'a str>, option: &str) -> anyhow::Result<&'a str> {
+    let why = why.unwrap_or_default().trim();
+    ensure!(!why.is_empty(), "{option} is empty: say why, it is recorded");
+    Ok(why)
+}
+
+async fn keep(action: Action, context: &Context) -> Result<(), StoreError> {
+    Session::new(&context.config.database, Role::Tool)?.record_action(&action).await
+}
+
+/// One line, not too long, whatever was written.
+fn tidy(text: &str) -> String {
+    const LONGEST: usize = 500;
+    text.chars().map(|character| if character.is_control() { ' ' } else { character }).take(LONGEST).collect()
+}
