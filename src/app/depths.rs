@@ -55,6 +55,7 @@ impl Depths {
                 _ => {}
             }
             self.meters.queue_messages.of(&self.words[place]).set(messages);
+            self.meters.oldest.looked(&self.words[place], messages);
         };
         depth::watch(connection, || self.queues(), seen).await
     }
