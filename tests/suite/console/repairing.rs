@@ -10,7 +10,7 @@ const DEAD: &str = "join-community.dead-letters";
 const REPLAY: &str = "/api/v1/dead-letters/replay";
 
 /// Requests of members as the worker gives them up.
-async fn letters(installation: &Installation, site: Uuid, count: usize) -> Vec<Uuid> {
+pub(super) async fn letters(installation: &Installation, site: Uuid, count: usize) -> Vec<Uuid> {
     let members = installation.members(site, JOINABLE, count).await;
     let now = join_community::wire::instant::text(time::OffsetDateTime::now_utc());
     let letter = |member: &Uuid| {
