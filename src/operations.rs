@@ -8,6 +8,6 @@ mod traces;
 
 pub use controls::Controls;
 pub use health::{Dependency, Health};
-pub use meters::{Lap, Laps, Meters, Step, WebhookSeries};
+pub use meters::{Lap, Laps, Meters, Oldest, Step, WebhookSeries};
 pub use push::{PreflightError, Push, preflight};
 pub use traces::{Answered, Collector, Destination, Sent, Traces, Unusable};

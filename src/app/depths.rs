@@ -55,6 +55,7 @@ impl Depths {
                 _ => {}
             }
             self.meters.queue_messages.of(&self.words[place]).set(messages);
+            self.meters.oldest.looked(&self.words[place], messages);
         };
         depth::watch(connection, || self.queues(), seen).await
     }
@@ -82,6 +83,15 @@ mod tests {
         assert_eq!(queues[DEAD_LETTERS], ["eu.join-community.dead-letters"]);
         assert_eq!((queues[REQUESTS].len(), queues[REQUESTS][3].as_str()), (4, "eu.join-community.requests.3"));
         assert!(RUNGS.iter().all(|rung| meters.knows_rung(rung.word)));
+        for word in &depths.words {
+            meters.oldest.looked(word, 0);
+        }
+        for rung in RUNGS.iter().map(|rung| format!("retry_{}", rung.word)) {
+            assert!(meters.oldest.none_waited().is_some());
+            meters.oldest.looked(&rung, 1);
+            assert_eq!(meters.oldest.none_waited(), None, "who waits on {rung} is not known to wait");
+            meters.oldest.looked(&rung, 0);
+        }
         assert!(DeadReason::ALL.iter().all(|reason| meters.dead_letters.knows(reason.as_str())));
     }
 }

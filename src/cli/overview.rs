@@ -64,7 +64,8 @@ fn text(overview: &Value) -> String {
         line(queue["queue"].as_str().unwrap_or_default(), &format!("{} wait{taken}", number(&queue["ready"])));
     }
     let seconds = |name: &str| overview[name].as_f64().map(|seconds| format!("{seconds:.0} s"));
-    line("waited", &seconds("oldestRequestSeconds").unwrap_or_else(|| "not known".to_owned()));
+    let at_most = || seconds("oldestRequestAtMostSeconds").map(|seconds| format!("at most {seconds}"));
+    line("waited", &seconds("oldestRequestSeconds").or_else(at_most).unwrap_or_else(|| "not known".to_owned()));
     line("empty in", &seconds("drainSeconds").unwrap_or_else(|| "it does not shrink".to_owned()));
     line("owed", &numbers(&overview["outbox"]));
     line("lanes", &numbers(&overview["lanes"]));
@@ -107,14 +108,15 @@ mod tests {
             "dependencies": [{ "name": "cache", "up": false, "reason": "refused", "since": "2026-01-02T03:04:05.678Z" }],
             "rates": { "requests": 1200.25, "joined": 1000.0 },
             "queues": [{ "queue": "requests", "ready": 12.0, "unacknowledged": 3 }],
-            "drainSeconds": 4.2, "outbox": { "members": 2.0, "oldestSeconds": 7.5 }, "lanes": { "inFlight": 5.0 },
+            "oldestRequestAtMostSeconds": 61.5, "drainSeconds": 4.2, "outbox": { "members": 2.0, "oldestSeconds": 7.5 },
+            "lanes": { "inFlight": 5.0 },
         }));
         for line in [
             "worker        not ready, version 1.0.0, at 2026-01-02T03:04:05.678Z",
             "cache         DOWN since 2026-01-02T03:04:05.678Z: refused",
             "a second      1000 joined, 1200.2 requests",
             "requests      12 wait, 3 taken",
-            "waited        not known",
+            "waited        at most 62 s",
             "empty in      4 s",
             "owed          2 members, 7.5 oldest seconds",
             "lanes         5 in flight",

@@ -60,8 +60,10 @@ pub(super) struct Overview {
     pub(super) rates: Rates,
     /// Of the whole installation.
     pub(super) queues: Vec<Depth>,
-    /// How long the requests that were decided lately had waited, on average; only with `auth.trust_broker_timestamps`.
+    /// The longest that a request had waited which this worker decided lately; only with `auth.trust_broker_timestamps`.
     pub(super) oldest_request_seconds: Option<f64>,
+    /// Since when some request may have waited: neither queue nor ladder held one then, and this worker had none in hand.
+    pub(super) oldest_request_at_most_seconds: Option<f64>,
     /// When the queue will be empty, if it goes on as in the last minute; absent if it does not shrink.
     pub(super) drain_seconds: Option<f64>,
     /// Of the whole installation.
@@ -215,7 +217,7 @@ pub(super) async fn sample(console: Arc<Console>, stop: CancellationToken) {
     let mut history = History::default();
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
         console.health.show(&console.meters);
-        history.add(Instant::now(), Figures::read(&console.meters.render()));
+        history.add(Instant::now(), Figures::take_from(&console.meters));
         let unacknowledged = console.live.unacknowledged().await;
         let overview = Overview { dependencies: lights(&console.health), ..history.overview(unacknowledged) };
         let (ready, report) = console.health.report();

@@ -1,6 +1,8 @@
 //! What happened to one member, step by step: requests as they came and were decided, then record, event and cache as they
 //! are now. Separate, because it is put together from all three outside worlds.
 
+use std::cmp::Ordering;
+
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -66,7 +68,7 @@ pub struct Entry {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Step {
-    /// When.
+    /// When; of `event`, since when it was owed: when it was announced is not kept.
     pub at: String,
     /// `received`, `decided` or `event`.
     pub what: &'static str,
@@ -76,6 +78,12 @@ pub struct Step {
     pub event_sequence: Option<String>,
     /// In words.
     pub text: String,
+}
+
+/// A member as it is now, where one of its requests is explained.
+pub(super) struct Now {
+    pub(super) record: Option<Record>,
+    pub(super) cache: Entry,
 }
 
 /// Puts together what is known of a member. The cache may be away: what it holds is then not known.
@@ -91,20 +99,31 @@ pub async fn timeline(
     let search =
         Search { site, member: Some(member), verdict: None, since: None, until: None, below: None, limit: MOST };
     let found = store.search(&search).await?;
-    let record = store.member(site, member).await?;
     let owed = store.debt(site, member).await?;
+    let Now { record, cache } = now(store, profiles, site, member).await?;
     let explained = found.records.iter().map(|(id, record)| Explained::new(id, record));
     let mut steps: Vec<Step> = explained.flat_map(|explained| steps(&explained, owed)).collect();
     steps.sort_by(|one, other| other.at.cmp(&one.at));
     Ok(Timeline {
         site_id: site.to_string(),
         member_id: member.to_string(),
-        record: record.as_ref().map(shown),
-        cache: entry(profiles, site, member).await,
+        record,
+        cache,
         owed: owed.map(Debt::from),
         steps,
         complete: found.edge.is_none(),
     })
+}
+
+/// Looks at record and cache entry. The cache may be away here as well.
+pub(super) async fn now(
+    store: &mut Session,
+    profiles: &mut Profiles,
+    site: SiteId,
+    member: MemberId,
+) -> Result<Now, StoreError> {
+    let record = store.member(site, member).await?;
+    Ok(Now { record: record.as_ref().map(shown), cache: entry(profiles, site, member).await })
 }
 
 async fn entry(profiles: &mut Profiles, site: SiteId, member: MemberId) -> Entry {
@@ -138,6 +157,21 @@ impl Entry {
         let problem = self.problem.as_ref().map(|problem| format!(": {problem}"));
         format!("{}{}{}", self.holds, sequence.unwrap_or_default(), problem.unwrap_or_default())
     }
+
+    /// In one line, and how it stands to the record.
+    #[must_use]
+    pub fn beside(&self, record: Option<&Record>) -> String {
+        let number = |sequence: &String| sequence.parse::<i64>().ok();
+        let Some(held) = self.event_sequence.as_ref().and_then(number) else { return self.in_words() };
+        let of_record = record.and_then(|record| number(&record.event_sequence));
+        let stands = match of_record.map(|of_record| held.cmp(&of_record)) {
+            Some(Ordering::Less) => "behind the record",
+            Some(Ordering::Equal) => "as the record",
+            Some(Ordering::Greater) => "ahead of the record",
+            None => "of which there is no record",
+        };
+        format!("{}, {stands}", self.in_words())
+    }
 }
 
 impl Timeline {
@@ -169,17 +203,64 @@ fn steps(explained: &Explained, owed: Option<Owed>) -> Vec<Step> {
     let elevated = if explained.elevated { ", elevated" } else { "" };
     let mut steps = Vec::with_capacity(3);
     if let Some(event) = &explained.event_id {
-        let due = owed.is_some_and(|owed| owed.event);
-        let state = if due {
-            "still owed, or folded into a newer one that is"
-        } else {
-            "confirmed, or folded into a newer one"
-        };
-        steps.push(step(&explained.decided_at, "event", format!("{event}: {state}")));
+        let since = since(explained.event_sequence.as_deref(), owed);
+        steps.push(step(&explained.decided_at, "event", format!("{event}: owed from then on, {since}")));
     }
     steps.push(step(&explained.decided_at, "decided", explained.verdict_in_words()));
     let text = format!("to {}, from {}{elevated}", explained.method, explained.caller);
     let received = step(&explained.received_at, "received", text);
     steps.push(Step { event_sequence: None, ..received });
     steps
+}
+
+/// What became of an event that was owed. The outbox forgets what is done, so this has no time of its own.
+fn since(sequence: Option<&str>, owed: Option<Owed>) -> String {
+    match owed.filter(|owed| owed.event).map(|owed| owed.event_sequence.to_string()) {
+        None => "announced since or folded into a newer one: no event of this member is owed now".to_owned(),
+        Some(newest) if sequence == Some(newest.as_str()) => "and still is".to_owned(),
+        Some(newest) => format!("announced since or folded into the one of sequence {newest}, which is owed"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Entry, Record, since};
+    use crate::postgres::Owed;
+
+    fn owed(event: bool) -> Owed {
+        Owed { event_sequence: 17, event, cache: true, attempts: 0, age: Duration::ZERO }
+    }
+
+    #[test]
+    fn an_event_is_called_announced_only_where_the_outbox_allows_it() {
+        assert_eq!(since(Some("17"), Some(owed(true))), "and still is");
+        assert!(since(Some("16"), Some(owed(true))).contains("sequence 17, which is owed"));
+        for none_is_owed in [None, Some(owed(false))] {
+            assert!(since(Some("17"), none_is_owed).contains("no event of this member is owed"));
+        }
+    }
+
+    #[test]
+    fn an_entry_is_told_beside_its_record() {
+        let entry =
+            |holds, sequence: Option<&str>| Entry { holds, event_sequence: sequence.map(str::to_owned), problem: None };
+        let record = Record {
+            event_sequence: "17".to_owned(),
+            status: "APPROVED",
+            privacy_status: "PUBLIC",
+            updated_date: "2026-11-24T10:00:00.000Z".to_owned(),
+            deleted: false,
+        };
+        for (sequence, told) in [
+            (Some("9"), "profile at sequence 9, behind the record"),
+            (Some("17"), "profile at sequence 17, as the record"),
+            (Some("18"), "profile at sequence 18, ahead of the record"),
+        ] {
+            assert_eq!(entry("profile", sequence).beside(Some(&record)), told);
+        }
+        assert_eq!(entry("nothing", None).beside(Some(&record)), "nothing");
+        assert_eq!(entry("tombstone", Some("3")).beside(None), "tombstone at sequence 3, of which there is no record");
+    }
 }

@@ -46,7 +46,9 @@ impl Desk {
     fn tell_waits(&self, items: &[Item], told: &Told) {
         let now = OffsetDateTime::now_utc();
         for (item, _) in items.iter().zip(&told.verdicts).filter(|(_, verdict)| verdict.is_some()) {
-            self.meters.queue_wait.record((now - item.request.received_at).as_seconds_f64().max(0.0));
+            let seconds = (now - item.request.received_at).as_seconds_f64().max(0.0);
+            self.meters.queue_wait.record(seconds);
+            self.meters.oldest.waited(seconds);
         }
     }
 }

@@ -5,6 +5,7 @@
 mod family;
 mod handles;
 mod laps;
+mod oldest;
 #[cfg(test)]
 mod tests;
 
@@ -16,6 +17,7 @@ use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder};
 pub use self::family::WebhookSeries;
 use self::handles::Handles;
 pub use self::laps::{Lap, Laps, Step};
+pub use self::oldest::Oldest;
 use crate::domain::{Verdict, Wait};
 
 /// Within a process, and one step of it.

@@ -180,7 +180,7 @@ def told(webhook):
 def given_up():
     """The dead letter of the receiver that takes nothing, as the operator sees it."""
     operator = channel("operator")
-    queue = "join-community.webhooks.dead-letters"
+    queue = "join-community.webhooks.dead-letters.fails"
     _, properties, _ = until("the dead webhook", lambda: (got := operator.basic_get(queue))[0] and got)
     reason = {name: properties.headers[f"x-join-community-{name}"] for name in ("target", "reason")}
     assert reason == {"target": "fails", "reason": "exhausted"}, properties

@@ -9,9 +9,12 @@ mod repairing;
 mod resuming;
 mod verbs;
 
+use join_community::domain::Control;
+use join_community::postgres::Terms;
 use reqwest::StatusCode;
+use uuid::Uuid;
 
-use crate::support::{Caller, Installation, PATIENCE, ask_for_tokens, eventually};
+use crate::support::{Caller, Installation, JOINABLE, Message, PATIENCE, ask_for_tokens, eventually};
 
 #[tokio::test]
 async fn the_overview_tells_what_the_worker_does_and_stays_live() {
@@ -42,6 +45,37 @@ async fn the_overview_tells_what_the_worker_does_and_stays_live() {
     let first = tokio::time::timeout(PATIENCE, live.chunk()).await.expect("an update comes").unwrap().unwrap();
     assert!(String::from_utf8_lossy(&first).contains("event: overview"), "{first:?}");
     // An open page keeps nobody from stopping.
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn where_nothing_is_decided_the_oldest_request_came_after_the_queue_was_empty_at_most() {
+    let installation = Installation::with(ask_for_tokens).await;
+    let worker = installation.start().await;
+    let viewer = Caller::of(&worker).bearing("viewer");
+    let at_most = async |what: &str, is_it: fn(f64, f64) -> bool| {
+        eventually(what, PATIENCE, async || {
+            let overview = viewer.get("/api/v1/overview").await.json();
+            let (waiting, at_most) = (&overview["queues"][0]["ready"], &overview["oldestRequestAtMostSeconds"]);
+            match (waiting.as_f64(), at_most.as_f64()) {
+                (Some(waiting), Some(seconds)) if is_it(waiting, seconds) => Ok(seconds),
+                _ => Err(overview),
+            }
+        })
+        .await
+    };
+    at_most("the queue is seen empty", |waiting, _| waiting == 0.0).await;
+    installation.set(Control::PauseIntake, Terms::default()).await;
+    installation.until_nobody_consumes().await;
+    let (producer, site) = (installation.producer().await, Uuid::new_v4());
+    let waiting = Message::join(site, installation.member(site, JOINABLE).await);
+    producer.send(&waiting).await;
+    let first = at_most("the request is seen", |waiting, _| waiting > 0.0).await;
+    let page = viewer.get("/").await.text;
+    assert!(page.contains("age of the oldest request</th><td>at most "), "{page}");
+    // Nobody looks into the queue and finds it empty: the bound grows.
+    let later = at_most("the request is seen again", |_, seconds| seconds > 15.0).await;
+    assert!(later > first, "{later} after {first}");
     worker.stop().await;
 }
 

@@ -189,7 +189,7 @@ async fn who_does_not_answer_in_time_has_not_taken_it() {
     let member = installation.member(site, JOINABLE).await;
     assert_eq!(producer.ask(&Message::join(site, member)).await.status, 200);
 
-    let letter = installation.messages("join-community.webhooks.dead-letters", 1).await.remove(0);
+    let letter = installation.messages("join-community.webhooks.dead-letters.crm", 1).await.remove(0);
     assert_eq!(letter.header("x-join-community-reason"), "exhausted");
     assert_eq!(letter.header("x-join-community-error"), "no answer within 1s");
     assert_eq!(letter.headers["x-join-community-attempts"], 2);
@@ -208,7 +208,7 @@ async fn a_receiver_whose_certificate_nobody_vouches_for_is_told_nothing_and_nam
     let member = installation.member(site, JOINABLE).await;
     assert_eq!(producer.ask(&Message::join(site, member)).await.status, 200);
 
-    let letter = installation.messages("join-community.webhooks.dead-letters", 1).await.remove(0);
+    let letter = installation.messages("join-community.webhooks.dead-letters.crm", 1).await.remove(0);
     assert_eq!(letter.header("x-join-community-target"), "crm");
     assert_eq!(letter.header("x-join-community-reason"), "exhausted");
     assert!(letter.header("x-join-community-error").contains("UnknownIssuer"), "{}", letter.headers);

@@ -24,7 +24,7 @@ fn text(timeline: &Timeline) -> String {
     // Writing to a String cannot fail.
     let mut line = |name: &str, value: &str| write!(text, "\n  {name:<10} {}", visible(value)).unwrap_or_default();
     line("record", &timeline.record.as_ref().map_or_else(|| "there is none".to_owned(), Record::in_words));
-    line("cache", &timeline.cache.in_words());
+    line("cache", &timeline.cache.beside(timeline.record.as_ref()));
     line("owed", &timeline.owed.as_ref().map_or_else(|| "nothing: the world knows".to_owned(), ToString::to_string));
     for step in &timeline.steps {
         line(step.what, &format!("{}  {}  {}", step.at, step.request_id, step.text));

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::console::explained::Explained;
 use crate::console::failure::{Failure, Problem};
 use crate::console::parts::Console;
-use crate::console::timeline::{self, Timeline};
+use crate::console::timeline::{self, Now, Timeline};
 use crate::domain::{MemberId, RequestId, SiteId};
 use crate::postgres::{EXAMINED, Edge, Found, Search};
 use crate::wire::instant;
@@ -113,6 +113,15 @@ pub(in crate::console) async fn told(console: &Console, site: &str, member: &str
     let mut profiles = console.profiles.lock().await;
     let mut store = console.store.session().await;
     Ok(timeline::timeline(&mut store, &mut profiles, site, member).await?)
+}
+
+/// The member that a request was about, as it is now; none if it named none.
+pub(in crate::console) async fn now_of(console: &Console, request: &Explained) -> Result<Option<Now>, Failure> {
+    let Some(member) = &request.member_id else { return Ok(None) };
+    let (site, member) = (SiteId(guid(&request.site_id)?), MemberId(guid(member)?));
+    let mut profiles = console.profiles.lock().await;
+    let mut store = console.store.session().await;
+    Ok(Some(timeline::now(&mut store, &mut profiles, site, member).await?))
 }
 
 /// Searches, for pages and API alike.

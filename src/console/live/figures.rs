@@ -1,6 +1,10 @@
 //! What of `/metrics` the overview is made of. Reading back what we wrote is cheaper than a second registry beside the
 //! first, which every record would pay for.
 
+use tokio::time::Instant;
+
+use crate::operations::Meters;
+
 /// The queues, in the order in which a request meets them.
 pub(super) const QUEUES: [&str; 7] =
     ["requests", "retry_1s", "retry_5s", "retry_30s", "retry_2m", "retry_10m", "dead_letters"];
@@ -16,8 +20,10 @@ pub(super) struct Figures {
     pub(super) retried: f64,
     pub(super) dead: f64,
     pub(super) events: f64,
-    pub(super) waited_sum: f64,
-    pub(super) waited_count: f64,
+    /// Of those decided since the figures before.
+    pub(super) longest_wait: Option<f64>,
+    /// Since when none waits.
+    pub(super) none_waited: Option<Instant>,
     pub(super) queues: [f64; 7],
     pub(super) owed: f64,
     pub(super) owed_oldest: f64,
@@ -29,7 +35,13 @@ pub(super) struct Figures {
 }
 
 impl Figures {
-    pub(super) fn read(text: &str) -> Self {
+    /// Takes them from a worker's metrics.
+    pub(super) fn take_from(meters: &Meters) -> Self {
+        let (longest_wait, none_waited) = (meters.oldest.longest(), meters.oldest.none_waited());
+        Self { longest_wait, none_waited, ..Self::read(&meters.render()) }
+    }
+
+    fn read(text: &str) -> Self {
         let mut figures = Self::default();
         for line in text.lines() {
             let Some((series, value)) = line.strip_prefix("join_community_").and_then(|line| line.rsplit_once(' '))
@@ -66,8 +78,6 @@ impl Figures {
             "retries_total" => self.retried += value,
             "dead_letters_total" => self.dead += value,
             "events_total" => self.events += value,
-            "queue_wait_seconds_sum" => self.waited_sum = value,
-            "queue_wait_seconds_count" => self.waited_count = value,
             "queue_messages" => {
                 if let Some(place) = QUEUES.iter().position(|queue| says(queue)) {
                     self.queues[place] = value;
@@ -102,16 +112,15 @@ mod tests {
         }
         meters.lanes_wanted.set(5.0);
         meters.outbox_rows.set(7.0);
-        meters.queue_wait.record(2.0);
-        let figures = Figures::read(&meters.render());
+        meters.oldest.waited(2.0);
+        let figures = Figures::take_from(&meters);
         let expected = Figures {
             requests: 5.0,
             joined: 2.0,
             left: 1.0,
             rejected: 1.0,
             dead: 3.0,
-            waited_sum: 2.0,
-            waited_count: 1.0,
+            longest_wait: Some(2.0),
             queues: [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0],
             owed: 7.0,
             lanes_wanted: 5.0,

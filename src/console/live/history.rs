@@ -19,10 +19,16 @@ const TREND: Duration = Duration::from_secs(59);
 pub(super) struct History {
     figures: VecDeque<(Instant, Figures)>,
     moments: VecDeque<Moment>,
+    /// When none was known to wait, for the last time.
+    none_waited: Option<Instant>,
 }
 
 impl History {
     pub(super) fn add(&mut self, at: Instant, figures: Figures) {
+        // Whatever is in hand lay in no queue that was looked into.
+        if figures.in_flight == 0.0 && figures.none_waited.is_some() {
+            self.none_waited = figures.none_waited;
+        }
         self.figures.push_back((at, figures));
         let moment = Moment { requests: self.rates().requests, waiting: figures.waiting(), owed: figures.owed };
         self.moments.push_back(moment);
@@ -34,7 +40,7 @@ impl History {
 
     /// What the figures come to; what they do not tell is left as it is by default.
     pub(super) fn overview(&self, unacknowledged: Option<u64>) -> Overview {
-        let Some((_, now)) = self.figures.back() else { return Overview::default() };
+        let Some((at, now)) = self.figures.back() else { return Overview::default() };
         let depth = |(queue, ready): (&str, f64)| Depth {
             queue: queue.to_owned(),
             ready,
@@ -44,6 +50,7 @@ impl History {
             rates: self.rates(),
             queues: QUEUES.into_iter().zip(now.queues).map(depth).collect(),
             oldest_request_seconds: self.waited(),
+            oldest_request_at_most_seconds: self.none_waited.map(|then| at.duration_since(then).as_secs_f64()),
             drain_seconds: self.drains_in(),
             outbox: Outbox { members: now.owed, oldest_seconds: now.owed_oldest },
             lanes: Lanes {
@@ -74,9 +81,9 @@ impl History {
     }
 
     fn waited(&self) -> Option<f64> {
-        let (_, then, now) = self.since(RATE)?;
-        let count = now.waited_count - then.waited_count;
-        (count > 0.0).then(|| (now.waited_sum - then.waited_sum) / count)
+        let (now, _) = self.figures.back()?;
+        let lately = self.figures.iter().rev().take_while(|(at, _)| now.duration_since(*at) < RATE);
+        lately.filter_map(|(_, figures)| figures.longest_wait).reduce(f64::max)
     }
 
     fn drains_in(&self) -> Option<f64> {
@@ -120,7 +127,29 @@ mod tests {
         assert!((overview.rates.requests - 100.0).abs() < 1e-9, "{overview:?}");
         assert!((overview.drain_seconds.unwrap() - 60.0).abs() < 1e-9, "{overview:?}");
         assert_eq!((overview.queues[0].unacknowledged, overview.queues[1].unacknowledged), (Some(3), None));
-        assert_eq!(overview.oldest_request_seconds, None);
+        assert_eq!((overview.oldest_request_seconds, overview.oldest_request_at_most_seconds), (None, None));
+    }
+
+    #[test]
+    fn the_oldest_request_is_the_longest_wait_of_late_or_came_after_none_waited() {
+        let (mut history, start) = (History::default(), Instant::now());
+        let later = |seconds: u64| start + Duration::from_secs(seconds);
+        let waited = |longest_wait| Figures { longest_wait, none_waited: Some(start), ..Figures::default() };
+        for (seconds, longest) in [(5, Some(40.0)), (10, Some(3.0)), (15, None)] {
+            history.add(later(seconds), waited(longest));
+        }
+        let told = |history: &History| {
+            let overview = history.overview(None);
+            (overview.oldest_request_seconds, overview.oldest_request_at_most_seconds)
+        };
+        assert_eq!(told(&history), (Some(40.0), Some(15.0)));
+        history.add(later(20), figures(0.0, 7.0));
+        assert_eq!(told(&history), (Some(3.0), Some(20.0)), "40 seconds are not of late any more");
+        // Nothing lies in a queue, and yet somebody waits.
+        history.add(later(35), Figures { in_flight: 1.0, none_waited: Some(later(31)), ..Figures::default() });
+        assert_eq!(told(&history), (None, Some(35.0)));
+        history.add(later(40), Figures { none_waited: Some(later(31)), ..Figures::default() });
+        assert_eq!(told(&history), (None, Some(9.0)));
     }
 
     #[test]

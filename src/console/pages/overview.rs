@@ -129,13 +129,20 @@ fn queues(overview: &Overview) -> Vec<(String, String)> {
 }
 
 fn waiting(overview: &Overview) -> Vec<(String, String)> {
-    let unknown = || "not known".to_owned();
     vec![
-        row("age of the oldest request", overview.oldest_request_seconds.map_or_else(unknown, span)),
+        row("age of the oldest request", oldest(overview)),
         row("queue empty in", overview.drain_seconds.map_or_else(|| "not shrinking".to_owned(), span)),
         row("members owed", number(overview.outbox.members)),
         row("oldest debt", span(overview.outbox.oldest_seconds)),
     ]
+}
+
+fn oldest(overview: &Overview) -> String {
+    match (overview.oldest_request_seconds, overview.oldest_request_at_most_seconds) {
+        (Some(seconds), _) => span(seconds),
+        (None, Some(seconds)) => format!("at most {}", span(seconds)),
+        (None, None) => "not known".to_owned(),
+    }
 }
 
 fn lanes(overview: &Overview) -> Vec<(String, String)> {

@@ -10,11 +10,11 @@ use maud::{Markup, html};
 use super::Page;
 use super::layout::{encoded, id, link, page};
 use crate::console::access::Operator;
-use crate::console::api::{Look, looked_for, told};
+use crate::console::api::{Look, looked_for, now_of, told};
 use crate::console::explained::{Explained, proof};
 use crate::console::failure::Failure;
 use crate::console::parts::Console;
-use crate::console::timeline::{Record, Timeline};
+use crate::console::timeline::{Entry, Now, Record, Timeline};
 use crate::domain::Verdict;
 
 /// The search, with what it found.
@@ -54,9 +54,13 @@ pub(super) async fn explain(
         );
         return Err(Failure::Missing(text).into());
     }
+    let mut nows = Vec::with_capacity(found.len());
+    for explained in &found {
+        nows.push(now_of(&console, explained).await?);
+    }
     let body = html! {
         h1 { "Request " (id(&request)) }
-        @for explained in &found { (explained_as(explained)) }
+        @for (explained, now) in found.iter().zip(&nows) { (explained_as(explained, now.as_ref())) }
     };
     Ok(page("Request", Some(&operator), &body).into_response())
 }
@@ -182,10 +186,10 @@ fn member(request: &Explained) -> Markup {
     }
 }
 
-fn explained_as(request: &Explained) -> Markup {
+fn explained_as(request: &Explained, now: Option<&Now>) -> Markup {
     let elevated = if request.elevated { ", with elevated permission" } else { "" };
     let record = request.event_sequence.as_ref();
-    let rows = [
+    let mut rows = vec![
         ("asked to", html! { (request.method) }),
         ("verdict", html! { strong { (request.verdict_in_words()) } }),
         ("rule", html! { (request.rule_in_words()) }),
@@ -205,14 +209,19 @@ fn explained_as(request: &Explained) -> Markup {
         ("trace", html! { @match &request.trace_id { Some(trace) => { (id(trace)) } None => { "none" } } }),
         ("owed", html! { @match &request.owed { Some(debt) => { (debt) } None => { "nothing: the world knows" } } }),
     ];
+    rows.extend(now.into_iter().flat_map(|now| as_now(now.record.as_ref(), &now.cache)));
     facts(&rows)
 }
 
+fn as_now(record: Option<&Record>, cache: &Entry) -> [(&'static str, Markup); 2] {
+    let (record, cache) = (record.map_or_else(|| "there is none".to_owned(), Record::in_words), cache.beside(record));
+    [("record now", html! { (record) }), ("cache now", html! { (cache) })]
+}
+
 fn present(timeline: &Timeline) -> Vec<(&'static str, Markup)> {
-    let record = timeline.record.as_ref().map_or_else(|| "there is none".to_owned(), Record::in_words);
-    let (record, cache) = (html! { (record) }, html! { (timeline.cache.in_words()) });
+    let [record, cache] = as_now(timeline.record.as_ref(), &timeline.cache);
     let owed = html! { @match &timeline.owed { Some(debt) => { (debt) } None => { "nothing: the world knows" } } };
-    vec![("site", id(&timeline.site_id)), ("record now", record), ("cache now", cache), ("owed", owed)]
+    vec![("site", id(&timeline.site_id)), record, cache, ("owed", owed)]
 }
 
 fn facts(rows: &[(&str, Markup)]) -> Markup {

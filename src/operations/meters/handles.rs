@@ -7,6 +7,7 @@ use super::family::{
     self, ByWord, WebhookSeries, build_info, counter, counters, gauge, gauges, histogram, histograms, requests,
 };
 use super::laps::Step;
+use super::oldest::Oldest;
 use crate::domain::Wait;
 use crate::operations::Dependency;
 
@@ -77,6 +78,8 @@ pub struct Handles {
     pub(super) steps: Vec<Histogram>,
     /// From acceptance by the broker to the verdict.
     pub queue_wait: Histogram,
+    /// What is known of the oldest request.
+    pub oldest: Oldest,
     /// From the change of a member to its event's confirm.
     pub join_to_event: Histogram,
     /// From sending to confirm.
@@ -176,6 +179,7 @@ impl Handles {
                 "join_community_queue_wait_seconds",
                 "From acceptance by the broker to the verdict; only with auth.trust_broker_timestamps.",
             ),
+            oldest: Oldest::default(),
             join_to_event: histogram(
                 "join_community_join_to_event_seconds",
                 "From a join or leave to its event's confirm.",

@@ -1,10 +1,13 @@
 //! What is on record, as the console finds it.
 
+use join_community::domain::Control;
+use join_community::operations::Dependency;
+use join_community::postgres::Terms;
 use reqwest::StatusCode;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::support::{Caller, Installation, JOINABLE, MemberSpec, Message, ask_for_tokens};
+use crate::support::{Caller, Installation, JOINABLE, MemberSpec, Message, PATIENCE, ask_for_tokens, eventually};
 
 #[tokio::test]
 async fn a_request_is_found_by_id_member_verdict_and_time_and_explained() {
@@ -106,11 +109,46 @@ async fn a_timeline_shows_verdict_record_event_and_cache_and_nothing_personal() 
         "{}",
         page.text
     );
+    let of_event = timeline["steps"].as_array().unwrap().iter().find(|step| step["what"] == "event").unwrap();
+    assert!(of_event["text"].as_str().unwrap().contains("no event of this member is owed now"), "{of_event}");
     for personal in ["jane@example.com", "555", "Jane"] {
         assert!(!page.text.contains(personal) && !timeline.to_string().contains(personal), "{personal} is shown");
     }
     let nobody = viewer.get(&format!("/api/v1/members/{site}/{}/timeline", Uuid::new_v4())).await.json();
     assert!(nobody["record"].is_null() && nobody["cache"]["holds"] == "nothing", "{nobody}");
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_request_is_shown_beside_what_its_member_is_now_and_an_event_that_is_owed_is_called_so() {
+    let installation = Installation::with(ask_for_tokens).await;
+    for control in [Control::PauseEvents, Control::PauseCache] {
+        installation.set(control, Terms::default()).await;
+    }
+    let worker = installation.start().await;
+    eventually("both are held", PATIENCE, async || {
+        let held = [Dependency::Cache, Dependency::Publishing].map(|dependency| worker.health().is_held(dependency));
+        if held == [true, true] { Ok(()) } else { Err(held) }
+    })
+    .await;
+    let (mut producer, site) = (installation.producer().await, Uuid::new_v4());
+    let member = installation.member(site, JOINABLE).await;
+    let request = Message::join(site, member);
+    assert_eq!(producer.ask(&request).await.status, 200);
+    let viewer = Caller::of(&worker).bearing("viewer");
+    let (of_request, of_member) = (format!("/requests/{}", request.request_id()), format!("/members/{site}/{member}"));
+    let owing = viewer.get(&of_request).await.text;
+    assert!(owing.contains("APPROVED, PUBLIC, at sequence 17") && owing.contains("<dd>nothing</dd>"), "{owing}");
+    let owing = viewer.get(&of_member).await.text;
+    assert!(owing.contains("owed from then on, and still is"), "{owing}");
+    for control in [Control::PauseEvents, Control::PauseCache] {
+        installation.release(control).await;
+    }
+    installation.outbox_is_empty().await;
+    let told = viewer.get(&of_request).await.text;
+    assert!(told.contains("profile at sequence 17, as the record"), "{told}");
+    let told = viewer.get(&of_member).await.text;
+    assert!(told.contains("announced since or folded into a newer one"), "{told}");
     worker.stop().await;
 }
 

@@ -16,6 +16,27 @@ const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 pub(crate) const TAB: &str = "\u{E004}";
 pub(crate) const ENTER: &str = "\u{E007}";
 
+/// How a page is looked at.
+#[derive(Debug)]
+pub(crate) struct Look {
+    /// Stands in the names of pictures.
+    pub(crate) name: &'static str,
+    /// What the system prefers: `light` or `dark`.
+    pub(crate) theme: &'static str,
+    pub(crate) width: i64,
+    height: i64,
+}
+
+/// Every theme on every screen; the last is the one that is left on.
+pub(crate) const LOOKS: [Look; 4] = [
+    Look { name: "dark-narrow", theme: "dark", width: NARROW, height: 780 },
+    Look { name: "light-narrow", theme: "light", width: NARROW, height: 780 },
+    Look { name: "dark-wide", theme: "dark", width: 1280, height: 900 },
+    Look { name: "light-wide", theme: "light", width: 1280, height: 900 },
+];
+/// A small phone; no window of a desktop gets as narrow.
+const NARROW: i64 = 360;
+
 /// A browser and its driver.
 pub(crate) struct Browser {
     client: reqwest::Client,
@@ -98,6 +119,24 @@ impl Browser {
         self.post("execute/sync", json!({ "script": script, "args": [] })).await
     }
 
+    /// Has pages seen in a look, from now on and on the page that is open, as the browser's own tools for developers do.
+    pub(crate) async fn look(&self, look: &Look) {
+        let Look { theme, width, height, .. } = look;
+        let screen = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": *width == NARROW });
+        let media = json!({ "features": [{ "name": "prefers-color-scheme", "value": theme }] });
+        for (command, parameters) in
+            [("Emulation.setDeviceMetricsOverride", screen), ("Emulation.setEmulatedMedia", media)]
+        {
+            self.post("goog/cdp/execute", json!({ "cmd": command, "params": parameters })).await;
+        }
+        let is_so = format!("return matchMedia('(width: {width}px) and (prefers-color-scheme: {theme})').matches");
+        eventually(&format!("the page is seen in {}", look.name), PATIENCE, async || {
+            let is_so = self.script(&is_so).await;
+            if is_so == true { Ok(()) } else { Err(is_so) }
+        })
+        .await;
+    }
+
     async fn find(&self, xpath: &str) -> String {
         let what = format!("the page has {xpath}");
         eventually(&what, PATIENCE, async || {
@@ -114,15 +153,28 @@ impl Browser {
         .await
     }
 
+    /// Waits until the page has what an `XPath` finds.
+    pub(crate) async fn until(&self, xpath: &str) {
+        self.find(xpath).await;
+    }
+
     /// Clicks what an `XPath` finds first.
     pub(crate) async fn click(&self, xpath: &str) {
         let element = self.find(xpath).await;
         self.post(&format!("element/{element}/click"), json!({})).await;
     }
 
-    /// Types into what an `XPath` finds first.
+    /// The same where the page that it leads to may not come any more, which the driver may call an error.
+    pub(crate) async fn click_last(&self, xpath: &str) {
+        let element = self.find(xpath).await;
+        let clicked = self.client.post(format!("{}/element/{element}/click", self.url)).json(&json!({})).send().await;
+        clicked.expect("the driver answers");
+    }
+
+    /// Types into what an `XPath` finds first, in place of what stands there.
     pub(crate) async fn write(&self, xpath: &str, text: &str) {
         let element = self.find(xpath).await;
+        self.post(&format!("element/{element}/clear"), json!({})).await;
         self.post(&format!("element/{element}/value"), json!({ "text": text })).await;
     }
 
@@ -161,14 +213,15 @@ impl Browser {
         said.as_array().unwrap().iter().map(|one| one["message"].to_string()).collect()
     }
 
-    /// The addresses it has asked for, since it was asked last.
-    pub(crate) async fn asked(&self) -> Vec<String> {
+    /// What it has asked for since this was asked last: methods and addresses.
+    pub(crate) async fn asked(&self) -> Vec<(String, String)> {
         let said = self.post("se/log", json!({ "type": "performance" })).await;
         let asked = said.as_array().unwrap().iter().filter_map(|one| {
             let event: Value = serde_json::from_str(one["message"].as_str()?).ok()?;
             let event = &event["message"];
             let is_asked = event["method"] == "Network.requestWillBeSent";
-            event["params"]["request"]["url"].as_str().filter(|_| is_asked).map(str::to_owned)
+            let of_it = |name: &str| event["params"]["request"][name].as_str().filter(|_| is_asked).map(str::to_owned);
+            of_it("method").zip(of_it("url"))
         });
         asked.collect()
     }
