@@ -90,7 +90,7 @@ async fn a_batch_leads_to_the_traces_of_all_of_its_requests_and_each_of_them_to_
     let mut collector = Collector::start().await;
     let installation = Installation::with(|config| {
         config.otlp.endpoint = collector.url();
-        (config.join.lanes, config.join.batch_max, config.join.prefetch) = (1, 100, 100);
+        (config.join.lanes, config.join.steered) = (1, false);
         // The one that is in the way waits for as long as it has to.
         (config.database.lock_timeout, config.database.statement_timeout) = (PATIENCE, PATIENCE);
     })
