@@ -133,6 +133,11 @@ impl Keys {
         Some(format!("no keys from {} = {}: {why}", self.setting, self.place))
     }
 
+    /// What is wrong: there is no set yet, or the newest read of another one failed.
+    pub(super) fn trouble(&self) -> Option<String> {
+        self.missing().or_else(|| self.trouble.load().as_ref().map(|trouble| String::clone(trouble)))
+    }
+
     async fn refresh(&self, source: &KeySource) -> bool {
         let as_of = OffsetDateTime::now_utc();
         let read = source.read().await.and_then(|json| KeySet::parse(&json).map_err(KeyReadError::Content));

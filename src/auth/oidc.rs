@@ -104,6 +104,12 @@ impl Provider {
         self.client.is_some()
     }
 
+    /// What is wrong with it, if anything is: its document or its keys cannot be read. Without secrets.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        self.keys.trouble()
+    }
+
     /// Where a browser goes to log in.
     ///
     /// # Errors

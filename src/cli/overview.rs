@@ -49,7 +49,8 @@ fn text(overview: &Value) -> String {
         (false, false) => "not ready",
     };
     line("worker", &format!("{state}, version {}, at {}", word("version"), word("at")));
-    for light in overview["dependencies"].as_array().into_iter().flatten() {
+    let issuer = Some(&overview["issuer"]).filter(|issuer| issuer.is_object());
+    for light in overview["dependencies"].as_array().into_iter().flatten().chain(issuer) {
         let [name, since] = ["name", "since"].map(|field| light[field].as_str().unwrap_or_default());
         let why = light["reason"].as_str().map(|reason| format!(": {reason}")).unwrap_or_default();
         line(name, &format!("{} since {since}{why}", if light["up"] == true { "up" } else { "DOWN" }));
@@ -68,8 +69,43 @@ fn text(overview: &Value) -> String {
     line("waited", &seconds("oldestRequestSeconds").or_else(at_most).unwrap_or_else(|| "not known".to_owned()));
     line("empty in", &seconds("drainSeconds").unwrap_or_else(|| "it does not shrink".to_owned()));
     line("owed", &numbers(&overview["outbox"]));
+    let latencies = overview["latencies"].as_object().into_iter().flatten();
+    for (name, spread) in latencies.filter(|(_, spread)| spread.is_object()) {
+        line(&words(name), &shares(spread));
+    }
+    line("made dead", &reasons(&overview["deadLetters"]));
+    line("cache drift", &numbers(&overview["cacheDrift"]));
+    for target in overview["webhooks"].as_array().into_iter().flatten() {
+        line("webhooks", &webhooks(target));
+    }
     line("lanes", &numbers(&overview["lanes"]));
     text
+}
+
+/// About how long something took.
+fn shares(spread: &Value) -> String {
+    let share = |name: &str| match spread[name].as_f64().unwrap_or_default() {
+        seconds if seconds < 1.0 => format!("{:.1} ms", seconds * 1000.0),
+        seconds => format!("{seconds:.1} s"),
+    };
+    let [half, most, nearly_all] = ["p50Seconds", "p95Seconds", "p99Seconds"].map(share);
+    format!("about {half} for half, {most} for 95 %, {nearly_all} for 99 %")
+}
+
+/// Dead letters since the worker started, by reason.
+fn reasons(dead: &Value) -> String {
+    let all = dead.as_array().into_iter().flatten().filter(|dead| dead["count"] != 0.0);
+    let told = all.map(|dead| format!("{} {}", number(&dead["count"]), dead["reason"].as_str().unwrap_or_default()));
+    let told = told.collect::<Vec<_>>().join(", ");
+    if told.is_empty() { "none since it started".to_owned() } else { format!("{told} since it started") }
+}
+
+fn webhooks(target: &Value) -> String {
+    let [waiting, delivered, failed, dead] =
+        ["waiting", "delivered", "failed", "dead"].map(|field| number(&target[field]));
+    let name = target["target"].as_str().unwrap_or_default();
+    let takes = if target["takes"] == true { "" } else { "NOT TAKEN, " };
+    format!("{name}: {takes}{waiting} wait, {delivered} a second, {failed} a second in vain, {dead} given up")
 }
 
 /// The numbers of an object, each with its name.
@@ -110,6 +146,11 @@ mod tests {
             "queues": [{ "queue": "requests", "ready": 12.0, "unacknowledged": 3 }],
             "oldestRequestAtMostSeconds": 61.5, "drainSeconds": 4.2, "outbox": { "members": 2.0, "oldestSeconds": 7.5 },
             "lanes": { "inFlight": 5.0 },
+            "latencies": { "queueWait": null, "joinToEvent": { "p50Seconds": 0.0124, "p95Seconds": 0.5, "p99Seconds": 2.0 } },
+            "deadLetters": [{ "reason": "busy", "count": 3.0 }, { "reason": "conflict", "count": 0.0 }],
+            "cacheDrift": { "behind": 1.0, "wrong": 0.0, "ahead": 0.0 },
+            "webhooks": [{ "target": "crm", "takes": false, "waiting": 7.0, "delivered": 0.0, "failed": 0.5, "dead": 2.0 }],
+            "issuer": { "name": "issuer", "up": true, "reason": null, "since": "2026-01-02T03:04:05.678Z" },
         }));
         for line in [
             "worker        not ready, version 1.0.0, at 2026-01-02T03:04:05.678Z",
@@ -120,6 +161,11 @@ mod tests {
             "empty in      4 s",
             "owed          2 members, 7.5 oldest seconds",
             "lanes         5 in flight",
+            "issuer        up since 2026-01-02T03:04:05.678Z",
+            "join to event about 12.4 ms for half, 500.0 ms for 95 %, 2.0 s for 99 %",
+            "made dead     3 busy since it started",
+            "cache drift   0 ahead, 1 behind, 0 wrong",
+            "webhooks      crm: NOT TAKEN, 7 wait, 0 a second, 0.5 a second in vain, 2 given up",
         ] {
             assert!(told.lines().any(|told| told == line), "{line}\n{told}");
         }

@@ -2,6 +2,8 @@
 
 mod figures;
 mod history;
+mod overview;
+mod spread;
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,16 +15,15 @@ use axum::http::StatusCode;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::{Stream, StreamExt as _, stream};
-use serde::Serialize;
 use time::OffsetDateTime;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
-use utoipa::ToSchema;
 
 use self::figures::Figures;
 use self::history::History;
+pub(super) use self::overview::{Depth, Light, Moment, Overview, Spread, Target};
 use super::controls::SetControl;
 use super::failure::problem;
 use super::pages;
@@ -41,126 +42,6 @@ const EVERY: Duration = Duration::from_secs(5);
 const LATELY: Duration = Duration::from_mins(1);
 /// A page that stays open connects anew after this, and proves itself again.
 const STREAM_LASTS: Duration = Duration::from_mins(15);
-
-/// What the worker is doing.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Overview {
-    /// When this was so; empty in the first moments.
-    pub(super) at: String,
-    /// Which version runs.
-    pub(super) version: &'static str,
-    /// Whether it takes requests.
-    pub(super) ready: bool,
-    /// Whether it was told to stop.
-    pub(super) draining: bool,
-    /// What it depends on.
-    pub(super) dependencies: Vec<Light>,
-    /// Of this worker, a second, over some seconds.
-    pub(super) rates: Rates,
-    /// Of the whole installation.
-    pub(super) queues: Vec<Depth>,
-    /// The longest that a request had waited which this worker decided lately; only with `auth.trust_broker_timestamps`.
-    pub(super) oldest_request_seconds: Option<f64>,
-    /// Since when some request may have waited: neither queue nor ladder held one then, and this worker had none in hand.
-    pub(super) oldest_request_at_most_seconds: Option<f64>,
-    /// When the queue will be empty, if it goes on as in the last minute; absent if it does not shrink.
-    pub(super) drain_seconds: Option<f64>,
-    /// Of the whole installation.
-    pub(super) outbox: Outbox,
-    /// Of this worker.
-    pub(super) lanes: Lanes,
-    /// What operators have set by hand, as this worker last read it.
-    pub(super) controls: Vec<SetControl>,
-    /// The last ten minutes, oldest first.
-    pub(super) history: Vec<Moment>,
-}
-
-/// Whether a dependency serves.
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Light {
-    /// Which.
-    pub(super) name: String,
-    /// Whether it serves.
-    pub(super) up: bool,
-    /// Why not.
-    pub(super) reason: Option<String>,
-    /// Since when.
-    pub(super) since: String,
-}
-
-/// What is done in a second.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Rates {
-    /// Requests answered with a verdict.
-    pub(super) requests: f64,
-    /// Of these, joined.
-    pub(super) joined: f64,
-    /// Of these, left.
-    pub(super) left: f64,
-    /// Of these, rejected.
-    pub(super) rejected: f64,
-    /// Requests without proof.
-    pub(super) refused: f64,
-    /// Copies onto the retry ladder.
-    pub(super) retried: f64,
-    /// New dead letters.
-    pub(super) dead: f64,
-    /// Events confirmed.
-    pub(super) events: f64,
-}
-
-/// What lies in a queue.
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Depth {
-    /// `requests`, `dead_letters` or `retry_…`.
-    pub(super) queue: String,
-    /// Messages that wait.
-    pub(super) ready: f64,
-    /// Messages taken and not settled; only with `broker.management_url`, and only of `requests`.
-    pub(super) unacknowledged: Option<u64>,
-}
-
-/// What is owed to the world.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Outbox {
-    /// Members with a debt.
-    pub(super) members: f64,
-    /// For how long the oldest has been owed.
-    pub(super) oldest_seconds: f64,
-}
-
-/// How much is done at once.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Lanes {
-    /// Lanes that consume.
-    pub(super) serving: f64,
-    /// Lanes that shall.
-    pub(super) wanted: f64,
-    /// Most requests in a batch.
-    pub(super) batch_limit: f64,
-    /// Deliveries in advance for each.
-    pub(super) prefetch: f64,
-    /// Deliveries taken and not settled.
-    pub(super) in_flight: f64,
-}
-
-/// One moment of the last minutes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Moment {
-    /// Requests answered, a second.
-    pub(super) requests: f64,
-    /// Requests that wait, the retry ladder included.
-    pub(super) waiting: f64,
-    /// Members owed to the world.
-    pub(super) owed: f64,
-}
 
 /// Where the numbers of now are had from.
 pub(super) struct Live {
@@ -225,8 +106,19 @@ pub(super) async fn sample(console: Arc<Console>, stop: CancellationToken) {
         let at = instant::text(OffsetDateTime::now_utc());
         let controls = console.controls.all().into_iter().map(SetControl::from).collect();
         let version = env!("CARGO_PKG_VERSION");
-        console.live.newest.send_replace(Arc::new(Overview { at, version, ready, draining, controls, ..overview }));
+        let issuer = issuer(&console, &at);
+        let overview = Overview { at, version, ready, draining, controls, issuer, ..overview };
+        console.live.newest.send_replace(Arc::new(overview));
     }
+}
+
+/// The issuer of operators. No request waits for it, so nobody else keeps since when it is as it is.
+fn issuer(console: &Console, now: &str) -> Option<Light> {
+    let (name, reason) = console.access.issuer()?;
+    let up = reason.is_none();
+    let before = console.live.newest.borrow().issuer.clone().filter(|before| before.up == up);
+    let since = before.map_or_else(|| now.to_owned(), |before| before.since);
+    Some(Light { name: format!("issuer {name}"), up, reason, since })
 }
 
 fn lights(health: &Health) -> Vec<Light> {

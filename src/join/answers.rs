@@ -51,7 +51,12 @@ impl Desk {
             Arrival::Proven(request) => return Some(Item { tag: Some(tag), incoming, request: *request }),
             Arrival::Malformed(malformed) => self.refuse_malformed(unproven(tag, &incoming), &malformed, settle),
             Arrival::Refused(reason) => {
-                debug!(request.id = incoming.message_id.as_deref(), reason, "a request proves nothing");
+                debug!(
+                    request.id = incoming.request_id(),
+                    trace.id = incoming.trace_id(),
+                    reason,
+                    "a request proves nothing"
+                );
                 self.meters.refused.increment(1);
                 self.reply(&incoming, reply::unauthenticated(reason), None);
                 settle.done(tag);
@@ -133,15 +138,20 @@ impl Desk {
         let why = DeadLetter { reason: DeadReason::CrashLoop, pointer: None, error };
         let sender = self.authenticator.unread_sender(incoming);
         let history = History { sender: sender.as_ref().map(self::sender), ..self.history(incoming, None) };
-        self.bury(tag, &why, self.letter(incoming, &history, &why), settle);
+        self.bury(unproven(tag, incoming), &why, self.letter(incoming, &history, &why), settle);
     }
 
     fn refuse_malformed(&self, parcel: Parcel<'_>, malformed: &Malformed, settle: &mut Settle) {
         let Parcel { tag, incoming, request } = parcel;
         self.reply(incoming, reply::malformed(malformed), request);
         if self.dead_letters_are_full() {
-            let sha256 = copy::body_digest(&incoming.body);
-            warn!(body.sha256 = sha256, rule = malformed.rule, "dead letters are full, a malformed message is dropped");
+            warn!(
+                request.id = incoming.request_id(),
+                trace.id = incoming.trace_id(),
+                body.sha256 = copy::body_digest(&incoming.body),
+                rule = malformed.rule,
+                "dead letters are full, a malformed message is dropped"
+            );
             self.meters.dropped.increment(1);
             return settle.done(tag);
         }
@@ -151,8 +161,7 @@ impl Desk {
         let unread = if request.is_none() { self.authenticator.unread_sender(incoming) } else { None };
         let sender = unread.as_ref().map(sender).or(request.map(Sender::of));
         let history = History { sender, ..self.history(incoming, request) };
-        debug!(reason = why.reason.as_str(), pointer = why.pointer, "dead letter");
-        self.bury(tag, &why, self.letter(incoming, &history, &why), settle);
+        self.bury(parcel, &why, self.letter(incoming, &history, &why), settle);
     }
 
     fn try_later(&self, Parcel { tag, incoming, request }: Parcel<'_>, wait: Wait, settle: &mut Settle) {
@@ -160,8 +169,8 @@ impl Desk {
         history.attempts = history.attempts.one_more(wait);
         let rung = rung_for(history.attempts.of(wait));
         debug!(
-            request.id = request.map(|request| request.id.as_str()),
-            trace.id = request.and_then(Request::trace_id),
+            request.id = incoming.request_id(),
+            trace.id = incoming.trace_id(),
             wait = wait.as_str(),
             attempts = history.attempts.total(),
             rung = rung.word,
@@ -173,22 +182,23 @@ impl Desk {
     }
 
     fn dead_letter(&self, parcel: Parcel<'_>, why: &DeadLetter<'_>, settle: &mut Settle) {
-        let Parcel { tag, incoming, request } = parcel;
-        debug!(
-            request.id = request.map(|request| request.id.as_str()),
-            trace.id = request.and_then(Request::trace_id),
-            reason = why.reason.as_str(),
-            pointer = why.pointer,
-            "dead letter"
-        );
-        self.bury(tag, why, self.letter(incoming, &self.history(incoming, request), why), settle);
+        let Parcel { incoming, request, .. } = parcel;
+        self.bury(parcel, why, self.letter(incoming, &self.history(incoming, request), why), settle);
     }
 
     fn letter(&self, incoming: &Incoming, history: &History<'_>, why: &DeadLetter<'_>) -> Outgoing {
         copy::dead_letter(incoming, history, why, &self.names.internal(), &self.worker_user)
     }
 
-    fn bury(&self, tag: Tag, why: &DeadLetter<'_>, letter: Outgoing, settle: &mut Settle) {
+    fn bury(&self, parcel: Parcel<'_>, why: &DeadLetter<'_>, letter: Outgoing, settle: &mut Settle) {
+        let Parcel { tag, incoming, .. } = parcel;
+        debug!(
+            request.id = incoming.request_id(),
+            trace.id = incoming.trace_id(),
+            reason = why.reason.as_str(),
+            pointer = why.pointer,
+            "dead letter"
+        );
         self.meters.dead_letters.of(why.reason.as_str()).increment(1);
         settle.move_on(tag, letter);
     }

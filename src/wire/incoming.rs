@@ -2,6 +2,9 @@
 
 use time::OffsetDateTime;
 
+use super::request::trace;
+use crate::domain::RequestId;
+
 /// A message from the requests queue. Nothing in it is checked yet.
 ///
 /// A header whose value is no text reads as empty text, which no check takes for valid.
@@ -43,6 +46,21 @@ pub struct Incoming {
     pub taken_at: Option<OffsetDateTime>,
 }
 
+impl Incoming {
+    /// The id of the request that this may be, if it has the form of one: for the log, whatever else is wrong.
+    #[must_use]
+    pub fn request_id(&self) -> Option<&str> {
+        self.message_id.as_deref().filter(|id| RequestId::parse(id).is_some())
+    }
+
+    /// The id of the trace that it belongs to, if it names a valid one: for the log, before anything is proven.
+    #[must_use]
+    pub fn trace_id(&self) -> Option<&str> {
+        let parent = self.traceparent.as_deref().filter(|parent| trace::parent(parent).is_some())?;
+        parent.split('-').nth(1)
+    }
+}
+
 /// The headers of a copy. They count only if [`Incoming::user_id`] is the worker's own user.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OwnHeaders {
@@ -62,4 +80,28 @@ pub struct OwnHeaders {
     pub replay: Option<Box<str>>,
     /// Whether the token held the permission to act for others.
     pub permission: Option<bool>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Incoming;
+
+    const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+
+    #[test]
+    fn what_is_logged_of_a_message_that_proves_nothing_is_checked_text() {
+        let parent = format!("00-{TRACE}-00f067aa0ba902b7-01");
+        let message = |id: &str, parent: &str| Incoming {
+            message_id: Some(id.into()),
+            traceparent: Some(parent.into()),
+            ..Incoming::default()
+        };
+        let sound = message("id-1", &parent);
+        assert_eq!((sound.request_id(), sound.trace_id()), (Some("id-1"), Some(TRACE)));
+        let (loud, long) = (parent.to_uppercase(), "x".repeat(129));
+        for (id, parent) in [("two\nlines", "no parent"), ("", loud.as_str()), (long.as_str(), "")] {
+            let strange = message(id, parent);
+            assert_eq!((strange.request_id(), strange.trace_id()), (None, None), "{id:?} {parent:?}");
+        }
+    }
 }

@@ -97,6 +97,7 @@ async fn a_request_that_can_never_be_stored_is_a_dead_letter_and_its_neighbours_
     installation.until_answered(&crowd, 99).await;
     installation.until_holds("join-community.requests", 0).await;
     assert!(worker.health().report().0, "one bad request is no reason to stop");
+    assert!(worker.counted("join_community_batch_failures_total") > 1, "the request at fault is found by halves");
     worker.stop().await;
     assert_eq!(installation.depth("join-community.requests").await, 0);
 }

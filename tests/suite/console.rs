@@ -12,6 +12,7 @@ mod verbs;
 use join_community::domain::Control;
 use join_community::postgres::Terms;
 use reqwest::StatusCode;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::support::{Caller, Installation, JOINABLE, Message, PATIENCE, ask_for_tokens, eventually};
@@ -31,9 +32,31 @@ async fn the_overview_tells_what_the_worker_does_and_stays_live() {
     assert_eq!(overview["queues"][0]["queue"], "requests", "{overview}");
     assert_eq!(overview["lanes"]["wanted"], 2.0, "{overview}");
     assert_eq!(overview["dependencies"].as_array().unwrap().len(), 6, "{overview}");
+    assert_eq!(
+        (&overview["queues"][7]["queue"], overview["queues"].as_array().unwrap().len()),
+        (&"discarded".into(), 8)
+    );
+    assert_eq!(overview["deadLetters"].as_array().unwrap().len(), 6, "{overview}");
+    assert_eq!((&overview["issuer"], &overview["webhooks"]), (&Value::Null, &json!([])), "{overview}");
+    assert_eq!(overview["cacheDrift"], json!({ "behind": 0.0, "wrong": 0.0, "ahead": 0.0 }), "{overview}");
+    let (mut producer, site) = (installation.producer().await, Uuid::new_v4());
+    let member = installation.member(site, JOINABLE).await;
+    assert_eq!(producer.ask(&Message::join(site, member)).await.status, 200);
+    assert_eq!(producer.ask(&Message::bytes("no request")).await.status, 400);
+    let overview = eventually("the overview tells how long it took", PATIENCE, async || {
+        let overview = viewer.get("/api/v1/overview").await.json();
+        let told = ["joinToEvent", "eventConfirm", "copyConfirm"]
+            .iter()
+            .all(|what| overview["latencies"][what]["p99Seconds"].is_f64());
+        if told { Ok(overview) } else { Err(overview) }
+    })
+    .await;
+    assert_eq!(overview["latencies"]["queueWait"], Value::Null, "no time of a producer is told");
+    let malformed = json!({ "reason": "malformed", "count": 1.0 });
+    assert!(overview["deadLetters"].as_array().unwrap().contains(&malformed), "{overview}");
     let page = viewer.get("/").await;
     assert_eq!(page.status, StatusCode::OK);
-    for part in ["Requests are taken", "broker_consuming", "dead letters", "<svg", "data-live=\"/live\""] {
+    for part in ["Requests are taken", "broker_consuming", "dead letters", "95 %", "<svg", "data-live=\"/live\""] {
         assert!(page.text.contains(part), "{part} is not in {}", page.text);
     }
     for live in ["/live", "/dead-letters/replay/live"] {

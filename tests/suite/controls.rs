@@ -145,6 +145,7 @@ async fn lanes_and_batches_are_as_somebody_sets_them_until_that_is_released() {
     installation.set(Control::Bounds, bounds).await;
     until_shows(&worker, "join_community_lanes_wanted", 1).await;
     until_shows(&worker, "join_community_batch_limit_requests", 3).await;
+    until_shows(&worker, "join_community_prefetch_requests", 6).await;
     let (mut producer, site) = (installation.producer().await, Uuid::new_v4());
     let member = installation.member(site, JOINABLE).await;
     assert_eq!(producer.ask(&Message::join(site, member)).await.status, 200);

@@ -41,6 +41,9 @@ async fn nothing_is_consumed_before_the_keys_could_be_read_and_everything_after(
     door.serves.store(true, Ordering::Relaxed);
     assert_eq!(producer.answer_to(&request).await.status, 200);
     worker.until_ready().await;
+    for outcome in ["read", "failed"] {
+        worker.until_counts(&format!("join_community_key_reads_total{{outcome=\"{outcome}\"}}"), 1).await;
+    }
     worker.stop().await;
 }
 

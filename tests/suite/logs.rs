@@ -5,7 +5,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::support::logs::lines_with;
-use crate::support::{Installation, JOINABLE, MemberSpec, Message};
+use crate::support::{Installation, JOINABLE, MemberSpec, Message, PATIENCE, eventually};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 
@@ -28,6 +28,35 @@ async fn each_settled_request_is_one_line_with_its_id_and_its_trace() {
     assert_eq!((told("site.id"), told("verdict")), (site.to_string(), "rejected".to_owned()));
     assert_eq!(told("code"), "COMMUNITY_JOIN_IMPOSSIBLE");
     assert!(lines.try_recv().is_err(), "one line, not two");
+}
+
+#[tokio::test]
+async fn what_proves_nothing_or_is_no_request_is_found_by_its_id_and_its_trace() {
+    let installation = Installation::new().await;
+    let worker = installation.start().await;
+    let mut producer = installation.producer().await;
+    let parent = format!("00-{TRACE}-00f067aa0ba902b7-01");
+    let unproven = Message::join(Uuid::new_v4(), Uuid::new_v4()).anonymous();
+    let [unproven, malformed] =
+        [unproven, Message::bytes("no request")].map(|message| message.text_header("traceparent", &parent));
+    for (message, status, said) in [(&unproven, 401, "a request proves nothing"), (&malformed, 400, "dead letter")] {
+        let mut lines = lines_with(message.request_id());
+        assert_eq!(producer.ask(message).await.status, status);
+        let told = eventually(said, PATIENCE, async || {
+            let line: Option<Value> = lines.try_recv().ok().map(|line| serde_json::from_str(&line).unwrap());
+            line.filter(|line| line["message"] == said).ok_or(())
+        })
+        .await;
+        assert_eq!((&told["request.id"], &told["trace.id"]), (&message.request_id().into(), &TRACE.into()), "{told}");
+    }
+    // What is no id, and no trace, is not logged as one.
+    let strange = Message::bytes("no request either").id("an id of two\nlines").text_header("traceparent", "jaeger:1");
+    let mut lines = lines_with(r#""message":"dead letter""#);
+    assert_eq!(producer.ask(&strange).await.status, 400);
+    worker.stop().await;
+    while let Ok(line) = lines.try_recv() {
+        assert!(!line.contains("an id of two") && !line.contains("jaeger"), "{line}");
+    }
 }
 
 #[tokio::test]

@@ -63,4 +63,5 @@ mod two_workers;
 mod upgrade;
 mod verdicts;
 mod version;
+mod waits;
 mod webhooks;

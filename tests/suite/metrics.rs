@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use join_community::domain::{Control, SiteId};
 use join_community::operations::Dependency;
+use join_community::postgres::Terms;
 use opentelemetry_proto::tonic::metrics::v1::NumberDataPoint;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
@@ -135,4 +137,36 @@ async fn what_is_owed_is_seen_while_it_is_owed() {
     assert!(scraped(&worker, "join_community_outbox_oldest_seconds").await > 0.0);
     assert!(scraped(&worker, r#"join_community_dependency_up{dependency="cache"}"#).await < 1.0);
     worker.stop().await;
+}
+
+#[tokio::test]
+async fn what_lies_in_queues_is_seen() {
+    let installation = Installation::new().await;
+    let (producer, site) = (installation.producer().await, Uuid::new_v4());
+    installation.set(Control::HoldSite(SiteId(site)), Terms::default()).await;
+    let worker = installation.start().await;
+    let malformed = Message::bytes("no request");
+    producer.send_all(&[malformed.clone(), malformed.clone()]).await;
+    installation.dead_letters(2).await;
+    let discard = ["dead-letters", "discard", "--reason", "malformed", "--yes-discard", "2", "--why", "a test"];
+    let discarded = installation.run(&discard).await;
+    assert_eq!(discarded.code, Some(0), "{discarded:?}");
+    producer.send_all(&[malformed, Message::join(site, Uuid::new_v4())]).await;
+    let queue = |queue: &str| format!("join_community_queue_messages{{queue=\"{queue}\"}}");
+    for (name, count) in [("dead_letters", 1), ("discarded", 2), ("retry_30s", 1)] {
+        until_counted(&worker, &queue(name), count).await;
+    }
+    installation.set(Control::PauseIntake, Terms::default()).await;
+    installation.until_nobody_consumes().await;
+    installation.crowd_at_the_door(&producer, 3).await;
+    worker.until_counts(&queue("requests"), 3).await;
+    worker.stop().await;
+}
+
+async fn until_counted(worker: &Worker, series: &str, expected: u64) {
+    eventually(series, PATIENCE, async || match worker.counted(series) {
+        counted if counted == expected => Ok(()),
+        counted => Err(counted),
+    })
+    .await;
 }

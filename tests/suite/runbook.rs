@@ -2,6 +2,7 @@
 //! they stand there, and looks whether that is over.
 
 mod moved;
+mod waiting;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -22,7 +23,8 @@ use crate::support::{Installation, JOINABLE, MemberSpec, Message, PATIENCE, Work
 
 const PAGE: &str = include_str!("../../docs/operations.md");
 /// Every section of the runbook that has commands; each has its test.
-const TRIED: [&str; 9] = [
+const TRIED: [&str; 10] = [
+    "A dependency is out",
     "The backlog grows",
     "Nothing is settled",
     "Dead letters appear",

@@ -2,12 +2,14 @@
 //! does not care whether the collector answers.
 
 use std::net::TcpListener;
+use std::time::Duration;
 
 use join_community::app::Stopped;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
+use sqlx::Connection as _;
 use uuid::Uuid;
 
-use crate::support::{Collector, Installation, JOINABLE, Message, Span, attribute};
+use crate::support::{Collector, Installation, JOINABLE, Message, PATIENCE, Span, attribute, eventually};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const REQUESTS: &str = "join-community:request:join-community.requests";
@@ -110,6 +112,69 @@ async fn joining_and_leaving_are_told_apart_by_the_names_of_their_spans() {
     assert_eq!(worker.stop().await, Stopped::Drained);
 }
 
+async fn a_batch_leads_to_the_traces_of_all_of_its_requests_and_each_of_them_to_it() {
+    let mut collector = Collector::start().await;
+    let installation = Installation::with(|config| {
+        config.otlp.endpoint = collector.url();
+        (config.join.lanes, config.join.steered) = (1, false);
+        // The one that is in the way waits for as long as it has to.
+        (config.database.lock_timeout, config.database.statement_timeout) = (PATIENCE, PATIENCE);
+    })
+    .await;
+    let worker = installation.start().await;
+    let (producer, site) = (installation.producer().await, Uuid::new_v4());
+    let [first, second, third] = installation.members(site, JOINABLE, 3).await.try_into().unwrap();
+    let mut stranger = installation.stranger().await;
+    let mut holder = stranger.begin().await.unwrap();
+    sqlx::query("LOCK TABLE join_requests").execute(&mut *holder).await.unwrap();
+    producer.send(&Message::join(site, first)).await;
+    let mut observer = installation.stranger().await;
+    eventually("the only lane waits", PATIENCE, async || {
+        let waiting = "SELECT count(*) FROM pg_stat_activity
+                       WHERE datname = current_database() AND wait_event_type = 'Lock'
+                         AND application_name = 'join-community lane'";
+        match sqlx::query_scalar::<_, i64>(waiting).fetch_one(&mut observer).await.unwrap() {
+            0 => Err(0),
+            waiting => Ok(waiting),
+        }
+    })
+    .await;
+    // What comes now is taken together.
+    let other = TRACE.replace('4', "5");
+    let parents = [sampled(), format!("00-{other}-{ASKED}-01")];
+    let requests: Vec<Message> = [second, third]
+        .iter()
+        .zip(&parents)
+        .map(|(member, parent)| Message::join(site, *member).text_header("traceparent", parent))
+        .collect();
+    producer.send_all(&requests).await;
+    installation.until_holds("join-community.requests", 0).await;
+    holder.rollback().await.unwrap();
+
+    // The batch and its four steps, two requests, their events.
+    let spans = collector.until(9).await;
+    let batch = named(spans, BATCH);
+    assert_eq!(attribute(batch, "messaging.batch.message_count").as_deref(), Some("2"));
+    let mut linked: Vec<String> = batch.links.iter().map(|link| hex(&link.trace_id)).collect();
+    let mut expected = [TRACE.to_owned(), other];
+    linked.sort();
+    expected.sort();
+    assert_eq!(linked, expected);
+    assert!(batch.links.iter().all(|link| hex(&link.span_id) == ASKED), "{batch:#?}");
+    for kind in [format!("join {REQUESTS}"), "send members.events:wix.members.v1.member_updated".to_owned()] {
+        let of_kind: Vec<&Span> = spans.iter().filter(|span| span.name == kind).collect();
+        let mut traces: Vec<String> = of_kind.iter().map(|span| hex(&span.trace_id)).collect();
+        traces.sort();
+        assert_eq!(traces, expected, "{kind}");
+        assert!(of_kind.iter().all(|span| hex(&span.parent_span_id) == ASKED), "{of_kind:#?}");
+    }
+    for join in spans.iter().filter(|span| span.name == format!("join {REQUESTS}")) {
+        let [to_batch] = &join.links[..] else { panic!("{join:#?}") };
+        assert_eq!((&to_batch.trace_id, &to_batch.span_id), (&batch.trace_id, &batch.span_id));
+    }
+    worker.stop().await;
+}
+
 #[tokio::test]
 async fn a_collector_that_never_answers_holds_up_nobody() {
     // Takes connections, and says nothing.
@@ -117,7 +182,7 @@ async fn a_collector_that_never_answers_holds_up_nobody() {
     let url = format!("http://{}", silent.local_addr().unwrap());
     let installation = Installation::with(|config| {
         config.otlp.endpoint = url;
-        config.otlp.timeout = std::time::Duration::from_millis(500);
+        config.otlp.timeout = Duration::from_millis(500);
     })
     .await;
     let worker = installation.start().await;

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use self::receiver::{Answer, KEY, Receiver, within};
-use crate::support::{Installation, JOINABLE, Message, PATIENCE, Proxy, Wire, Worker, eventually};
+use crate::support::{Caller, Installation, JOINABLE, Message, PATIENCE, Proxy, Wire, Worker, eventually};
 
 const TAKEN: Answer = Answer::Status(StatusCode::OK);
 const REFUSED: Answer = Answer::Status(StatusCode::SERVICE_UNAVAILABLE);
@@ -138,6 +138,7 @@ async fn a_receiver_that_hangs_holds_up_neither_the_other_nor_joins() {
         }
     })
     .await;
+    worker.until_counts("join_community_webhook_waiting_deliveries{target=\"hung\"}", 18).await;
     assert_eq!(outcome(&worker, "hung", "delivered"), 0);
     assert!(worker.health().report().0, "a receiver makes no worker unready");
 
@@ -149,7 +150,11 @@ async fn a_receiver_that_hangs_holds_up_neither_the_other_nor_joins() {
 #[tokio::test]
 async fn what_nobody_takes_becomes_a_dead_letter_that_names_target_and_reason() {
     let mut crm = Receiver::start(REFUSED).await;
-    let installation = Installation::with(|config| tell(config, &[("crm", &crm)], &[20, 40])).await;
+    let installation = Installation::with(|config| {
+        tell(config, &[("crm", &crm)], &[20, 40]);
+        "127.0.0.1:0".clone_into(&mut config.http.listen);
+    })
+    .await;
     let worker = installation.start().await;
     let (mut producer, site) = (installation.producer().await, Uuid::new_v4());
     let member = installation.member(site, JOINABLE).await;
@@ -168,11 +173,22 @@ async fn what_nobody_takes_becomes_a_dead_letter_that_names_target_and_reason() 
     while tries.iter().filter(|posted| posted.body.as_bytes() == letter.body).count() < 3 {
         tries.push(crm.next().await);
     }
-    eventually("the dead letter is counted", PATIENCE, async || match outcome(&worker, "crm", "dead") {
-        0 => Err(0),
-        _ => Ok(()),
+    for (series, least) in [
+        ("join_community_webhook_deliveries_total{target=\"crm\",outcome=\"dead\"}", 1),
+        ("join_community_webhook_seconds_count{target=\"crm\"}", 3),
+        ("join_community_queue_messages{queue=\"webhook_dead_letters\"}", 1),
+    ] {
+        worker.until_counts(series, least).await;
+    }
+    let overview = eventually("the overview tells of it", PATIENCE, async || {
+        let overview = Caller::of(&worker).get("/api/v1/overview").await.json();
+        let dead = overview["webhooks"][0]["dead"].as_f64().unwrap_or_default();
+        if dead > 0.0 { Ok(overview) } else { Err(overview) }
     })
     .await;
+    let target = &overview["webhooks"][0];
+    assert_eq!((&target["target"], &target["takes"]), (&"crm".into(), &false.into()), "{overview}");
+    assert_eq!(overview["queues"][9]["queue"], "webhook_dead_letters", "{overview}");
     worker.stop().await;
 }
 

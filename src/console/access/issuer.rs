@@ -63,6 +63,12 @@ impl Access {
         provider.logs_in().then(|| provider.issuer())
     }
 
+    /// The issuer's name, if one is configured, and what is wrong with it.
+    pub(in crate::console) fn issuer(&self) -> Option<(&str, Option<String>)> {
+        let provider = self.issuer.as_ref().map(|issuer| &issuer.provider)?;
+        Some((provider.issuer(), provider.trouble()))
+    }
+
     /// Begins a login at the issuer. Each counts as a try: what is begun takes room.
     pub(in crate::console) fn begin_login(&self, to: &str, from: IpAddr, now: Instant) -> Result<Begun, NoAccess> {
         let issuer = self.issuer.as_ref().ok_or(NoAccess::Unknown)?;

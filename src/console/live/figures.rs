@@ -1,16 +1,31 @@
 //! What of `/metrics` the overview is made of. Reading back what we wrote is cheaper than a second registry beside the
 //! first, which every record would pay for.
 
+use std::collections::BTreeMap;
+
 use tokio::time::Instant;
 
+use super::spread::Buckets;
 use crate::operations::Meters;
 
-/// The queues, in the order in which a request meets them.
-pub(super) const QUEUES: [&str; 7] =
-    ["requests", "retry_1s", "retry_5s", "retry_30s", "retry_2m", "retry_10m", "dead_letters"];
+/// The queues, in the order in which a request meets them; those of webhooks come last.
+pub(super) const QUEUES: [&str; 10] = [
+    "requests",
+    "retry_1s",
+    "retry_5s",
+    "retry_30s",
+    "retry_2m",
+    "retry_10m",
+    "dead_letters",
+    "discarded",
+    "webhooks",
+    "webhook_dead_letters",
+];
+/// Of these, where webhooks are off.
+pub(super) const WITHOUT_WEBHOOKS: usize = 8;
 
 /// Sums and values at one moment.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Figures {
     pub(super) requests: f64,
     pub(super) joined: f64,
@@ -19,19 +34,44 @@ pub(super) struct Figures {
     pub(super) refused: f64,
     pub(super) retried: f64,
     pub(super) dead: f64,
+    /// By reason.
+    pub(super) reasons: BTreeMap<String, f64>,
     pub(super) events: f64,
     /// Of those decided since the figures before.
     pub(super) longest_wait: Option<f64>,
     /// Since when none waits.
     pub(super) none_waited: Option<Instant>,
-    pub(super) queues: [f64; 7],
+    pub(super) queue_wait: Buckets,
+    pub(super) join_to_event: Buckets,
+    pub(super) event_confirm: Buckets,
+    pub(super) copy_confirm: Buckets,
+    pub(super) queues: [f64; 10],
     pub(super) owed: f64,
     pub(super) owed_oldest: f64,
+    /// Entries behind, wrong and ahead.
+    pub(super) drift: [f64; 3],
+    /// By target of webhooks.
+    pub(super) targets: BTreeMap<String, OfTarget>,
     pub(super) lanes: f64,
     pub(super) lanes_wanted: f64,
     pub(super) batch_limit: f64,
     pub(super) prefetch: f64,
     pub(super) in_flight: f64,
+}
+
+/// What is counted of one target of webhooks.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct OfTarget {
+    pub(super) waiting: f64,
+    pub(super) delivered: f64,
+    pub(super) failed: f64,
+    pub(super) dead: f64,
+}
+
+/// The value of a label. No label of ours holds a quotation mark.
+fn label<'a>(labels: &'a str, name: &str) -> Option<&'a str> {
+    let (_, rest) = labels.split_once(&format!("{name}=\""))?;
+    rest.split('"').next()
 }
 
 impl Figures {
@@ -51,6 +91,8 @@ impl Figures {
             let (name, labels) = series.split_once('{').unwrap_or((series, ""));
             if let Ok(value) = value.parse() {
                 figures.take(name, labels, value);
+                figures.take_bucket(name, labels, value);
+                figures.take_of_target(name, labels, value);
             }
         }
         figures
@@ -59,6 +101,31 @@ impl Figures {
     /// Messages that wait to become a verdict.
     pub(super) fn waiting(&self) -> f64 {
         self.queues[..6].iter().sum()
+    }
+
+    fn take_bucket(&mut self, name: &str, labels: &str, value: f64) {
+        let buckets = match (name, label(labels, "of")) {
+            ("queue_wait_seconds_bucket", _) => &mut self.queue_wait,
+            ("join_to_event_seconds_bucket", _) => &mut self.join_to_event,
+            ("confirm_seconds_bucket", Some("event")) => &mut self.event_confirm,
+            ("confirm_seconds_bucket", Some("copy")) => &mut self.copy_confirm,
+            _ => return,
+        };
+        if let Some(bound) = label(labels, "le").and_then(|bound| bound.parse().ok()) {
+            buckets.push(bound, value);
+        }
+    }
+
+    fn take_of_target(&mut self, name: &str, labels: &str, value: f64) {
+        let Some(target) = label(labels, "target") else { return };
+        let of_target = self.targets.entry(target.to_owned()).or_default();
+        match (name, label(labels, "outcome")) {
+            ("webhook_waiting_deliveries", _) => of_target.waiting = value,
+            ("webhook_deliveries_total", Some("delivered")) => of_target.delivered = value,
+            ("webhook_deliveries_total", Some("failed")) => of_target.failed = value,
+            ("webhook_deliveries_total", Some("dead")) => of_target.dead = value,
+            _ => {}
+        }
     }
 
     fn take(&mut self, name: &str, labels: &str, value: f64) {
@@ -76,7 +143,15 @@ impl Figures {
             }
             "refused_total" => self.refused += value,
             "retries_total" => self.retried += value,
-            "dead_letters_total" => self.dead += value,
+            "dead_letters_total" => {
+                self.dead += value;
+                self.reasons.extend(label(labels, "reason").map(|reason| (reason.to_owned(), value)));
+            }
+            "profile_cache_drift_total" => {
+                if let Some(place) = ["behind", "wrong", "ahead"].iter().position(|kind| says(kind)) {
+                    self.drift[place] = value;
+                }
+            }
             "events_total" => self.events += value,
             "queue_messages" => {
                 if let Some(place) = QUEUES.iter().position(|queue| says(queue)) {
@@ -97,13 +172,13 @@ impl Figures {
 
 #[cfg(test)]
 mod tests {
-    use super::{Figures, QUEUES};
+    use super::{Buckets, Figures, OfTarget, QUEUES};
     use crate::domain::Verdict;
     use crate::operations::Meters;
 
     #[test]
     fn what_is_counted_is_read_back() {
-        let meters = Meters::register().unwrap();
+        let meters = Meters::with_targets(["crm"]).unwrap();
         meters.verdicts([Verdict::Joined, Verdict::Joined, Verdict::AlreadyJoined, Verdict::Left, Verdict::ALL[4]]);
         meters.dead_letters.of("busy").increment(3);
         for (depth, queue) in (1_u8..).zip(QUEUES) {
@@ -113,7 +188,22 @@ mod tests {
         meters.lanes_wanted.set(5.0);
         meters.outbox_rows.set(7.0);
         meters.oldest.waited(2.0);
-        let figures = Figures::take_from(&meters);
+        meters.queue_wait.record(2.0);
+        meters.confirm.of("copy").record(0.004);
+        meters.cache_drift.of("wrong").increment(2);
+        meters.webhook("crm").failed.increment(8);
+        meters.webhook("crm").waiting.set(9.0);
+        let mut figures = Figures::take_from(&meters);
+        assert!((figures.waiting() - 21.0).abs() < f64::EPSILON);
+        assert_eq!(figures.reasons.remove("busy"), Some(3.0));
+        assert!(figures.reasons.len() == 5 && figures.reasons.values().all(|count| *count == 0.0), "{figures:?}");
+        let about = |buckets: Buckets| buckets.spread().map(|spread| spread.p50_seconds);
+        // The middle of the bucket that it falls into.
+        assert_eq!(about(std::mem::take(&mut figures.queue_wait)), Some(1.75));
+        assert!(about(std::mem::take(&mut figures.copy_confirm)).is_some_and(|about| about < 0.005));
+        assert_eq!(about(std::mem::take(&mut figures.event_confirm)), None);
+        assert_eq!(about(std::mem::take(&mut figures.join_to_event)), None);
+        figures.reasons.clear();
         let expected = Figures {
             requests: 5.0,
             joined: 2.0,
@@ -121,12 +211,13 @@ mod tests {
             rejected: 1.0,
             dead: 3.0,
             longest_wait: Some(2.0),
-            queues: [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0],
+            queues: [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0],
             owed: 7.0,
+            drift: [0.0, 2.0, 0.0],
+            targets: [("crm".to_owned(), OfTarget { waiting: 9.0, failed: 8.0, ..OfTarget::default() })].into(),
             lanes_wanted: 5.0,
             ..Figures::default()
         };
         assert_eq!(figures, expected);
-        assert!((figures.waiting() - 21.0).abs() < f64::EPSILON);
     }
 }

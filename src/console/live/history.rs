@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::figures::{Figures, QUEUES};
-use super::{Depth, Lanes, Moment, Outbox, Overview, Rates};
+use super::figures::{Figures, OfTarget, QUEUES, WITHOUT_WEBHOOKS};
+use super::overview::{Dead, Depth, Drift, Lanes, Latencies, Moment, Outbox, Overview, Rates, Spread, Target};
+use super::spread::Buckets;
 
 /// Ten minutes.
 const MOST: usize = 120;
@@ -29,9 +30,9 @@ impl History {
         if figures.in_flight == 0.0 && figures.none_waited.is_some() {
             self.none_waited = figures.none_waited;
         }
+        let (waiting, owed) = (figures.waiting(), figures.owed);
         self.figures.push_back((at, figures));
-        let moment = Moment { requests: self.rates().requests, waiting: figures.waiting(), owed: figures.owed };
-        self.moments.push_back(moment);
+        self.moments.push_back(Moment { requests: self.rates().requests, waiting, owed });
         while self.figures.len() > MOST {
             self.figures.pop_front();
             self.moments.pop_front();
@@ -46,13 +47,23 @@ impl History {
             ready,
             unacknowledged: unacknowledged.filter(|_| queue == "requests"),
         };
+        let queues = if now.targets.is_empty() { WITHOUT_WEBHOOKS } else { QUEUES.len() };
+        let [behind, wrong, ahead] = now.drift;
         Overview {
             rates: self.rates(),
-            queues: QUEUES.into_iter().zip(now.queues).map(depth).collect(),
+            queues: QUEUES.into_iter().zip(now.queues).take(queues).map(depth).collect(),
             oldest_request_seconds: self.waited(),
             oldest_request_at_most_seconds: self.none_waited.map(|then| at.duration_since(then).as_secs_f64()),
             drain_seconds: self.drains_in(),
             outbox: Outbox { members: now.owed, oldest_seconds: now.owed_oldest },
+            latencies: self.latencies(now),
+            dead_letters: now
+                .reasons
+                .iter()
+                .map(|(reason, count)| Dead { reason: reason.clone(), count: *count })
+                .collect(),
+            cache_drift: Drift { behind, wrong, ahead },
+            webhooks: self.targets(now),
             lanes: Lanes {
                 serving: now.lanes,
                 wanted: now.lanes_wanted,
@@ -80,6 +91,37 @@ impl History {
         }
     }
 
+    /// Of the last minute, or since the worker counts.
+    fn latencies(&self, now: &Figures) -> Latencies {
+        let then = self.before(TREND);
+        let spread = |of: fn(&Figures) -> &Buckets| -> Option<Spread> { of(now).since(then.map(of)).spread() };
+        Latencies {
+            queue_wait: spread(|figures| &figures.queue_wait),
+            join_to_event: spread(|figures| &figures.join_to_event),
+            event_confirm: spread(|figures| &figures.event_confirm),
+            copy_confirm: spread(|figures| &figures.copy_confirm),
+        }
+    }
+
+    fn targets(&self, now: &Figures) -> Vec<Target> {
+        let past = self.since(TREND);
+        let target = |(name, now): (&String, &OfTarget)| {
+            let (seconds, then) = past.map_or((1.0, *now), |(seconds, then, _)| {
+                (seconds, then.targets.get(name).copied().unwrap_or_default())
+            });
+            let (delivered, failed) = (now.delivered - then.delivered, now.failed - then.failed);
+            Target {
+                target: name.clone(),
+                takes: delivered > 0.0 || failed <= 0.0,
+                waiting: now.waiting,
+                delivered: delivered.max(0.0) / seconds,
+                failed: failed.max(0.0) / seconds,
+                dead: now.dead,
+            }
+        };
+        now.targets.iter().map(target).collect()
+    }
+
     fn waited(&self) -> Option<f64> {
         let (now, _) = self.figures.back()?;
         let lately = self.figures.iter().rev().take_while(|(at, _)| now.duration_since(*at) < RATE);
@@ -90,6 +132,13 @@ impl History {
         let (seconds, then, now) = self.since(TREND)?;
         let shrinks = (then.waiting() - now.waiting()) / seconds;
         (shrinks > 0.0).then(|| now.waiting() / shrinks)
+    }
+
+    /// The newest figures that are so much older than the newest of all; none where the worker is younger.
+    fn before(&self, least: Duration) -> Option<&Figures> {
+        let (now, _) = self.figures.back()?;
+        let old = self.figures.iter().rev().find(|(at, _)| now.duration_since(*at) >= least);
+        old.map(|(_, figures)| figures)
     }
 
     /// The newest figures, the newest that are so much older, or else the oldest, and the seconds between.
@@ -108,7 +157,7 @@ mod tests {
 
     use tokio::time::Instant;
 
-    use super::{Figures, History, MOST};
+    use super::{Figures, History, MOST, OfTarget, QUEUES};
 
     fn figures(requests: f64, waiting: f64) -> Figures {
         let mut figures = Figures { requests, ..Figures::default() };
@@ -150,6 +199,36 @@ mod tests {
         assert_eq!(told(&history), (None, Some(35.0)));
         history.add(later(40), Figures { none_waited: Some(later(31)), ..Figures::default() });
         assert_eq!(told(&history), (None, Some(9.0)));
+    }
+
+    #[test]
+    fn a_target_that_was_tried_in_vain_takes_none_until_it_takes_one() {
+        let (mut history, start) = (History::default(), Instant::now());
+        let of = |delivered: f64, failed: f64| OfTarget { waiting: 4.0, delivered, failed, dead: 1.0 };
+        for (step, of_target) in (0_u32..).zip([of(2.0, 0.0), of(2.0, 10.0), of(7.0, 10.0)]) {
+            let targets = [("crm".to_owned(), of_target)].into();
+            history.add(start + Duration::from_secs(10) * step, Figures { targets, ..Figures::default() });
+            let overview = history.overview(None);
+            let [crm] = &overview.webhooks[..] else { panic!("{overview:?}") };
+            assert_eq!((crm.takes, crm.waiting, crm.dead), (step != 1, 4.0, 1.0), "{crm:?}");
+            assert_eq!(overview.queues.len(), QUEUES.len());
+        }
+        let overview = history.overview(None);
+        assert!((overview.webhooks[0].failed - 0.5).abs() < 1e-9, "{overview:?}");
+    }
+
+    #[test]
+    fn times_are_those_of_the_last_minute() {
+        let (mut history, start) = (History::default(), Instant::now());
+        let mut seen = Vec::new();
+        for (step, count) in [(0, 10.0), (5, 10.0), (70, 10.0)] {
+            let mut figures = Figures::default();
+            figures.queue_wait.push(1.0, count);
+            figures.queue_wait.push(f64::INFINITY, count);
+            history.add(start + Duration::from_secs(step), figures);
+            seen.push(history.overview(None).latencies.queue_wait.map(|spread| spread.p50_seconds));
+        }
+        assert_eq!(seen, [Some(0.5), Some(0.5), None]);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::chart::{chart, number, span};
 use super::layout::page;
 use crate::console::access::Operator;
 use crate::console::controls::SetControl;
-use crate::console::live::{Light, Moment, Overview};
+use crate::console::live::{Depth, Light, Moment, Overview, Spread, Target};
 use crate::console::parts::Console;
 
 /// The page.
@@ -24,7 +24,7 @@ pub(super) async fn show(
         h1 { "Overview" }
         div id="live" data-live="/live" { (now(&overview)) }
         p class="note" {
-            "Rates and lanes are this worker's; queues and outbox the whole installation's. "
+            "Rates, times, lanes and what is counted are this worker's; queues and outbox the whole installation's. "
             span id="live-state" role="status" { "Reload to see newer numbers." }
         }
     };
@@ -41,7 +41,10 @@ pub(in crate::console) fn now(overview: &Overview) -> Markup {
     html! {
         p class=(format!("state {}", state.0)) { (state.1) }
         ul class="lights" aria-label="Dependencies" {
-            @for dependency in &overview.dependencies { (light(dependency)) }
+            @for dependency in overview.dependencies.iter().chain(&overview.issuer) { (light(dependency)) }
+            @for target in overview.webhooks.iter().filter(|target| !target.takes) {
+                li class="bad" { strong { "webhooks" } " are not taken by " (target.target) }
+            }
         }
         @if !overview.controls.is_empty() {
             ul class="lights" aria-label="Set by hand" {
@@ -55,7 +58,10 @@ pub(in crate::console) fn now(overview: &Overview) -> Markup {
             (table("Requests a second", &rates(overview)))
             (table("Queues", &queues(overview)))
             (table("Waiting and owed", &waiting(overview)))
+            (table("Took about, in the last minute", &latencies(overview)))
             (table("Lanes", &lanes(overview)))
+            (table("Counted since this worker started", &counted(overview)))
+            @if !overview.webhooks.is_empty() { (table("Webhooks", &webhooks(overview))) }
         }
         p class="note" {
             "As of " time { (if overview.at.is_empty() { "the first moments" } else { &overview.at }) }
@@ -122,7 +128,7 @@ fn rates(overview: &Overview) -> Vec<(String, String)> {
 
 fn queues(overview: &Overview) -> Vec<(String, String)> {
     let taken = |depth: Option<u64>| depth.map(|taken| format!(", {taken} unacknowledged")).unwrap_or_default();
-    let shown = |depth: &crate::console::live::Depth| {
+    let shown = |depth: &Depth| {
         row(&depth.queue.replace('_', " "), format!("{}{}", number(depth.ready), taken(depth.unacknowledged)))
     };
     overview.queues.iter().map(shown).collect()
@@ -145,6 +151,54 @@ fn oldest(overview: &Overview) -> String {
     }
 }
 
+fn latencies(overview: &Overview) -> Vec<(String, String)> {
+    let latencies = overview.latencies;
+    let told = |spread: Option<Spread>, unknown: &str| {
+        let shares = |spread: Spread| {
+            let shares = [("half", spread.p50_seconds), ("95 %", spread.p95_seconds), ("99 %", spread.p99_seconds)];
+            shares.map(|(share, seconds)| format!("{share} {}", moment(seconds))).join(", ")
+        };
+        spread.map_or_else(|| unknown.to_owned(), shares)
+    };
+    vec![
+        row("wait for the verdict", told(latencies.queue_wait, "not known")),
+        row("join to event", told(latencies.join_to_event, "none")),
+        row("confirm of events", told(latencies.event_confirm, "none")),
+        row("confirm of copies", told(latencies.copy_confirm, "none")),
+    ]
+}
+
+/// A time that is mostly less than a second.
+fn moment(seconds: f64) -> String {
+    if seconds < 1.0 { format!("{} ms", number(seconds * 1000.0)) } else { span(seconds) }
+}
+
+fn counted(overview: &Overview) -> Vec<(String, String)> {
+    let drift = overview.cache_drift;
+    let dead = overview.dead_letters.iter();
+    let mut rows: Vec<_> =
+        dead.map(|dead| (format!("dead letters, {}", dead.reason.replace('_', " ")), number(dead.count))).collect();
+    rows.extend([
+        row("cache entries behind", number(drift.behind)),
+        row("cache entries wrong", number(drift.wrong)),
+        row("cache entries ahead", number(drift.ahead)),
+    ]);
+    rows
+}
+
+fn webhooks(overview: &Overview) -> Vec<(String, String)> {
+    let told = |target: &Target| {
+        let said = [
+            format!("{} wait", number(target.waiting)),
+            format!("{} a second", number(target.delivered)),
+            format!("{} a second in vain", number(target.failed)),
+            format!("{} given up", number(target.dead)),
+        ];
+        (target.target.clone(), said.join(", "))
+    };
+    overview.webhooks.iter().map(told).collect()
+}
+
 fn lanes(overview: &Overview) -> Vec<(String, String)> {
     let lanes = overview.lanes;
     vec![
@@ -157,8 +211,8 @@ fn lanes(overview: &Overview) -> Vec<(String, String)> {
 
 #[cfg(test)]
 mod tests {
-    use super::now;
-    use crate::console::live::{Light, Overview};
+    use super::{moment, now};
+    use crate::console::live::{Light, Overview, Target};
 
     #[test]
     fn what_is_out_is_said_in_words_and_not_by_colour_alone() {
@@ -166,5 +220,27 @@ mod tests {
         let shown = now(&Overview { dependencies: vec![light], ..Overview::default() }).into_string();
         assert!(shown.contains("<strong>cache</strong> is out: &lt;refused&gt; (since <time>then</time>)"), "{shown}");
         assert!(shown.contains("No requests are taken") && shown.contains("not shrinking"), "{shown}");
+    }
+
+    #[test]
+    fn a_target_that_takes_no_webhooks_and_an_issuer_that_is_away_are_told_beside_the_dependencies() {
+        let target =
+            Target { target: "crm".into(), takes: false, waiting: 12.0, delivered: 0.0, failed: 2.0, dead: 3.0 };
+        let issuer = Light { name: "issuer".into(), up: false, reason: Some("no answer".into()), since: "then".into() };
+        let shown = Overview { webhooks: vec![target], issuer: Some(issuer), ..Overview::default() };
+        let shown = now(&shown).into_string();
+        for part in [
+            "<strong>webhooks</strong> are not taken by crm",
+            "<strong>issuer</strong> is out: no answer",
+            "12 wait, 0 a second, 2 a second in vain, 3 given up",
+        ] {
+            assert!(shown.contains(part), "{part} is not in {shown}");
+        }
+        assert!(!now(&Overview::default()).into_string().contains("Webhooks"));
+    }
+
+    #[test]
+    fn short_times_are_told_in_milliseconds() {
+        assert_eq!([0.0005, 0.0124, 2.5, 600.0].map(moment), ["0.5 ms", "12 ms", "2.5 s", "10 min"]);
     }
 }

@@ -6,7 +6,7 @@ use join_community::config::{ConsoleRole, ConsoleToken};
 use join_community::console::digest_of;
 use serde_json::{Value, json};
 
-use crate::support::{Caller, Installation, OpenId, Page, SUBJECT, Worker};
+use crate::support::{Caller, Installation, OpenId, PATIENCE, Page, SUBJECT, Worker, eventually};
 
 /// A worker whose console trusts an issuer, and knows one token beside it.
 async fn trusting(issuer: &OpenId) -> (Installation, Worker) {
@@ -252,4 +252,31 @@ async fn whoever_sends_browsers_back_from_no_login_keeps_nobody_out_and_fills_no
     let visited = nobody.with("sec-fetch-dest", "document");
     assert_eq!(issuer.returning(&visited, "/").await.arrive().await.status, StatusCode::OK);
     worker.stop().await;
+}
+
+async fn the_overview_tells_whether_the_issuer_can_be_read() {
+    let issuer = OpenId::start().await;
+    for (url, is_up) in [(issuer.url.clone(), true), ("http://127.0.0.1:1".to_owned(), false)] {
+        let installation = Installation::with(|config| {
+            issuer.trusted_by(config);
+            config.http.oidc_issuer.clone_from(&url);
+            let token = ConsoleToken { name: "ana".into(), role: ConsoleRole::Admin, sha256: digest_of("ana's") };
+            config.http.tokens = vec![token];
+        })
+        .await;
+        let worker = installation.start().await;
+        let ana = Caller::of(&worker).bearing("ana's");
+        let told = eventually("the overview tells of the issuer", PATIENCE, async || {
+            let told = ana.get("/api/v1/overview").await.json()["issuer"].clone();
+            let is_read = told["reason"].as_str().is_none_or(|reason| !reason.contains("not read yet"));
+            if told.is_object() && is_read { Ok(told) } else { Err(told) }
+        })
+        .await;
+        assert_eq!((&told["up"], &told["name"]), (&is_up.into(), &format!("issuer {url}").into()), "{told}");
+        let reason = told["reason"].as_str().unwrap_or_default();
+        assert_eq!(reason.contains("the discovery document cannot be read"), !is_up, "{told}");
+        let page = ana.get("/").await;
+        assert!(page.text.contains(&format!("<strong>issuer {url}</strong>")), "{}", page.text);
+        worker.stop().await;
+    }
 }

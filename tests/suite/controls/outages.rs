@@ -11,7 +11,7 @@ use serde_json::json;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::REQUESTS;
+use super::{REQUESTS, until_shows};
 use crate::support::{
     Caller, Installation, JOINABLE, Message, PATIENCE, Proxy, Wire, Worker, ask_for_tokens, eventually,
 };
@@ -21,6 +21,7 @@ const LAST_ASKED: &str = "
     SELECT max(state_change) FILTER (WHERE application_name IN ('join-community lane', 'join-community announcer')),
            max(state_change) FILTER (WHERE application_name = 'join-community')
     FROM pg_stat_activity WHERE datname = current_database()";
+const HELD: &str = "join_community_dependency_held{dependency=\"database\"}";
 /// Many intervals of the sweep.
 const QUIET: time::Duration = time::Duration::seconds(2);
 
@@ -62,12 +63,14 @@ async fn a_paused_database_is_left_alone_as_in_an_outage_and_joins_go_on_when_it
     let (ready, report) = worker.health().report();
     assert!(ready, "{report}");
     assert_eq!(report["dependencies"]["database"]["held"], "pause database by ana: a test");
+    until_shows(&worker, HELD, 1).await;
     let waiting = Message::join(site, members[1]);
     producer.send(&waiting).await;
     installation.until_holds(REQUESTS, 1).await;
 
     installation.release(Control::PauseDatabase).await;
     assert_eq!(producer.answer_to(&waiting).await.status, 200);
+    until_shows(&worker, HELD, 0).await;
     installation.outbox_is_empty().await;
     worker.stop().await;
 }

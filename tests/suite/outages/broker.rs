@@ -70,5 +70,10 @@ async fn goes_through(faults: &[Wire]) {
         }
         events.tell_of(&[&before, &during]).await;
     }
+    for dependency in [Dependency::Consuming, Dependency::Publishing].map(Dependency::as_str) {
+        let outages =
+            worker.counted(&format!("join_community_dependency_outages_total{{dependency=\"{dependency}\"}}"));
+        assert!(outages >= faults.len() as u64, "{outages} outages of {dependency}");
+    }
     worker.stop().await;
 }

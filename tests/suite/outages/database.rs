@@ -167,6 +167,7 @@ async fn goes_through(fault: Wire) -> String {
         installation.all_joined_once(crowd).await;
     }
     events.tell_of(&[&before, &during]).await;
+    assert!(worker.counted("join_community_dependency_outages_total{dependency=\"database\"}") > 0);
     worker.stop().await;
     reason
 }

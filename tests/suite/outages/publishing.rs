@@ -89,11 +89,36 @@ async fn an_event_that_no_queue_took_stays_owed_and_goes_out_when_one_does() {
         }
     })
     .await;
+    assert!(worker.counted("join_community_events_unproven_total") >= 20);
     let broker = &installation.config.broker;
     let deployer = connect(&broker.url, "deployer", broker).await.unwrap();
     topology::declare(&deployer, &Names::of(broker)).await.unwrap();
     installation.all_joined_once(&crowd).await;
     installation.until_holds("members.events.unrouted", 20).await;
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn an_event_that_is_larger_than_the_broker_takes_stays_owed_until_its_record_is_smaller() {
+    let installation = Installation::new().await;
+    let producer = installation.producer().await;
+    let mut events = installation.events().await;
+    let crowd = installation.crowd(2).await;
+    // Of the contact, which no cache entry shows.
+    let grow = "UPDATE members SET contact = contact || jsonb_build_object('jobTitle', repeat('x', 1100000))
+                WHERE site_id = $1 AND id = $2";
+    installation.change(crowd.site, crowd.members[0], grow).await;
+    let worker = installation.start().await;
+    producer.send_all(&crowd.requests).await;
+    installation.until_answered(&crowd, 2).await;
+    worker.until_counts("join_community_events_too_large_total", 1).await;
+    events.until(crowd.members[1]).await;
+    worker.until_counts("join_community_outbox_rows", 1).await;
+    let shrink = "UPDATE members SET contact = contact - 'jobTitle' WHERE site_id = $1 AND id = $2";
+    installation.change(crowd.site, crowd.members[0], shrink).await;
+    let (_, event) = events.until(crowd.members[0]).await;
+    assert_eq!(event.json()["updatedEvent"]["currentEntity"]["privacyStatus"], "PUBLIC");
+    installation.outbox_is_empty().await;
     worker.stop().await;
 }
 

@@ -1,14 +1,14 @@
 //! Broker or database replaced, a backup restored: what consumers, cache and record know of each other afterwards.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use join_community::domain::Control;
 use join_community::postgres::Terms;
 use secrecy::ExposeSecret as _;
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::Steps;
+use super::{QUEUE, Steps};
 use crate::support::{
     Events, Installation, JOINABLE, Message, PATIENCE, Worker, empty_database, eventually, subject, vhost,
 };
@@ -21,15 +21,20 @@ async fn the_broker_was_replaced() {
     let worker = installation.start().await;
     let answered = installation.crowd_at_the_door(&producer, 5).await;
     installation.until_answered(&answered, 5).await;
+    producer.send(&Message::bytes("no request")).await;
+    installation.dead_letters(1).await;
     worker.stop().await;
     // In the old broker they lie, and with it they go.
     let lost = installation.crowd_at_the_door(&producer, 3).await;
+    let mut steps = Steps::of("The broker was replaced", &installation);
+    steps.next().await.tells(&["1 dead letter written to letters.jsonl"]);
+    let kept = std::fs::read_to_string(steps.folder.join("letters.jsonl")).unwrap();
+    let letter: Value = serde_json::from_str(kept.trim_end()).expect("one letter a line");
+    assert!(letter.is_object(), "{letter}");
 
     let new = vhost().await;
-    let mut steps = Steps::of("The broker was replaced", &installation);
     steps.set("JOIN_COMMUNITY__BROKER__URL", &new.worker_url);
     steps.next().await.tells(&["Queues were created", "all is as planned"]);
-    steps.done();
     let replaced = Installation::around(async { new }, |config| {
         config.database = installation.config.database.clone();
         config.cache = installation.config.cache.clone();
@@ -53,6 +58,16 @@ async fn the_broker_was_replaced() {
         }
     }
     assert!(worker.counted("join_community_requests_repeated_total") >= 5);
+    replaced.outbox_is_empty().await;
+    // A consumer whose queue went with the old broker.
+    replaced.foreign_queue(QUEUE).await;
+    steps.set("SITE", answered.site.to_string());
+    steps.set("QUEUE", QUEUE);
+    steps.next().await.tells(&["5 of 5 members"]);
+    steps.done();
+    let told: HashSet<Uuid> = replaced.messages(QUEUE, 5).await.iter().map(subject).collect();
+    let expected: HashSet<Uuid> = answered.members.iter().copied().collect();
+    assert_eq!(told, expected);
     worker.stop().await;
 }
 

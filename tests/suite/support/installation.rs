@@ -8,7 +8,7 @@ use join_community::config::{Config, Producer as TrustedProducer};
 use join_community::rabbitmq::topology::{self, Names};
 use lapin::{Channel, Connection, ConnectionProperties};
 use reqwest::Url;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::Mutex;
 
 use super::events::Events;
@@ -89,6 +89,11 @@ impl Installation {
     /// A producer, as the broker user `member-gateway`.
     pub(crate) async fn producer(&self) -> Producer {
         Producer::connect(&self.vhost.producer_url).await
+    }
+
+    /// The same by another way to the broker.
+    pub(crate) async fn producer_by(&self, url: &SecretString) -> Producer {
+        Producer::connect(url.expose_secret()).await
     }
 
     /// A producer that is another broker user; by default the worker trusts it with nothing.

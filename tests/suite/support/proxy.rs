@@ -71,12 +71,7 @@ impl Proxy {
     /// The same, but only connections whose client says these words at its start meet with faults. An AMQP client says
     /// the name of its connection, so the two connections of a worker can be told apart.
     pub(crate) fn of_some(url: &mut SecretString, words: &'static str) -> Self {
-        let mut changed: Url = url.expose_secret().parse().expect("the URL of a service");
-        let service = changed.socket_addrs(|| None).expect("an address and a port")[0];
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-        changed.set_host(Some("127.0.0.1")).expect("a URL with a host");
-        changed.set_port(Some(listener.local_addr().expect("a bound port").port())).expect("a URL with a port");
-        *url = SecretString::from(String::from(changed));
+        let (listener, service) = detour(url);
         let (wire, faults) = watch::channel(Wire::Whole);
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a thread");
         runtime.spawn(serve(listener, service, words, faults));
@@ -87,6 +82,17 @@ impl Proxy {
     pub(crate) fn set(&self, wire: Wire) {
         self.wire.send_replace(wire);
     }
+}
+
+/// Changes the URL of a service to lead to a listener, and answers that and where the service is.
+pub(super) fn detour(url: &mut SecretString) -> (std::net::TcpListener, SocketAddr) {
+    let mut changed: Url = url.expose_secret().parse().expect("the URL of a service");
+    let service = changed.socket_addrs(|| None).expect("an address and a port")[0];
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    changed.set_host(Some("127.0.0.1")).expect("a URL with a host");
+    changed.set_port(Some(listener.local_addr().expect("a bound port").port())).expect("a URL with a port");
+    *url = SecretString::from(String::from(changed));
+    (listener, service)
 }
 
 async fn serve(

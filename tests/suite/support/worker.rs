@@ -68,6 +68,21 @@ impl Worker {
         self.stop.cancel();
     }
 
+    /// Waits until a counter or gauge is at least so high.
+    pub(crate) async fn until_counts(&self, name: &str, least: u64) {
+        eventually(&format!("{name} comes to {least}"), PATIENCE, async || match self.counted(name) {
+            counted if counted >= least => Ok(()),
+            counted => Err(counted),
+        })
+        .await;
+    }
+
+    /// Waits until it refuses to run, and answers why.
+    pub(crate) async fn until_refused(self) -> StartError {
+        let ended = within_patience("the worker ends", self.running).await;
+        ended.expect("the worker did not panic").expect_err("the worker does not run like this")
+    }
+
     /// Stops it as SIGTERM does, and waits for its end.
     pub(crate) async fn stop(self) -> Stopped {
         self.stop.cancel();
@@ -93,6 +108,8 @@ impl Worker {
 
     /// The value of a counter, by its name and labels as Prometheus writes them. A name alone counts all of its series.
     pub(crate) fn counted(&self, name: &str) -> u64 {
+        // As with each scrape.
+        self.health.show(&self.meters);
         let text = self.meters.render();
         let series = text.lines().filter_map(|line| {
             let rest = line.strip_prefix(name).filter(|rest| rest.starts_with([' ', '{']))?;
