@@ -144,7 +144,7 @@ impl JoinCommunity {
 
     fn order<A: Asked>(&self, request: &Request<A>, ticket: &Ticket) -> Result<Order, Unsent> {
         let properties = request.properties(&self.user, ticket.id)?;
-        Ok(Order { call: ticket.id, key: request.key(), properties, body: request.body() })
+        Ok(Order { call: ticket.id, key: Request::<A>::key(), properties, body: request.body() })
     }
 
     async fn answer<T>(&self, order: Order, answer: oneshot::Receiver<Result<T, Failure>>) -> Result<T, Failure> {

@@ -107,7 +107,7 @@ pub(super) async fn sample(console: Arc<Console>, stop: CancellationToken) {
         let controls = console.controls.all().into_iter().map(SetControl::from).collect();
         let version = env!("CARGO_PKG_VERSION");
         let issuer = issuer(&console, &at);
-        let overview = Overview { at, version, ready, draining, controls, issuer, ..overview };
+        let overview = Overview { at, version, ready, draining, issuer, controls, ..overview };
         console.live.newest.send_replace(Arc::new(overview));
     }
 }

@@ -112,6 +112,7 @@ async fn joining_and_leaving_are_told_apart_by_the_names_of_their_spans() {
     assert_eq!(worker.stop().await, Stopped::Drained);
 }
 
+#[tokio::test]
 async fn a_batch_leads_to_the_traces_of_all_of_its_requests_and_each_of_them_to_it() {
     let mut collector = Collector::start().await;
     let installation = Installation::with(|config| {

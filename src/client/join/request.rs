@@ -149,7 +149,7 @@ impl<A: Asked> Request<A> {
     }
 
     /// The routing key that it is sent with.
-    pub(super) fn key(&self) -> &'static str {
+    pub(super) const fn key() -> &'static str {
         request_key(A::METHOD)
     }
 
@@ -261,7 +261,7 @@ mod tests {
         let leaving = leave.properties(&user, Uuid::nil()).unwrap();
         let kinds = [&joining, &leaving].map(|properties| properties.kind().as_ref().map(ShortString::as_str));
         assert_eq!(kinds, [Some("join-community.v1"), Some("leave-community.v1")]);
-        assert_eq!([join.key(), leave.key()], ["request", "leave"]);
+        assert_eq!([JoinRequest::key(), LeaveRequest::key()], ["request", "leave"]);
         assert_eq!(leaving.with_type("join-community.v1".into()), joining);
         assert_eq!(join.body(), leave.body());
     }

@@ -125,6 +125,7 @@ pub(in crate::console) struct Latencies {
 /// About how long something took, as far as the buckets of a histogram tell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "the API names units")]
 pub(in crate::console) struct Spread {
     /// Half of it took no longer.
     pub(in crate::console) p50_seconds: f64,
@@ -161,6 +162,7 @@ pub(in crate::console) struct Drift {
 #[serde(rename_all = "camelCase")]
 pub(in crate::console) struct Target {
     /// Which.
+    #[expect(clippy::struct_field_names, reason = "as metrics call it")]
     pub(in crate::console) target: String,
     /// Whether it takes them: false if this worker tried in the last minute, and always in vain.
     pub(in crate::console) takes: bool,

@@ -254,6 +254,7 @@ async fn whoever_sends_browsers_back_from_no_login_keeps_nobody_out_and_fills_no
     worker.stop().await;
 }
 
+#[tokio::test]
 async fn the_overview_tells_whether_the_issuer_can_be_read() {
     let issuer = OpenId::start().await;
     for (url, is_up) in [(issuer.url.clone(), true), ("http://127.0.0.1:1".to_owned(), false)] {

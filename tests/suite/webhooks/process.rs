@@ -60,7 +60,9 @@ async fn a_worker_that_is_killed_while_webhooks_are_on_their_way_loses_none() {
     }
     until_delivered(&worker, "crm", 10).await;
     assert_eq!(outcome(&worker, "crm", "dead"), 0);
-    for queue in ["join-community.webhooks", "join-community.webhooks.to.crm", "join-community.webhooks.dead-letters.crm"] {
+    for queue in
+        ["join-community.webhooks", "join-community.webhooks.to.crm", "join-community.webhooks.dead-letters.crm"]
+    {
         installation.until_holds(queue, 0).await;
     }
     installation.all_joined_once(&crowd).await;

@@ -5,7 +5,6 @@ use join_community::postgres::Terms;
 use tokio::net::TcpListener;
 
 use super::desk::Desk;
-use crate::support::driven::driver;
 use crate::support::{Installation, PATIENCE, ask_for_tokens, eventually};
 
 /// The session is gone with the worker that it was begun at.
