@@ -149,7 +149,8 @@ async fn what_lies_in_queues_is_seen() {
     producer.send_all(&[malformed.clone(), malformed.clone()]).await;
     installation.dead_letters(2).await;
     let discard = ["dead-letters", "discard", "--reason", "malformed", "--yes-discard", "2", "--why", "a test"];
-    let discarded = installation.run(&discard).await;
+    let operator = ("JOIN_COMMUNITY__BROKER__OPERATOR_URL", installation.vhost().operator_url.as_str());
+    let discarded = installation.program_with(&discard, &[operator]).end().await;
     assert_eq!(discarded.code, Some(0), "{discarded:?}");
     producer.send_all(&[malformed, Message::join(site, Uuid::new_v4())]).await;
     let queue = |queue: &str| format!("join_community_queue_messages{{queue=\"{queue}\"}}");

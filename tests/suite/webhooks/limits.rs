@@ -6,8 +6,7 @@
 use std::time::Duration;
 
 use join_community::app::Stopped;
-use lapin::options::QueueDeclareOptions;
-use lapin::types::{AMQPValue, FieldTable};
+use lapin::types::AMQPValue;
 use reqwest::Method;
 use serde_json::json;
 use time::OffsetDateTime;
@@ -174,16 +173,9 @@ async fn a_worker_that_stops_waits_for_the_post_that_is_under_way() {
     own.send(&event(r#"{"id":"1"}"#)).await;
     assert_eq!(crm.next().await.event()["id"], "1");
     worker.tell_to_stop();
-    eventually("the worker takes no more", PATIENCE, async || {
-        let channel = installation.channel().await;
-        let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-        let queue = "join-community.webhooks.to.crm".into();
-        let found = channel.queue_declare(queue, passive, FieldTable::default()).await.unwrap();
-        channel.close(200, "counted".into()).await.unwrap();
-        match found.consumer_count() {
-            0 => Ok(()),
-            consumers => Err(consumers),
-        }
+    eventually("the worker stops", PATIENCE, async || {
+        let (_, report) = worker.health().report();
+        if report["draining"] == true { Ok(()) } else { Err(report) }
     })
     .await;
     crm.answers(TAKEN);

@@ -9,16 +9,17 @@ use crate::support::{Caller, Installation, ask_for_tokens};
 const FORESEE: Click = ("POST /dead-letters/dry-run", "Show what a replay comes to");
 const REPLAY: Click = ("POST /dead-letters/replay", "Replay");
 const STOP: Click = ("POST /dead-letters/replay/stop", "Stop between two letters");
+const RESUME: Click = ("POST /dead-letters/replay/resume", "Go on where it stopped");
 const DISCARD: Click = ("POST /dead-letters/discard", "Discard");
 const RESTORE: Click = ("POST /dead-letters/restore", "Restore them");
-pub(super) const CLICKS: &[Click] = &[FORESEE, REPLAY, STOP, DISCARD, RESTORE];
+pub(super) const CLICKS: &[Click] = &[FORESEE, REPLAY, STOP, RESUME, DISCARD, RESTORE];
 
 /// More than are replayed at this rate before somebody clicks.
 const LETTERS: usize = 20;
 const RATE: &str = "1";
 
 #[tokio::test]
-async fn dead_letters_are_foreseen_replayed_stopped_discarded_and_restored_by_clicks() {
+async fn dead_letters_are_foreseen_replayed_stopped_gone_on_with_discarded_and_restored_by_clicks() {
     let driver = driver_or_skip!();
     let installation = Installation::with(ask_for_tokens).await;
     let worker = installation.start().await;
@@ -45,6 +46,13 @@ async fn dead_letters_are_foreseen_replayed_stopped_discarded_and_restored_by_cl
     desk.browser.until_text("told to stop").await;
     desk.is_live().await;
     desk.shows("replay-stopped").await;
+    desk.click(RESUME, &[("why", "too soon")]).await;
+    desk.arrives("Replay").await;
+    desk.browser.until_text("It goes on").await;
+    desk.click(STOP, &[]).await;
+    desk.arrives("Replay").await;
+    desk.browser.until_text("told to stop").await;
+    desk.is_live().await;
     let ended = Caller::of(&worker).bearing("viewer").get("/api/v1/dead-letters/replay").await.json()["replay"].clone();
     let left = u32::try_from(ended["tally"]["left"].as_u64().unwrap()).unwrap();
     assert!(left > 0, "it was over before it was stopped: {ended}");
