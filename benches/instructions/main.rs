@@ -50,7 +50,8 @@ fn main() -> ExitCode {
 fn guard() -> ExitCode {
     if Command::new("valgrind").arg("--version").stdout(Stdio::null()).status().is_err() {
         println!("skipped: valgrind is not installed (apt-get install valgrind), so no instruction was counted");
-        return ExitCode::SUCCESS;
+        // A guard that nobody keeps is none.
+        return if env::var_os("CI").is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
     }
     let baseline = read(Path::new(BASELINE));
     println!("{:<10} {:>12} {:>12} {:>9}", "case", "baseline", "now", "change");

@@ -123,7 +123,7 @@ impl Ground {
         };
         let channel = installation.channel().await;
         declare(&channel, tables).await?;
-        let mut cache = redis::Client::open(place.cache_url.as_str())?.get_multiplexed_async_connection().await?;
+        let mut cache = crate::suite::support::cache::connection(&place.cache_url).await?;
         redis::cmd("FLUSHDB").exec_async(&mut cache).await?;
         Ok(Self { place, members, shards, tables, records, channel, cache, plain, installation })
     }

@@ -9,13 +9,15 @@ use crate::figures::{Spread, percentile};
 use crate::ground::{Ground, Size, Tables};
 use crate::process::Process;
 use crate::progress::Progress;
-use crate::rounds::worker_pilot;
+use crate::rounds::{worker_once, worker_pilot};
 use crate::series::{ourselves, worker_command};
 use crate::steady::{Answer, Load, answers};
 use crate::targets::{self, Bound, Target};
 
 /// Requests a second where replies are looked at.
 const FEW: f64 = 200.0;
+/// Runs that tell the capacity.
+const PILOTS: usize = 3;
 /// Of the measured capacity, where events are.
 const SHARE: f64 = 0.25;
 
@@ -39,7 +41,7 @@ struct Times {
 pub(crate) async fn measure(cli: &Cli) -> Result<String> {
     let progress = Progress::of(4 * cli.rounds() + 1);
     progress.begins("pilot: what the worker is capable of");
-    let (_, capacity) = worker_pilot(cli).await.context("pilot")?;
+    let capacity = capacity(cli).await.context("pilot")?;
     progress.done(&format!("pilot    {capacity:.0} joins/s"));
     let (quarter, few) = if cli.quick { (100.0, 50.0) } else { (capacity * SHARE, FEW) };
     let way = |name, is_relay, answer, rate| Way { name, is_relay, answer, rate };
@@ -65,6 +67,19 @@ pub(crate) async fn measure(cli: &Cli) -> Result<String> {
         }
     }
     Ok(format!("{}\n{}", table(&ways, &times), targets::table(&aims(&times))))
+}
+
+/// Joins a second: the median of some runs that are long enough.
+async fn capacity(cli: &Cli) -> Result<f64> {
+    let (requests, first) = worker_pilot(cli).await?;
+    if cli.quick {
+        return Ok(first);
+    }
+    let mut rates = Vec::with_capacity(PILOTS);
+    for _ in 0..PILOTS {
+        rates.push(worker_once(Size::of(requests), cli).await?.rate());
+    }
+    percentile(&mut rates, 50).context("no rate")
 }
 
 fn aims(times: &[Times; 4]) -> [Target; 2] {

@@ -34,10 +34,11 @@ pub(crate) async fn describe(worker: &Path) -> Result<String> {
     let today = OffsetDateTime::now_utc().date();
     let size = fs::metadata(worker).with_context(|| format!("the worker, {}", worker.display()))?.len() / 1024;
     Ok(format!(
-        "Made on {today}: {}, {} cores, {}, {}, load before it {}; everything on this one machine.\n\
+        "Made on {today} at commit {}: {}, {} cores, {}, {}, load before it {}; everything on this one machine.\n\
          {}; worker's binary {size} kB, its defaults. Peers: {}, Node.js {}, {}.\n\
          PostgreSQL: {postgres}. RabbitMQ: quorum queues, persistent messages, publisher confirms. \
          Redis: appendonly = {appendonly}.\n",
+        told("git", &["rev-parse", "--short", "HEAD"]),
         processor(),
         versions.get("cores").map_or("?", String::as_str),
         memory(),

@@ -18,6 +18,9 @@ use crate::targets::{self, Bound, Target};
 /// Enough for some seconds of full load.
 const REQUESTS: usize = 60_000;
 const QUICK: usize = 6_000;
+/// What a worker begins with (`src/join/steering/cost.rs`).
+const FIRST_LANES: usize = 4;
+const FIRST_PREFETCH: u16 = 512;
 
 /// Measures both, in one life of a worker each round.
 pub(crate) async fn measure(cli: &Cli) -> Result<String> {
@@ -50,10 +53,11 @@ async fn life(cli: &Cli) -> Result<(f64, f64)> {
     enqueue(&ground, &Manner::Producer).await?;
     clock::until_full(&ground).await?;
 
-    // The broker hands out no more than this before something is acknowledged, so more than this proves an ack.
+    // The broker hands out no more than this before something is acknowledged, so more than this proves an ack: a worker begins
+    // with so few lanes and so little in advance, and changes neither within its first second.
     let config =
         config::load(None, Vec::<(String, String)>::new()).map_err(|findings| anyhow::anyhow!("{findings}"))?;
-    let held = config.join.lanes * usize::from(config.join.prefetch);
+    let held = config.join.lanes.min(FIRST_LANES) * usize::from(config.join.prefetch.min(FIRST_PREFETCH));
     ensure!(requests > 2 * held, "too few requests for {held} that may be held");
     let started = Instant::now();
     let mut process = Process::start("worker", &mut worker_command(&cli.worker, &ground))?;

@@ -18,8 +18,8 @@ use crate::place::{KEPT, dial};
 use crate::requests::{Manner, publish, request, target};
 use crate::suite::support::Issuer;
 
-/// At the beginning connections warm up: what came then is left out.
-const WARMING: f64 = 2.0;
+/// At the beginning connections warm up, and lanes are chosen: what came then is left out.
+const WARMING: f64 = 5.0;
 /// The load is measured so many times as long as a series of joins.
 const LONGER: f64 = 2.0;
 /// How long an answer may take.

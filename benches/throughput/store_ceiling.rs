@@ -2,6 +2,7 @@
 //! them, and no broker anywhere.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use join_community::cache::{Entry, Profiles};
@@ -25,6 +26,8 @@ use uuid::Uuid;
 pub(crate) const BEGINS: &str = "begins";
 /// As many debts as the worker forgets at once.
 const MOST_FORGOTTEN: usize = 512;
+/// And as long as it gathers them.
+const GATHERING: Duration = Duration::from_millis(25);
 /// What served a database on the same machine best.
 const LANES: usize = 4;
 const BATCH: usize = 256;
@@ -136,6 +139,9 @@ async fn forget(mut store: Session, mut paid: mpsc::Receiver<Paid>) -> Result<()
     while paid.recv_many(&mut ready, MOST_FORGOTTEN).await > 0 {
         store.forget(&ready).await?;
         ready.clear();
+        if paid.len() < MOST_FORGOTTEN {
+            tokio::time::sleep(GATHERING).await;
+        }
     }
     Ok(())
 }
