@@ -176,6 +176,11 @@ impl Ground {
         Ok(Progress { verdicts, owed, entries: keys - probes })
     }
 
+    /// What stands recorded from earlier and is not pruned yet. Reads the whole table.
+    pub(crate) async fn recorded(&mut self) -> Result<usize> {
+        records::recorded(&mut self.records).await
+    }
+
     /// Whether the outbox is empty: asked before everything else is counted.
     pub(crate) async fn owes_nothing(&mut self) -> Result<bool> {
         Ok(sqlx::query_scalar("SELECT NOT EXISTS (SELECT FROM outbox)").fetch_one(&mut self.records).await?)

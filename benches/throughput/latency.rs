@@ -77,7 +77,7 @@ async fn capacity(cli: &Cli) -> Result<f64> {
     }
     let mut rates = Vec::with_capacity(PILOTS);
     for _ in 0..PILOTS {
-        rates.push(worker_once(Size::of(requests), cli).await?.rate());
+        rates.push(worker_once(Size::of(requests), cli).await?.0.rate());
     }
     percentile(&mut rates, 50).context("no rate")
 }

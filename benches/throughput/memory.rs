@@ -27,7 +27,7 @@ pub(crate) async fn measure(cli: &Cli) -> Result<String> {
     progress.done(&format!("idle: {resident:.1} MiB"));
     let requests = if cli.quick { QUICK } else { REQUESTS };
     progress.begins(format!("draining {requests} requests"));
-    let drained = worker_once(Size::of(requests), cli).await.context("draining")?;
+    let (drained, _) = worker_once(Size::of(requests), cli).await.context("draining")?;
     progress.done(&format!("draining: {:.1} MiB at most, {:.0} joins/s", mebibytes(drained.peak), drained.rate()));
     let memory = |figure: String, bound, measured| Target {
         figure,

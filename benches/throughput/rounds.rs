@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
 use crate::cli::Cli;
 use crate::clock;
@@ -15,7 +15,7 @@ use crate::peers::{self, Installed};
 use crate::process::Process;
 use crate::progress::Progress;
 use crate::requests::enqueue;
-use crate::series::{Kind, Series, WORKER};
+use crate::series::{Kind, Series, WORKER, worker_command};
 
 /// The pilot is slower than what comes later, and a run shall rather be too long.
 const RESERVE: f64 = 1.3;
@@ -130,15 +130,22 @@ pub(crate) fn enough(pilot: &Measured, seconds: f64) -> usize {
     hundreds.max(1) * 100
 }
 
-/// Runs the worker once where there is so much, and checks what came of it.
-pub(crate) async fn worker_once(size: Size, cli: &Cli) -> Result<Measured> {
-    once(&WORKER, size, None, &cli.worker).await
+/// Runs the worker once where there is so much, and checks what came of it: of what stands recorded some has to be pruned.
+/// Answers how much of it.
+pub(crate) async fn worker_once(size: Size, cli: &Cli) -> Result<(Measured, usize)> {
+    let mut ground = Ground::lay(WORKER.tables(), size).await?;
+    let command = worker_command(&cli.worker, &ground);
+    let measured = run(&WORKER, &mut ground, None, command).await?;
+    let left = if size.recorded > 0 { ground.recorded().await? } else { 0 };
+    ensure!(size.recorded == 0 || left < size.recorded, "nothing was pruned while the clock ran");
+    ground.clear().await?;
+    Ok((measured, size.recorded - left))
 }
 
 /// As many requests as the worker needs to be measured with, and how many a second it so joins.
 pub(crate) async fn worker_pilot(cli: &Cli) -> Result<(usize, f64)> {
     let requests = cli.requests().unwrap_or(WORKER.first_guess());
-    let measured = worker_once(Size::of(requests), cli).await?;
+    let (measured, _) = worker_once(Size::of(requests), cli).await?;
     Ok((cli.requests().unwrap_or(enough(&measured, cli.seconds)), measured.rate()))
 }
 
@@ -149,24 +156,29 @@ async fn once(series: &Series, size: Size, peer: Option<&Installed>, worker: &Pa
     once_by(series, ground, peer, command).await
 }
 
-/// Runs a series by this command, and checks what came of it.
+/// Runs a series by this command, checks what came of it, and takes the ground away.
 pub(crate) async fn once_by(
     series: &Series,
     mut ground: Ground,
     peer: Option<&Installed>,
-    mut command: Command,
+    command: Command,
 ) -> Result<Measured> {
-    enqueue(&ground, &series.manner(peer)).await?;
+    let measured = run(series, &mut ground, peer, command).await?;
+    ground.clear().await?;
+    Ok(measured)
+}
+
+async fn run(series: &Series, ground: &mut Ground, peer: Option<&Installed>, mut command: Command) -> Result<Measured> {
+    enqueue(ground, &series.manner(peer)).await?;
     let proof = series.proof();
     if proof != clock::Proof::Stored {
-        clock::until_full(&ground).await?;
+        clock::until_full(ground).await?;
         tokio::time::sleep(SETTLING).await;
     }
     let mut process = Process::start(series.name, &mut command)?;
-    let mut measured = clock::measure(&mut ground, &mut process, proof).await?;
+    let mut measured = clock::measure(ground, &mut process, proof).await?;
     measured.cpu_in_all = process.stop().await?.cpu;
-    clock::check(&mut ground, proof).await?;
-    ground.clear().await?;
+    clock::check(ground, proof).await?;
     Ok(measured)
 }
 

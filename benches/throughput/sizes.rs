@@ -34,17 +34,22 @@ pub(crate) async fn measure(cli: &Cli) -> Result<String> {
     progress.begins("pilot");
     let (requests, rate) = worker_pilot(cli).await.context("pilot")?;
     progress.done(&format!("pilot    {rate:.0} joins/s"));
-    let mut measured = Vec::new();
+    let (mut measured, mut most_pruned) = (Vec::new(), 0);
     for pair in pairs(requests, cli.quick) {
         let mut rates = [0.0; 3];
         for (size, rate) in [pair.little, pair.much, pair.little].into_iter().zip(&mut rates) {
             progress.begins(format!("{}: {size:?}", pair.what));
-            *rate = worker_once(size, cli).await.with_context(|| format!("{}: {size:?}", pair.what))?.rate();
+            let (measured, pruned) =
+                worker_once(size, cli).await.with_context(|| format!("{}: {size:?}", pair.what))?;
+            *rate = measured.rate();
+            most_pruned = most_pruned.max(pruned);
             progress.done(&format!("{:<10} {rate:>8.0} joins/s with {size:?}", pair.what));
         }
         measured.push((pair, rates));
     }
-    Ok(format!("{}\n{}", table(&measured), targets::table(&measured.iter().map(target).collect::<Vec<_>>())))
+    let targets = targets::table(&measured.iter().map(target).collect::<Vec<_>>());
+    let pruned = format!("Of the recorded requests {most_pruned} were pruned from the worker's start to its end.");
+    Ok(format!("{}\n{targets}\n{pruned}\n", table(&measured)))
 }
 
 fn pairs(requests: usize, quick: bool) -> [Pair; 3] {
