@@ -1,23 +1,40 @@
 //! How a lane lets go of its channel: what was delivered is handled if that can be, and the rest goes back.
 
+use std::time::Duration;
+
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::lane::{Lane, Pause};
 use super::settle::{Gone, Settle};
-use crate::rabbitmq::consumer::Deliveries;
+use crate::rabbitmq::consumer::{Deliveries, Tag};
+use crate::wire::Incoming;
+
+/// A lane that is given nothing for so long has next to nothing on its way.
+const LULL: Duration = Duration::from_millis(10);
 
 impl Lane {
-    /// Takes no more, and for a moment handles what was delivered already: whatever goes back is tried alone by whoever gets
-    /// it, and has used up one of its deliveries.
+    /// Takes no more, once as little as possible is on its way, and for a moment handles what was delivered: whatever goes
+    /// back is tried alone by whoever gets it, and has used up one of its deliveries.
+    ///
+    /// The broker returns what is on its way to a consumer when that is cancelled. So nothing is acknowledged first, until it
+    /// has given all that it may give in advance, or has nothing to give.
     pub(super) async fn finish(&mut self, deliveries: &mut Deliveries, settle: &mut Settle) -> Result<(), Gone> {
-        deliveries.cancel(self.desk.broker_timeout).await?;
+        settle.hold();
         let (cut, most) = (CancellationToken::new(), self.desk.steering.chosen().batch);
-        let limit = self.desk.finish_limit;
+        let (limit, broker_timeout) = (self.desk.finish_limit, self.desk.broker_timeout);
         let work = async {
+            while !deliveries.are_spent(|source| settle.open_of(source)) {
+                let next = cut.run_until_cancelled(timeout(LULL, deliveries.next_batch(most))).await;
+                let Some(Ok(batch)) = next else { break };
+                if self.handle_last(batch.ok_or(Gone::Ended)?, settle, &cut).await?.is_some() {
+                    break;
+                }
+            }
+            deliveries.cancel(broker_timeout).await?;
             while let Some(Some(batch)) = cut.run_until_cancelled(deliveries.next_batch(most)).await {
-                self.until_room().await;
-                if self.handle(batch, settle, &cut).await?.is_some() {
+                if self.handle_last(batch, settle, &cut).await?.is_some() {
                     break;
                 }
             }
@@ -33,12 +50,23 @@ impl Lane {
         }
     }
 
+    async fn handle_last(
+        &mut self,
+        batch: Vec<(Tag, Incoming)>,
+        settle: &mut Settle,
+        cut: &CancellationToken,
+    ) -> Result<Option<Pause>, Gone> {
+        self.until_room().await;
+        self.handle(batch, settle, cut).await
+    }
+
     /// Settles what can be settled; the rest goes back with the channel.
     pub(super) async fn leave(&self, deliveries: Deliveries, mut settle: Settle, pause: Pause) -> Result<(), Gone> {
+        settle.release();
         settle.acknowledge().await?;
         // A copy under way is confirmed in milliseconds, or not at all: then its delivery goes back, too.
         let limit = self.desk.confirm_timeout;
-        if let Ok(settled) = tokio::time::timeout(limit, settle.all_copies()).await {
+        if let Ok(settled) = timeout(limit, settle.all_copies()).await {
             settled?;
         }
         deliveries.close(self.desk.broker_timeout).await?;

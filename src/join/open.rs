@@ -27,6 +27,12 @@ impl Open {
         self.open.len()
     }
 
+    /// How many of them came from a source.
+    pub(super) fn of(&self, source: usize) -> usize {
+        let of = |number| Tag { source, number };
+        self.open.range(of(0)..=of(u64::MAX)).count()
+    }
+
     /// Notes that deliveries were taken.
     pub(super) fn taken(&mut self, tags: impl IntoIterator<Item = Tag>) {
         self.open.extend(tags);
@@ -105,6 +111,16 @@ mod tests {
         assert_eq!(acks(&taken, &done), (vec![(0, 8, false), (1, 2, true)], 1));
         let (taken, done) = ([tag(0, 7), tag(1, 1), tag(1, 2)], [tag(0, 7), tag(1, 2)]);
         assert_eq!(acks(&taken, &done), (vec![(0, 7, true), (1, 2, false)], 1));
+    }
+
+    #[test]
+    fn what_is_done_counts_as_open_until_it_is_acknowledged() {
+        let mut open = Open::default();
+        open.taken([tag(0, 1), tag(0, 2), tag(1, 1)]);
+        open.done(tag(0, 1));
+        assert_eq!((open.of(0), open.of(1), open.of(2)), (2, 1, 0));
+        open.acknowledged();
+        assert_eq!((open.of(0), open.of(1)), (1, 1));
     }
 
     #[test]

@@ -51,6 +51,8 @@ pub(super) struct Settle {
     limit: Duration,
     meters: Meters,
     open: Open,
+    /// What is done is not acknowledged for now.
+    held: bool,
     /// So many of them are in the gauge.
     shown: usize,
     /// On their way to another queue. Bounded by what is prefetched, as every copy is of an open delivery.
@@ -61,7 +63,22 @@ impl Settle {
     pub(super) fn new(channel: Settlements, desk: &Desk) -> Self {
         let (publisher, meters) = (desk.publisher.clone(), desk.meters.clone());
         let (open, copies) = (Open::default(), FuturesUnordered::new());
-        Self { channel, publisher, limit: desk.settle_timeout, meters, open, shown: 0, copies }
+        Self { channel, publisher, limit: desk.settle_timeout, meters, open, held: false, shown: 0, copies }
+    }
+
+    /// Acknowledges nothing until it is released: so the broker gives no more than it may give in advance.
+    pub(super) fn hold(&mut self) {
+        self.held = true;
+    }
+
+    /// Lets what is done be acknowledged again.
+    pub(super) fn release(&mut self) {
+        self.held = false;
+    }
+
+    /// Deliveries of a source that were taken and are not settled.
+    pub(super) fn open_of(&self, source: usize) -> usize {
+        self.open.of(source)
     }
 
     /// Notes that deliveries were taken.
@@ -134,7 +151,7 @@ impl Settle {
 
     /// Acknowledges what is done: all at once up to the first delivery that is not, one by one above it.
     pub(super) async fn acknowledge(&mut self) -> Result<(), Gone> {
-        if !self.open.has_done() {
+        if self.held || !self.open.has_done() {
             return Ok(());
         }
         fail_point::pass(Point::BeforeAck);

@@ -50,6 +50,7 @@ pub struct Deliveries {
 struct Tap {
     channel: Channel,
     queue: ShortString,
+    prefetch: usize,
     /// None once it has told its end, which it does once: whoever asks again waits for ever.
     consumer: Option<Consumer>,
     /// Cancelled by us to stand last in line; what was delivered to it comes first.
@@ -119,6 +120,12 @@ impl Deliveries {
         self.taps.iter().enumerate().filter(|(_, tap)| tap.delivers).map(|(source, _)| source)
     }
 
+    /// Whether every source has given all that it may give in advance, where so many of each are open: then nothing is on its
+    /// way to us.
+    pub fn are_spent(&self, open: impl Fn(usize) -> usize) -> bool {
+        self.taps.iter().enumerate().all(|(source, tap)| open(source) >= tap.prefetch)
+    }
+
     /// Lets others consume a queue before us, where only one may at a time. What was delivered already still comes.
     ///
     /// # Errors
@@ -168,7 +175,8 @@ impl Tap {
         channel.basic_qos(source.prefetch, BasicQosOptions::default()).await?;
         let queue = ShortString::try_new(source.queue.clone()).unwrap_or_default();
         let consumer = Some(consume(&channel, &queue).await?);
-        Ok(Self { channel, queue, consumer, before: None, delivers: false })
+        let prefetch = source.prefetch.into();
+        Ok(Self { channel, queue, prefetch, consumer, before: None, delivers: false })
     }
 
     /// The next delivery; `None` for the end, with or without an error before, which is told once.
