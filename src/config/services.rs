@@ -1,5 +1,5 @@
-//! Sections `[broker]`, `[database]` and `[cache]`: where the services are, and how long they are waited for. Separate, because
-//! it is all that those who talk to one of them know of the configuration.
+//! Sections `[broker]`, `[database]` and `[cache]`: where the services are, and how long they are waited for. Separate,
+//! because it is all that whoever talks to one of them has to know.
 
 use std::path::PathBuf;
 use std::time::Duration;

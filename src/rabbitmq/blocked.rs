@@ -1,5 +1,5 @@
-//! Waiting for a broker that may block publishers, for lack of memory or disk: such time counts against no limit. A module of
-//! its own, since the client library waits the same way.
+//! Waiting for a broker that may block publishers, for lack of memory or disk: such time counts against no limit. A
+//! module of its own, since the client library waits the same way.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -9,8 +9,8 @@ use tokio::time::timeout;
 /// In how many slices a limit is counted: it is looked after each of them whether publishers are blocked.
 const SLICES: u32 = 10;
 
-/// Waits until `work` is done, or for `limit`; `None` then. Time in which publishers are blocked does not count, and after it
-/// the whole limit is granted anew: a blocked connection is no broken one, and what waits goes out only then.
+/// Waits until `work` is done, or for `limit`; `None` then. Time in which publishers are blocked does not count, and after
+/// it the whole limit is granted anew: what waited goes out only then.
 pub async fn within_unblocked<T>(
     limit: Duration,
     is_blocked: impl Fn() -> bool,
@@ -40,7 +40,8 @@ mod tests {
 
     const LIMIT: Duration = Duration::from_millis(10);
 
-    /// How often it is looked whether publishers are blocked, until what is never done is given up. At these looks they are.
+    /// How often it is looked whether publishers are blocked, until what is never done is given up. At the looks given
+    /// they are.
     async fn looks(blocked: &[u32]) -> u32 {
         let looks = Cell::new(0);
         let is_blocked = || {

@@ -115,8 +115,8 @@ impl Window {
         fate(&published.await?)
     }
 
-    /// One flight: out together, confirmed within the limit. A blocked connection is no broken one, and a new one would be
-    /// blocked just the same.
+    /// One flight: out together, confirmed within the limit. A blocked connection is no broken one, and a new one would
+    /// be blocked just the same.
     async fn flight(&self, messages: &[&Outgoing]) -> Result<Vec<Fate>, WindowError> {
         let confirmed = within_unblocked(self.limit, || self.connection.blocked(), self.confirmed(messages)).await;
         confirmed.unwrap_or(Err(WindowError::Silent(self.limit)))

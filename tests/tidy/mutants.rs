@@ -1,5 +1,5 @@
-//! The mutants of the fault matrix are patches that only `make mutants` builds: here it shows at once that the source has
-//! moved away from under one.
+//! The mutants of the fault matrix are patches that only `make mutants` builds: here it shows at once that the source
+//! has moved away from under one.
 
 use std::str::Lines;
 

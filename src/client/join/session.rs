@@ -125,8 +125,8 @@ impl Publishing<'_> {
         Ok(())
     }
 
-    /// A blocked connection is no broken one, and a new one would be blocked just the same. Whoever waits has a limit of
-    /// their own.
+    /// A blocked connection is no broken one, and a new one would be blocked just the same. Whoever waits has a limit
+    /// of their own.
     async fn confirmed(&self, orders: &[Order]) -> Result<Vec<Confirmation>, Lost> {
         let is_blocked = || self.connection.status().blocked();
         let flight = within_unblocked(self.limit, is_blocked, self.flight(orders)).await;
