@@ -2,11 +2,13 @@
 
 mod consuming;
 mod depths;
+mod error;
 mod housekeeping;
 mod parts;
 mod running;
 mod watch;
 mod webhooks;
 
-pub use parts::{App, StartError};
+pub use error::StartError;
+pub use parts::App;
 pub use running::Stopped;

@@ -10,6 +10,7 @@ mod layers;
 mod load;
 mod rules;
 mod secrets;
+mod services;
 mod shape;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ pub use findings::{Finding, Findings};
 pub use http::{ConsoleRole, ConsoleToken, Http, OidcRole, is_sheltered};
 pub use load::load;
 pub use secrets::{amqp_user, redact};
+pub use services::{Broker, Cache, Database};
 pub use webhooks::{WebhookTarget, Webhooks};
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -74,80 +76,6 @@ pub struct Config {
     /// The files that secrets were read from: what `check` looks at the permissions of.
     #[serde(skip)]
     pub secret_files: Vec<PathBuf>,
-}
-
-/// `[broker]`
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Broker {
-    /// AMQP URL with the worker's own user.
-    pub url: SecretString,
-    /// AMQP URL of a producer; used by `enqueue` and `demo`.
-    pub producer_url: SecretString,
-    /// AMQP URL of an operator; used by `dead-letters`.
-    pub operator_url: SecretString,
-    /// Management API, `http://user:password@host:15672`; empty = not available.
-    pub management_url: SecretString,
-    /// PEM file with the authorities that the broker's certificate must come from; empty = those of the system.
-    pub ca_file: PathBuf,
-    /// PEM file with the certificate that our connections show; empty = none.
-    pub client_cert_file: PathBuf,
-    /// PEM file with its key.
-    pub client_key_file: PathBuf,
-    /// Stands in front of every exchange and queue name.
-    pub prefix: String,
-    /// Request queues side by side; 1 = the one queue, and no exchange that spreads.
-    pub shards: u16,
-    /// Whether `run` declares the topology.
-    pub declare: bool,
-    /// Glob patterns of queues that replies may go to beside direct reply-to.
-    pub reply_queues: Vec<String>,
-    /// Heartbeat of both connections.
-    #[serde(with = "duration")]
-    pub heartbeat: Duration,
-    /// Limit of a connection attempt and of each call to the broker.
-    #[serde(with = "duration")]
-    pub timeout: Duration,
-    /// Limit until an event or copy is confirmed.
-    #[serde(with = "duration")]
-    pub confirm_timeout: Duration,
-}
-
-/// `[database]`
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Database {
-    /// PostgreSQL URL.
-    pub url: SecretString,
-    /// Limit of a connection attempt.
-    #[serde(with = "duration")]
-    pub connect_timeout: Duration,
-    /// The server ends a statement after this.
-    #[serde(with = "duration")]
-    pub statement_timeout: Duration,
-    /// The server gives up waiting for a lock after this.
-    #[serde(with = "duration")]
-    pub lock_timeout: Duration,
-}
-
-/// `[cache]`
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Cache {
-    /// Redis URL: `redis://` or `rediss://`; several, separated by commas, name a cluster.
-    pub url: SecretString,
-    /// PEM file with the authorities that the servers' certificates must come from; empty = those of the system.
-    pub ca_file: PathBuf,
-    /// Stands in front of every key.
-    pub prefix: String,
-    /// How long an entry lives, give or take a tenth.
-    #[serde(with = "duration")]
-    pub ttl: Duration,
-    /// Limit of one pipeline, connecting included.
-    #[serde(with = "duration")]
-    pub timeout: Duration,
-    /// Most members a second whose entry is held against their record; 0 = none.
-    pub audit_rate: u32,
 }
 
 /// `[join]`

@@ -2,9 +2,11 @@
 //!
 //! `lapin` is used here, where lanes take deliveries in and settle them, and where connections are handed to lanes.
 //!
-//! Address and connection are the client library's as well, and so know nothing of the worker.
+//! Address, connection and the wait for a broker that blocks are the client library's as well, and so know nothing of the
+//! worker.
 
 pub mod address;
+pub mod blocked;
 pub mod connect;
 
 #[cfg(feature = "worker")]

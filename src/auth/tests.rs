@@ -11,6 +11,7 @@ mod minting;
 mod operators;
 mod place;
 mod producers;
+mod reader;
 mod reading;
 mod tokens;
 

@@ -8,6 +8,8 @@ mod finding;
 mod issuer;
 mod keys;
 mod settings;
+#[cfg(test)]
+mod told;
 mod webhooks;
 
 use std::future::Future;

@@ -12,6 +12,7 @@ use super::Desk;
 use super::open::Open;
 use crate::fail_point::{self, Point};
 use crate::operations::{Meters, Step};
+use crate::rabbitmq::blocked::within_unblocked;
 use crate::rabbitmq::call::CallError;
 use crate::rabbitmq::consumer::{Settlements, Tag};
 use crate::rabbitmq::publisher::Publisher;
@@ -204,12 +205,5 @@ async fn sent(publisher: &Publisher, limit: Duration, copy: Outgoing) -> Copied 
             }
         }
     };
-    tokio::pin!(tries);
-    loop {
-        match tokio::time::timeout(limit, &mut tries).await {
-            Ok(copied) => return copied,
-            Err(_) if publisher.is_blocked() => {}
-            Err(_) => return Copied::Late,
-        }
-    }
+    within_unblocked(limit, || publisher.is_blocked(), tries).await.unwrap_or(Copied::Late)
 }

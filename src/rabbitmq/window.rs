@@ -8,6 +8,7 @@ use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
 use lapin::{BasicProperties, Channel, Connection, ConnectionStatus};
 
+use super::blocked::within_unblocked;
 use super::call::{CallError, within};
 use crate::fail_point::{self, Point};
 use crate::wire::headers::EVENT_TYPE;
@@ -114,18 +115,11 @@ impl Window {
         fate(&published.await?)
     }
 
-    /// One flight: out together, confirmed within the limit. While the broker blocks publishers the clock stands still: a
-    /// blocked connection is no broken one, and a new one would be blocked just the same.
+    /// One flight: out together, confirmed within the limit. A blocked connection is no broken one, and a new one would
+    /// be blocked just the same.
     async fn flight(&self, messages: &[&Outgoing]) -> Result<Vec<Fate>, WindowError> {
-        let flight = self.confirmed(messages);
-        tokio::pin!(flight);
-        loop {
-            match tokio::time::timeout(self.limit, &mut flight).await {
-                Ok(done) => return done,
-                Err(_) if self.connection.blocked() => {}
-                Err(_) => return Err(WindowError::Silent(self.limit)),
-            }
-        }
+        let confirmed = within_unblocked(self.limit, || self.connection.blocked(), self.confirmed(messages)).await;
+        confirmed.unwrap_or(Err(WindowError::Silent(self.limit)))
     }
 
     /// Closes the channel.

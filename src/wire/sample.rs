@@ -41,6 +41,19 @@ pub(crate) fn john() -> Member {
     }
 }
 
+/// John, who lacks everything that a member may lack.
+pub(crate) fn bare() -> Member {
+    Member {
+        login_email: None,
+        login_email_verified: None,
+        contact_id: None,
+        contact: None,
+        profile: None,
+        last_login_date: None,
+        ..john()
+    }
+}
+
 /// What is owed once John has joined.
 pub(crate) fn change() -> Change {
     Change {

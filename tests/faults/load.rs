@@ -10,14 +10,13 @@ use uuid::Uuid;
 use crate::checker::REPLIES;
 use crate::dice::Dice;
 use crate::ledger::{Expected, Key, Ledger, Member, Rejection, Request};
-use crate::suite::support::{Installation, JOINABLE, MemberSpec};
+use crate::suite::support::{Installation, JOINABLE, MemberSpec, PUBLIC};
 
 /// The broker user that sends, and the requester it stands for.
 pub(crate) const PRODUCER: &str = "member-gateway";
 const REQUESTER: &str = "producer:member-gateway";
 
 /// Members whom anybody may see.
-const PUBLIC: MemberSpec = MemberSpec { privacy: "PUBLIC", ..JOINABLE };
 
 /// One message to send.
 #[derive(Clone, Debug)]

@@ -89,6 +89,7 @@ async fn build(mutant: &Mutant) -> Result<PathBuf> {
         "rust-toolchain.toml",
         "src",
         "config",
+        "contract",
         "migrations",
         "tests",
         "benches",

@@ -6,13 +6,12 @@ use join_community::config::Config;
 use join_community::domain::{MemberId, SiteId};
 use join_community::postgres::{Place, Role, Session};
 use redis::AsyncCommands as _;
-use serde_json::{Value, json};
-use sqlx::{Connection as _, Row as _};
+use serde_json::json;
+use sqlx::Connection as _;
 use uuid::Uuid;
 
-use crate::support::{Installation, JOINABLE, MemberSpec, PATIENCE, eventually};
+use crate::support::{Installation, JOINABLE, MemberSpec, PATIENCE, PUBLIC, eventually};
 
-const PUBLIC: MemberSpec = MemberSpec { privacy: "PUBLIC", ..JOINABLE };
 const SEQUENCE: i64 = JOINABLE.sequence;
 
 fn auditing(config: &mut Config) {
@@ -60,17 +59,6 @@ impl Installation {
         let sequence = self.record(site, member).await.unwrap().sequence;
         self.cache_holds(site, member, sequence, &self.profile(site, member).await).await;
         self.change(site, member, "DELETE FROM outbox WHERE site_id = $1 AND member_id = $2").await;
-    }
-
-    /// What the cache is to show of a member.
-    pub(crate) async fn profile(&self, site: Uuid, member: Uuid) -> Value {
-        let row = "SELECT created_date, updated_date FROM members WHERE site_id = $1 AND id = $2";
-        let row = sqlx::query(row).bind(site).bind(member).fetch_one(&mut self.stranger().await).await.unwrap();
-        let date = |column: usize| crate::support::instant(row.get(column));
-        json!({
-            "id": member, "contactId": member, "createdDate": date(0), "updatedDate": date(1),
-            "privacyStatus": "PUBLIC", "profile": { "nickname": "Jane", "slug": "jane" },
-        })
     }
 
     async fn owed_to_the_cache(&self) -> Vec<(Uuid, i64, bool)> {

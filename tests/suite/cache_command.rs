@@ -10,9 +10,8 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::cache_audit::auditor;
-use crate::support::{Installation, JOINABLE, MemberSpec, on_record};
+use crate::support::{Installation, JOINABLE, MemberSpec, PUBLIC, on_record};
 
-const PUBLIC: MemberSpec = MemberSpec { privacy: "PUBLIC", ..JOINABLE };
 const SEQUENCE: i64 = JOINABLE.sequence;
 
 async fn cache(installation: &Installation, code: i32, arguments: &[&str]) -> Value {

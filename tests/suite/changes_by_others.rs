@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::support::{Event, Installation, JOINABLE, MemberSpec, Message, Producer};
+use crate::support::{Event, Installation, JOINABLE, Message, PUBLIC, Producer};
 
 #[tokio::test]
 async fn a_change_by_plain_sql_is_announced_as_external_and_cached_as_the_record_now_is() {
@@ -16,7 +16,7 @@ async fn a_change_by_plain_sql_is_announced_as_external_and_cached_as_the_record
     let worker = installation.start().await;
     let mut events = installation.events().await;
     let site = Uuid::new_v4();
-    let member = installation.member(site, MemberSpec { privacy: "PUBLIC", ..JOINABLE }).await;
+    let member = installation.member(site, PUBLIC).await;
     let changes: [(&str, &'static str, bool); 6] = [
         (
             "another profile",

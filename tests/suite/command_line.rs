@@ -4,35 +4,17 @@ use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-use join_community::domain::{Method, SiteId};
+use join_community::domain::Method;
 use join_community::join::rounds::{Policy, bring_to_outcome};
 use join_community::operations::Laps;
-use join_community::postgres::{Role, Session};
+use join_community::postgres::Role;
 use join_community::wire::event::event_id;
 use serde_json::{Value, json};
-use sqlx::PgConnection;
 
 use crate::support::asking::{asking, joinable, member_number, new_site, own_request, request};
-use crate::support::{TestDatabase, database, on_record};
-
-struct Setup {
-    database: TestDatabase,
-    store: Session,
-    stranger: PgConnection,
-    site: SiteId,
-}
-
-async fn setup() -> Setup {
-    let database = database().await;
-    let store = Session::new(&database.config, Role::Tool).unwrap();
-    Setup { stranger: database.stranger().await, database, store, site: new_site() }
-}
+use crate::support::{Setup, on_record};
 
 impl Setup {
-    async fn does(&mut self, statement: &'static str) {
-        sqlx::query(statement).execute(&mut self.stranger).await.unwrap();
-    }
-
     /// Runs the program against this database.
     fn run(&self, arguments: &[&str], stdin: &str) -> Ended {
         let mut child = Command::new(env!("CARGO_BIN_EXE_join-community"))
@@ -63,7 +45,7 @@ fn line(number: u8) -> Value {
 
 #[tokio::test]
 async fn each_line_is_imported_or_named_with_its_reason() {
-    let mut setup = setup().await;
+    let mut setup = Setup::with(Role::Tool).await;
     // Only the database knows this rule, so a whole batch is refused for one line of it.
     setup.does("ALTER TABLE members ADD CHECK (login_email <> 'refused@example.com')").await;
     let mut lines: Vec<Value> = (1..=20).map(line).collect();
@@ -91,7 +73,7 @@ async fn each_line_is_imported_or_named_with_its_reason() {
 
 #[tokio::test]
 async fn what_changes_members_is_on_record_with_who_why_and_what_came_of_it() {
-    let mut setup = setup().await;
+    let mut setup = Setup::with(Role::Tool).await;
     let site = setup.site.to_string();
     let import = ["members", "import", "--site", &site, "-"];
     assert_eq!(setup.run(&import, &format!("{}\n{}", line(1), line(2))).code, Some(0), "no reason is needed");
@@ -113,7 +95,7 @@ async fn what_changes_members_is_on_record_with_who_why_and_what_came_of_it() {
 
 #[tokio::test]
 async fn what_is_exported_imports_to_the_same_record() {
-    let setup = setup().await;
+    let setup = Setup::with(Role::Tool).await;
     let mut whole = line(1);
     whole["contact"] = json!({ "firstName": "É", "phones": ["1"], "customFields": { "_id": { "value": "kept" } } });
     whole["lastLoginDate"] = json!("2026-01-01T00:00:00Z");
@@ -136,7 +118,7 @@ async fn what_is_exported_imports_to_the_same_record() {
 
 #[tokio::test]
 async fn show_has_exactly_the_fields_that_programs_rely_on() {
-    let mut setup = setup().await;
+    let mut setup = Setup::with(Role::Tool).await;
     let member = joinable(&mut setup.stranger, setup.site).await;
     let (site, id) = (setup.site.to_string(), member.to_string());
     let shown = setup.run(&["members", "show", &site, &id, "--output", "json"], "");
@@ -154,7 +136,7 @@ async fn show_has_exactly_the_fields_that_programs_rely_on() {
 
 #[tokio::test]
 async fn the_gate_of_a_site_is_set_and_shown() {
-    let mut setup = setup().await;
+    let mut setup = Setup::with(Role::Tool).await;
     let site = setup.site.to_string();
     assert!(setup.run(&["sites", "show", &site], "").stdout.contains("ANYONE (the default"));
     let set = ["sites", "set", &site, "--public-member-candidates", "NO_ONE", "--reason", "ticket 4711"];
@@ -170,7 +152,7 @@ async fn the_gate_of_a_site_is_set_and_shown() {
 
 #[tokio::test]
 async fn explain_finds_a_request_at_any_site_and_shows_every_requester() {
-    let mut setup = setup().await;
+    let mut setup = Setup::with(Role::Tool).await;
     let policy = Policy { patience: 0, lease: Duration::from_secs(10) };
     // Sites before and after, so that the search has to pass some by.
     for _ in 0..5 {

@@ -12,9 +12,7 @@ use serde_json::json;
 use sqlx::{Connection as _, Executor as _};
 use uuid::Uuid;
 
-use crate::support::{
-    Crowd, Installation, Issuer, JOINABLE, MemberSpec, Message, PATIENCE, Producer, Worker, eventually,
-};
+use crate::support::{Crowd, Installation, Issuer, JOINABLE, Message, PATIENCE, PUBLIC, Producer, Worker, eventually};
 
 /// Seconds of work, for what a lane does here: with each batch as slow as `SLOW` makes it, on any machine.
 const BACKLOG: usize = 1_500;
@@ -107,7 +105,7 @@ async fn leaving_goes_ahead_as_joining_does_and_what_comes_again_from_the_queue_
     let installation = Installation::with(impatient).await;
     let mut producer = installation.producer().await;
     let site = Uuid::new_v4();
-    let member = installation.member(site, MemberSpec { privacy: "PUBLIC", ..JOINABLE }).await;
+    let member = installation.member(site, PUBLIC).await;
     let crowd = installation.backlog(&producer).await;
     let worker = installation.start().await;
     until_it_looks_ahead(&worker, 1).await;

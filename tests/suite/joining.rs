@@ -4,7 +4,9 @@
 use serde_json::{Value, json};
 use uuid::{Uuid, uuid};
 
-use crate::support::{Answer, Event, Installation, JOINABLE, MemberSpec, Message, Record, Recorded, entity, instant};
+use crate::support::{
+    Answer, Event, Installation, JOINABLE, MemberSpec, Message, PUBLIC, Record, Recorded, entity, instant,
+};
 
 const EVENT_IDS: Uuid = uuid!("0c5b2f0e-6d2c-5f6e-9b1d-3a7c4e8f1a20");
 const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
@@ -85,7 +87,7 @@ async fn a_second_request_for_a_public_member_changes_nothing_and_warms_the_cach
     let installation = Installation::new().await;
     let worker = installation.start().await;
     let site = Uuid::new_v4();
-    let member = installation.member(site, MemberSpec { privacy: "PUBLIC", ..JOINABLE }).await;
+    let member = installation.member(site, PUBLIC).await;
     let record = installation.record(site, member).await;
     let (mut producer, mut events) = (installation.producer().await, installation.events().await);
     assert_eq!(installation.cached(site, member).await, None);

@@ -6,9 +6,7 @@ mod spread;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::support::{Installation, JOINABLE, MemberSpec, Message, Recorded, entity, trusted};
-
-const PUBLIC: MemberSpec = MemberSpec { privacy: "PUBLIC", ..JOINABLE };
+use crate::support::{Installation, JOINABLE, MemberSpec, Message, PUBLIC, Recorded, entity, trusted};
 
 #[tokio::test]
 async fn a_member_who_leaves_becomes_private_once_and_the_world_learns_of_it() {

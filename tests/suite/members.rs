@@ -1,27 +1,13 @@
 //! The member records through the library: what an import is to each of them, pages for export, advance.
 
-use join_community::domain::{MemberId, SiteId, to_millis};
-use join_community::postgres::{Role, Session, Taken};
+use join_community::domain::{MemberId, to_millis};
+use join_community::postgres::{Role, Taken};
 use join_community::wire::member::{Imported, parse};
 use serde_json::{Value, json};
-use sqlx::PgConnection;
 use time::{Duration as Span, OffsetDateTime};
 
-use crate::support::asking::{member_number, new_site};
-use crate::support::{TestDatabase, database};
-
-struct Setup {
-    _database: TestDatabase,
-    store: Session,
-    stranger: PgConnection,
-    site: SiteId,
-}
-
-async fn setup() -> Setup {
-    let database = database().await;
-    let store = Session::new(&database.config, Role::Tool).unwrap();
-    Setup { stranger: database.stranger().await, _database: database, store, site: new_site() }
-}
+use crate::support::Setup;
+use crate::support::asking::member_number;
 
 impl Setup {
     async fn import(&mut self, lines: &[Value]) -> Taken {
@@ -33,10 +19,6 @@ impl Setup {
     async fn outbox(&mut self) -> Vec<(i64, bool, bool, String)> {
         let debts = "SELECT event_sequence, event_due, cache_due, origin FROM outbox ORDER BY member_id";
         sqlx::query_as(debts).fetch_all(&mut self.stranger).await.unwrap()
-    }
-
-    async fn does(&mut self, statement: &'static str) {
-        sqlx::query(statement).execute(&mut self.stranger).await.unwrap();
     }
 }
 
@@ -50,7 +32,7 @@ const fn taken(new: u64, changed: u64, unchanged: u64) -> Taken {
 
 #[tokio::test]
 async fn a_new_member_starts_at_zero_unannounced() {
-    let mut setup = setup().await;
+    let mut setup = Setup::with(Role::Tool).await;
     assert_eq!(setup.import(&[line(member_number(1)), line(member_number(2))]).await, taken(2, 0, 0));
     let member = setup.store.member(setup.site, member_number(1)).await.unwrap().unwrap();
     assert_eq!((member.event_sequence, member.status.as_str()), (0, "APPROVED"));
@@ -60,7 +42,7 @@ async fn a_new_member_starts_at_zero_unannounced() {
 
 #[tokio::test]
 async fn importing_a_known_member_is_a_change_unless_nothing_differs() {
-    let mut setup = setup().await;
+    let mut setup = Setup::with(Role::Tool).await;
     let mut known = line(member_number(1));
     known["createdDate"] = json!("2020-01-01T00:00:00.123Z");
     known["updatedDate"] = json!("2020-01-02T00:00:00.123Z");
@@ -81,7 +63,7 @@ async fn importing_a_known_member_is_a_change_unless_nothing_differs() {
 
 #[tokio::test]
 async fn what_the_file_does_not_give_is_gone_but_for_what_a_record_cannot_be_without() {
-    let mut setup = setup().await;
+    let mut setup = Setup::with(Role::Tool).await;
     let mut whole = line(member_number(1));
     whole["status"] = json!("BLOCKED");
     whole["activityStatus"] = json!("MUTED");
@@ -95,7 +77,7 @@ async fn what_the_file_does_not_give_is_gone_but_for_what_a_record_cannot_be_wit
 
 #[tokio::test]
 async fn the_date_of_a_change_never_goes_back() {
-    let mut setup = setup().await;
+    let mut setup = Setup::with(Role::Tool).await;
     setup.import(&[line(member_number(1))]).await;
     let ahead = to_millis(OffsetDateTime::now_utc() + Span::hours(1));
     let set = sqlx::query("UPDATE members SET updated_date = $1").bind(ahead);
@@ -106,7 +88,7 @@ async fn the_date_of_a_change_never_goes_back() {
 
 #[tokio::test]
 async fn importing_a_deleted_member_continues_its_sequence() {
-    let mut setup = setup().await;
+    let mut setup = Setup::with(Role::Tool).await;
     setup.import(&[line(member_number(1))]).await;
     setup.does("UPDATE members SET status = 'OFFLINE'").await;
     setup.does("DELETE FROM members").await;
@@ -119,7 +101,7 @@ async fn importing_a_deleted_member_continues_its_sequence() {
 
 #[tokio::test]
 async fn a_site_is_exported_page_by_page_in_the_order_of_ids() {
-    let mut setup = setup().await;
+    let mut setup = Setup::with(Role::Tool).await;
     let numbers = [3, 1, 4, 2, 5];
     setup.import(&numbers.map(|number| line(member_number(number)))).await;
     setup.does("DELETE FROM members WHERE id::text LIKE '%4'").await;
@@ -136,7 +118,7 @@ async fn a_site_is_exported_page_by_page_in_the_order_of_ids() {
 
 #[tokio::test]
 async fn advance_raises_members_and_tombstones_and_moves_debts_along() {
-    let mut setup = setup().await;
+    let mut setup = Setup::with(Role::Tool).await;
     setup.import(&[1, 2, 3].map(|number| line(member_number(number)))).await;
     setup.does("UPDATE members SET status = 'BLOCKED' WHERE id::text LIKE '%1'").await;
     setup.does("DELETE FROM members WHERE id::text LIKE '%2'").await;

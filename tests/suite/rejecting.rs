@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::{Answer, Installation, JOINABLE, MemberSpec, Message, PATIENCE, eventually};
+use crate::support::{Answer, Installation, JOINABLE, MemberSpec, Message, PATIENCE, PUBLIC, eventually};
 
 #[tokio::test]
 async fn a_member_or_site_in_the_wrong_state_is_told_so_and_hidden_from_readers() {
@@ -54,7 +54,7 @@ async fn an_unknown_member_is_waited_for_on_the_ladder_and_then_not_found() {
     let worker = installation.start().await;
     let (mut producer, mut events) = (installation.producer().await, installation.events().await);
     let site = Uuid::new_v4();
-    let deleted = installation.member(site, MemberSpec { privacy: "PUBLIC", ..JOINABLE }).await;
+    let deleted = installation.member(site, PUBLIC).await;
     installation.cache_holds(site, deleted, 16, &json!({ "stale": true })).await;
     installation.change(site, deleted, "DELETE FROM members WHERE site_id = $1 AND id = $2").await;
     let unknown = Uuid::new_v4();

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use time::{Duration as Span, OffsetDateTime};
 use uuid::Uuid;
 
-use crate::support::{Event, Installation, JOINABLE, MemberSpec, Message, instant, on_record, subject};
+use crate::support::{Event, Installation, JOINABLE, MemberSpec, Message, PUBLIC, instant, on_record, subject};
 
 const QUEUE: &str = "search.members";
 const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
@@ -115,7 +115,7 @@ async fn only_members_with_a_change_are_announced_and_only_those_of_the_site() {
     let mut announced = installation.members(site, JOINABLE, 130).await;
     announced.push(installation.member(site, MemberSpec { status: "BLOCKED", ..JOINABLE }).await);
     installation.members(other, JOINABLE, 2).await;
-    installation.member(site, MemberSpec { sequence: 0, privacy: "PUBLIC", ..JOINABLE }).await;
+    installation.member(site, MemberSpec { sequence: 0, ..PUBLIC }).await;
     let deleted = installation.member(site, JOINABLE).await;
     installation.change(site, deleted, "DELETE FROM members WHERE site_id = $1 AND id = $2").await;
     announced.sort();

@@ -2,32 +2,17 @@
 
 use std::time::Duration;
 
-use join_community::domain::{
-    Caller, Gate, IdentityType, Impossible, MemberId, Method, Rejection, SiteId, Standing, Verdict,
-};
+use join_community::domain::{Caller, Gate, IdentityType, Impossible, MemberId, Method, Rejection, Standing, Verdict};
 use join_community::join::rounds::{Outcome, Policy, bring_to_outcome};
 use join_community::operations::Laps;
-use join_community::postgres::{Role, Ruling, Session};
+use join_community::postgres::{Role, Ruling};
 use sqlx::{PgConnection, Row as _};
 use time::OffsetDateTime;
 
+use crate::support::Setup;
 use crate::support::asking::{insert, joinable, meaning, new_member, new_site, own_request, request};
-use crate::support::{TestDatabase, database};
 
 const POLICY: Policy = Policy { patience: 0, lease: Duration::from_secs(10) };
-
-struct Setup {
-    database: TestDatabase,
-    store: Session,
-    stranger: PgConnection,
-    site: SiteId,
-}
-
-async fn setup() -> Setup {
-    let database = database().await;
-    let store = Session::new(&database.config, Role::Lane).unwrap();
-    Setup { stranger: database.stranger().await, database, store, site: new_site() }
-}
 
 fn verdict(outcome: &Outcome) -> (Verdict, bool) {
     match outcome {
@@ -46,7 +31,7 @@ async fn debts(connection: &mut PgConnection) -> Vec<(MemberId, i64, bool, bool)
 
 #[tokio::test]
 async fn a_join_records_the_verdict_changes_the_member_and_owes_event_and_cache() {
-    let Setup { database: _database, mut store, mut stranger, site } = setup().await;
+    let Setup { database: _database, mut store, mut stranger, site } = Setup::with(Role::Lane).await;
     let member = joinable(&mut stranger, site).await;
     let asked = own_request(site, member);
     let outcomes = bring_to_outcome(&mut store, &[&asked], POLICY, &mut Laps::begin()).await.unwrap();
@@ -76,7 +61,7 @@ async fn a_join_records_the_verdict_changes_the_member_and_owes_event_and_cache(
 
 #[tokio::test]
 async fn the_same_request_again_gets_the_first_verdict_and_changes_nothing() {
-    let Setup { database: _database, mut store, mut stranger, site } = setup().await;
+    let Setup { database: _database, mut store, mut stranger, site } = Setup::with(Role::Lane).await;
     let member = joinable(&mut stranger, site).await;
     let asked = own_request(site, member);
     bring_to_outcome(&mut store, &[&asked], POLICY, &mut Laps::begin()).await.unwrap();
@@ -94,7 +79,7 @@ async fn the_same_request_again_gets_the_first_verdict_and_changes_nothing() {
 
 #[tokio::test]
 async fn many_for_one_member_in_a_batch_are_one_join() {
-    let Setup { database: _database, mut store, mut stranger, site } = setup().await;
+    let Setup { database: _database, mut store, mut stranger, site } = Setup::with(Role::Lane).await;
     let member = joinable(&mut stranger, site).await;
     let asked: Vec<_> = (0..5).map(|_| own_request(site, member)).collect();
     let outcomes =
@@ -107,7 +92,7 @@ async fn many_for_one_member_in_a_batch_are_one_join() {
 
 #[tokio::test]
 async fn a_ruling_that_was_overtaken_is_not_recorded() {
-    let Setup { database: _database, mut store, mut stranger, site } = setup().await;
+    let Setup { database: _database, mut store, mut stranger, site } = Setup::with(Role::Lane).await;
     let now = OffsetDateTime::now_utc();
     let overtakers = [
         "UPDATE members SET status = 'BLOCKED' WHERE id = $1",
@@ -133,7 +118,7 @@ async fn a_ruling_that_was_overtaken_is_not_recorded() {
 
 #[tokio::test]
 async fn a_ruling_whose_request_id_was_taken_meanwhile_leaves_no_effect() {
-    let Setup { database: _database, mut store, mut stranger, site } = setup().await;
+    let Setup { database: _database, mut store, mut stranger, site } = Setup::with(Role::Lane).await;
     let (one, other) = (joinable(&mut stranger, site).await, joinable(&mut stranger, site).await);
     let first = own_request(site, one);
     let caller = Caller { identity_type: IdentityType::Member, id: other.0 };
@@ -150,7 +135,7 @@ async fn a_ruling_whose_request_id_was_taken_meanwhile_leaves_no_effect() {
 
 #[tokio::test]
 async fn what_a_verdict_owes_the_cache_is_what_the_domain_says() {
-    let Setup { database: _database, mut store, mut stranger, site } = setup().await;
+    let Setup { database: _database, mut store, mut stranger, site } = Setup::with(Role::Lane).await;
     for verdict in Verdict::ALL {
         let member = new_member();
         let before = if verdict == Verdict::Left { "PUBLIC" } else { "PRIVATE" };
@@ -175,7 +160,7 @@ async fn what_a_verdict_owes_the_cache_is_what_the_domain_says() {
 
 #[tokio::test]
 async fn a_member_that_never_was_owes_nothing() {
-    let Setup { database: _database, mut store, mut stranger, site } = setup().await;
+    let Setup { database: _database, mut store, mut stranger, site } = Setup::with(Role::Lane).await;
     let asked = own_request(site, new_member());
     let outcomes = bring_to_outcome(&mut store, &[&asked], POLICY, &mut Laps::begin()).await.unwrap();
     assert_eq!(verdict(&outcomes[0]), (Verdict::Rejected(Rejection::NotFound), true));
@@ -184,7 +169,7 @@ async fn a_member_that_never_was_owes_nothing() {
 
 #[tokio::test]
 async fn a_rejection_leaves_a_debt_that_is_already_there_as_it_is() {
-    let Setup { database: _database, mut store, mut stranger, site } = setup().await;
+    let Setup { database: _database, mut store, mut stranger, site } = Setup::with(Role::Lane).await;
     let member = joinable(&mut stranger, site).await;
     bring_to_outcome(&mut store, &[&own_request(site, member)], POLICY, &mut Laps::begin()).await.unwrap();
     let late = own_request(site, member);
@@ -196,7 +181,7 @@ async fn a_rejection_leaves_a_debt_that_is_already_there_as_it_is() {
 
 #[tokio::test]
 async fn load_brings_record_gate_and_verdict_in_the_order_asked() {
-    let Setup { database: _database, mut store, mut stranger, site } = setup().await;
+    let Setup { database: _database, mut store, mut stranger, site } = Setup::with(Role::Lane).await;
     let closed = new_site();
     store.set_gate(closed, Gate::NoOne).await.unwrap();
     let here = joinable(&mut stranger, site).await;
@@ -218,7 +203,7 @@ async fn load_brings_record_gate_and_verdict_in_the_order_asked() {
 
 #[tokio::test]
 async fn a_join_waits_for_whoever_holds_the_record_and_then_sees_what_they_did() {
-    let Setup { database: _database, mut store, mut stranger, site } = setup().await;
+    let Setup { database: _database, mut store, mut stranger, site } = Setup::with(Role::Lane).await;
     let member = new_member();
     insert(&mut stranger, site, member, "APPROVED", "PRIVATE").await;
     // An update that changes nothing makes a new version of the row, and the same sequence.

@@ -38,7 +38,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     // For others to be built with, so it brings nothing of the worker's: where a broker and a cache are, and how to get in.
-    ("client", &["rabbitmq::address", "rabbitmq::connect", "cache::connection", "wire", "domain"]),
+    ("client", &["rabbitmq::address", "rabbitmq::blocked", "rabbitmq::connect", "cache::connection", "wire", "domain"]),
     // The two halves. `HandOver` is where join leaves a committed change, and all that one knows of the other.
     (
         "join",

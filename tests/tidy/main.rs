@@ -14,6 +14,8 @@ mod migrations;
 #[cfg(test)]
 mod monitoring;
 #[cfg(test)]
+mod mutants;
+#[cfg(test)]
 mod provisioning;
 #[cfg(test)]
 mod rust;

@@ -95,34 +95,15 @@ fn at_equal_sequence(shown: Option<Vec<u8>>, held: Option<&[u8]>) -> Option<Repa
 
 #[cfg(test)]
 mod tests {
-    use time::OffsetDateTime;
-    use uuid::Uuid;
-
     use super::{Kind, Repair, judge};
     use crate::announce::cache_side::shown;
     use crate::cache::Held;
-    use crate::domain::{ActivityStatus, Member, MemberId, PrivacyStatus, SiteId, Status};
+    use crate::domain::{Member, PrivacyStatus};
     use crate::postgres::Audited;
+    use crate::wire::sample::{SITE, bare};
 
     fn record(event_sequence: i64, privacy_status: PrivacyStatus) -> Audited {
-        let member = Member {
-            id: MemberId(Uuid::nil()),
-            login_email: None,
-            login_email_verified: None,
-            status: Status::Approved,
-            privacy_status,
-            activity_status: ActivityStatus::Active,
-            contact_id: None,
-            contact: None,
-            profile: None,
-            created_date: OffsetDateTime::UNIX_EPOCH,
-            updated_date: OffsetDateTime::UNIX_EPOCH,
-            last_login_date: None,
-            extra: None,
-            event_sequence,
-            deleted: false,
-        };
-        Audited { site: SiteId(Uuid::nil()), member, owed: false }
+        Audited { site: SITE, member: Member { privacy_status, event_sequence, ..bare() }, owed: false }
     }
 
     fn entry(event_sequence: i64, member: &[u8]) -> Held {

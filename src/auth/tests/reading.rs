@@ -1,83 +1,17 @@
 //! Reading keys from a real server and a real file: how often, how much, and what happens when it goes wrong.
 
 use std::fmt::Write as _;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use serde_json::json;
 use time::OffsetDateTime;
-use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::place::{Scratch, Server};
-use super::{KEYS, WORKER, bearing, config, issuer_set, request};
-use crate::auth::key_source::KeySource;
-use crate::auth::keys::Keys;
-use crate::auth::mint::{Algorithm, DevelopmentKeys};
+use super::reader::{Reader, is_proven, set_of, surely_here_by_now, token_by};
+use super::{KEYS, WORKER, config, issuer_set};
+use crate::auth::mint::DevelopmentKeys;
 use crate::auth::{Authentication, Authenticator, refusal};
-
-/// An authenticator whose keys are read when the test says so: a cool-down lasts until [`Reader::cool_down`].
-struct Reader {
-    authenticator: Authenticator,
-    finished: mpsc::UnboundedReceiver<()>,
-    rest: Arc<Semaphore>,
-}
-
-impl Reader {
-    fn new(jwks: &str) -> Self {
-        let source = KeySource::new(jwks).unwrap();
-        let keys = Keys::empty(&source);
-        let authenticator = Authenticator::new(&config(), WORKER, Some(Arc::clone(&keys))).unwrap();
-        let (tell, finished) = mpsc::unbounded_channel();
-        let rest = Arc::new(Semaphore::new(0));
-        let granted = Arc::clone(&rest);
-        tokio::spawn(keys.keep_fresh(source, move || {
-            tell.send(()).unwrap_or_default();
-            let granted = Arc::clone(&granted);
-            async move { granted.acquire().await.unwrap().forget() }
-        }));
-        Self { authenticator, finished, rest }
-    }
-
-    /// Waits until the next read is over, well or not.
-    async fn read(&mut self) {
-        self.finished.recv().await.unwrap();
-    }
-
-    fn cool_down(&self) {
-        self.rest.add_permits(1);
-    }
-
-    /// What a request comes to that arrives now.
-    fn outcome(&self, token: &str) -> Authentication {
-        self.outcome_at(token, OffsetDateTime::now_utc())
-    }
-
-    fn outcome_at(&self, token: &str, arrived: OffsetDateTime) -> Authentication {
-        let incoming = crate::wire::Incoming { taken_at: Some(arrived), ..bearing(token) };
-        self.authenticator.authenticate(&incoming, &request(), arrived)
-    }
-}
-
-/// When a request came that has certainly come by now, whoever's clock it was dated by, and a moment ago had not.
-fn surely_here_by_now() -> OffsetDateTime {
-    OffsetDateTime::now_utc() - config().leeway
-}
-
-/// Valid whatever the clock says: these tests run by the real one.
-fn token_by(keys: &DevelopmentKeys) -> String {
-    let claims = super::claims_but("exp", Some(json!(1e300)));
-    keys.sign(&claims, Algorithm::EdDsa, Some(keys.kid(Algorithm::EdDsa))).unwrap()
-}
-
-fn set_of(keys: &DevelopmentKeys) -> String {
-    serde_json::to_string(&keys.public()).unwrap()
-}
-
-fn is_proven(outcome: &Authentication) -> bool {
-    matches!(outcome, Authentication::Proven(_))
-}
 
 #[tokio::test]
 async fn a_flood_of_unknown_keys_costs_one_read_a_cool_down() {

@@ -33,19 +33,14 @@ pub(super) async fn look(config: &Config) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::look;
-    use crate::config::load;
-
-    async fn said(endpoint: &str) -> String {
-        let environment = [("JOIN_COMMUNITY__OTLP__ENDPOINT", endpoint)];
-        let config = load(None, environment).unwrap_or_else(|findings| panic!("{findings}"));
-        let lines: Vec<_> = look(&config).await.iter().map(ToString::to_string).collect();
-        anstream::adapter::strip_str(&lines.join("\n")).to_string()
-    }
+    use crate::cli::check::told::{configured, said};
 
     #[tokio::test]
     async fn a_collector_that_does_not_answer_is_a_warning_and_none_is_fine() {
-        assert!(said("").await.starts_with("ok      collector"), "{}", said("").await);
-        let out = said("http://127.0.0.1:1").await;
+        let none = said(&look(&configured(&[])).await);
+        assert!(none.starts_with("ok      collector"), "{none}");
+        let config = configured(&[("JOIN_COMMUNITY__OTLP__ENDPOINT", "http://127.0.0.1:1")]);
+        let out = said(&look(&config).await);
         assert!(out.starts_with("warning collector does not take what is sent: http://127.0.0.1:1"), "{out}");
     }
 }

@@ -25,7 +25,7 @@ pub(super) enum Level {
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Finding {
     pub(super) level: Level,
-    /// Of what: broker, database, cache, keys, collector, webhooks or the configuration itself.
+    /// Of what: broker, database, cache, keys, issuer, collector, webhooks or the configuration itself.
     area: &'static str,
     /// What was looked at, or what is wrong.
     what: String,

@@ -39,23 +39,17 @@ pub(super) async fn look(config: &Config) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::look;
-    use crate::config::load;
-
-    async fn said(environment: &[(&str, &str)]) -> String {
-        let config = load(None, environment.iter().copied()).unwrap_or_else(|findings| panic!("{findings}"));
-        let lines: Vec<_> = look(&config).await.iter().map(ToString::to_string).collect();
-        anstream::adapter::strip_str(&lines.join("\n")).to_string()
-    }
+    use crate::cli::check::told::{configured, said};
 
     #[tokio::test]
     async fn an_issuer_that_does_not_answer_is_an_error_and_none_is_fine() {
-        assert!(said(&[]).await.starts_with("ok      issuer    no issuer names operators"));
-        let out = said(&[
+        assert!(said(&look(&configured(&[])).await).starts_with("ok      issuer    no issuer names operators"));
+        let config = configured(&[
             ("JOIN_COMMUNITY__HTTP__OIDC_ISSUER", "http://127.0.0.1:1"),
             ("JOIN_COMMUNITY__HTTP__OIDC_AUDIENCE", "console"),
             ("JOIN_COMMUNITY__HTTP__OIDC_ROLES", r#"[{ value = "ops", role = "operator" }]"#),
-        ])
-        .await;
+        ]);
+        let out = said(&look(&config).await);
         assert!(out.starts_with("error   issuer    discovery document or keys cannot be read"), "{out}");
         assert!(out.contains("http://127.0.0.1:1/.well-known/openid-configuration"), "{out}");
     }

@@ -85,7 +85,8 @@ fn on_ladder(attempts: u32) -> Duration {
 fn exposure(config: &Config, found: &mut Findings) {
     let listen = &config.http.listen;
     if listen.parse::<SocketAddr>().is_ok_and(|address| !address.ip().is_loopback()) {
-        let remedy = "it asks for no password: let only a proxy that does, or a private network, reach it";
+        let remedy = "it speaks plain HTTP, so what is asked and shown can be read on the way: let only a proxy that \
+                      speaks TLS, or a private network, reach it";
         found.warning("the operations server is not on the loopback", format_args!("http.listen = {listen}"), remedy);
     }
 }
@@ -113,13 +114,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::{look, on_ladder};
-    use crate::config::load;
-
-    fn said(environment: &[(&str, &str)]) -> String {
-        let config = load(None, environment.iter().copied()).unwrap_or_else(|findings| panic!("{findings}"));
-        let lines: Vec<_> = look(&config).iter().map(ToString::to_string).collect();
-        anstream::adapter::strip_str(&lines.join("\n")).to_string()
-    }
+    use crate::cli::check::told::{configured, said};
 
     #[test]
     fn the_ladder_takes_as_long_as_its_rungs() {
@@ -144,14 +139,14 @@ mod tests {
             ("JOIN__BUSY_RETRIES", "1000", "ok      config    verdicts outlive their requests"),
         ];
         for (key, value, expected) in cases {
-            let said = said(&[(&format!("JOIN_COMMUNITY__{key}"), value)]);
+            let said = said(&look(&configured(&[(&format!("JOIN_COMMUNITY__{key}"), value)])));
             assert!(
                 said.lines().any(|line| line.starts_with(expected)),
                 "{key}={value} should say {expected}:\n{said}"
             );
         }
         let brief = [("JOIN_COMMUNITY__REQUESTS__RETENTION", "1h"), ("JOIN_COMMUNITY__JOIN__BUSY_RETRIES", "10")];
-        assert!(said(&brief).contains("error   config    verdicts are kept too briefly"));
+        assert!(said(&look(&configured(&brief))).contains("error   config    verdicts are kept too briefly"));
     }
 
     #[test]
@@ -160,7 +155,7 @@ mod tests {
         fs::write(&path, "redis://:hunter2@h\n").unwrap();
         let said = |mode| {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-            said(&[("JOIN_COMMUNITY__CACHE__URL_FILE", path.to_str().unwrap())])
+            said(&look(&configured(&[("JOIN_COMMUNITY__CACHE__URL_FILE", path.to_str().unwrap())])))
         };
         let (open, closed) = (said(0o644), said(0o600));
         fs::remove_file(&path).unwrap();

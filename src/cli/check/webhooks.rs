@@ -51,22 +51,17 @@ pub(super) async fn look(config: &Config) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::look;
-    use crate::config::load;
-
-    async fn said(environment: &[(&str, &str)]) -> String {
-        let config = load(None, environment.iter().copied()).unwrap_or_else(|findings| panic!("{findings}"));
-        let lines: Vec<_> = look(&config).await.iter().map(ToString::to_string).collect();
-        anstream::adapter::strip_str(&lines.join("\n")).to_string()
-    }
+    use crate::cli::check::told::{configured, said};
 
     #[tokio::test]
     async fn a_key_that_cannot_sign_is_an_error_and_a_receiver_that_is_out_a_warning() {
-        assert!(said(&[]).await.starts_with("ok      webhooks  no webhooks are sent"), "{}", said(&[]).await);
-        let said = said(&[
+        let none = said(&look(&configured(&[])).await);
+        assert!(none.starts_with("ok      webhooks  no webhooks are sent"), "{none}");
+        let config = configured(&[
             ("JOIN_COMMUNITY__WEBHOOKS__TARGETS", r#"[{ name = "crm", url = "http://127.0.0.1:1/hunter2" }]"#),
             ("JOIN_COMMUNITY__WEBHOOKS__KEY", "hunter2"),
-        ])
-        .await;
+        ]);
+        let said = said(&look(&config).await);
         assert!(said.contains("error   webhooks  the key cannot be used, so the worker does not start"), "{said}");
         assert!(
             said.contains("warning webhooks  receiver crm cannot be reached: http://127.0.0.1:1: nobody"),

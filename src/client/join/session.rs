@@ -16,6 +16,7 @@ use super::super::broker::Broker;
 use super::super::error::Lost;
 use super::calls::{Calls, Failure, Why};
 use super::reply::Reply;
+use crate::rabbitmq::blocked::within_unblocked;
 use crate::rabbitmq::connect::open;
 
 /// RabbitMQ's pseudo-queue: what is consumed here by a channel are the replies to what that channel publishes.
@@ -24,8 +25,6 @@ const DIRECT_REPLY_TO: &str = "amq.rabbitmq.reply-to";
 const INTAKE: &str = "join-community";
 /// Most requests that go out together, and are confirmed together.
 const MOST: usize = 64;
-/// In how many slices the silence of the broker is counted.
-const SLICES: u32 = 10;
 /// How long a connection that failed may take to be closed in order.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -126,20 +125,12 @@ impl Publishing<'_> {
         Ok(())
     }
 
-    /// While the broker blocks publishers its silence does not count, and afterwards it is counted anew: a blocked
-    /// connection is no broken one, and a new one would be blocked just the same. Whoever waits has a limit of their own.
+    /// A blocked connection is no broken one, and a new one would be blocked just the same. Whoever waits has a limit
+    /// of their own.
     async fn confirmed(&self, orders: &[Order]) -> Result<Vec<Confirmation>, Lost> {
-        let flight = self.flight(orders);
-        tokio::pin!(flight);
-        let mut silent = 0;
-        while silent < SLICES {
-            match timeout(self.limit / SLICES, &mut flight).await {
-                Ok(done) => return done.map_err(Lost::Broker),
-                Err(_) if self.connection.status().blocked() => silent = 0,
-                Err(_) => silent += 1,
-            }
-        }
-        Err(Lost::Silent(self.limit))
+        let is_blocked = || self.connection.status().blocked();
+        let flight = within_unblocked(self.limit, is_blocked, self.flight(orders)).await;
+        flight.ok_or(Lost::Silent(self.limit))?.map_err(Lost::Broker)
     }
 
     async fn flight(&self, orders: &[Order]) -> lapin::Result<Vec<Confirmation>> {

@@ -16,7 +16,7 @@ use crate::wire::copy::{DeadLetter, DeadReason, History, Sender, WHOLE_BODY, dea
 use crate::wire::event::event;
 use crate::wire::reply::{self, Reply};
 use crate::wire::request::decode;
-use crate::wire::sample::{JOHN, SITE, TRACEPARENT, change, john};
+use crate::wire::sample::{JOHN, SITE, TRACEPARENT, bare, change, john};
 use crate::wire::webhook::{Claims, data};
 use crate::wire::{Incoming, Outgoing, OwnHeaders, profile};
 
@@ -37,19 +37,6 @@ fn nothing_is_promised_in_vain(name: &str, written: &[Value]) {
 
 fn json_of(bytes: &[u8]) -> Value {
     serde_json::from_slice(bytes).unwrap()
-}
-
-/// A member who lacks everything that a member may lack.
-fn bare() -> Member {
-    Member {
-        login_email: None,
-        login_email_verified: None,
-        contact_id: None,
-        contact: None,
-        profile: None,
-        last_login_date: None,
-        ..john()
-    }
 }
 
 proptest! {

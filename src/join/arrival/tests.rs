@@ -9,10 +9,10 @@ use super::request;
 use crate::auth::{Authentication, Authenticator, Proven};
 use crate::config::Config;
 use crate::domain::{
-    ActivityStatus, Attempts, Caller, Decision, Gate, IdentityType, Member, MemberId, PrivacyStatus, Proof, Requester,
-    Standing, Status, decide,
+    Attempts, Caller, Decision, Gate, IdentityType, Member, PrivacyStatus, Proof, Requester, Standing, Status, decide,
 };
 use crate::wire::request::{decode, target_missing};
+use crate::wire::sample::bare;
 use crate::wire::{Incoming, reply};
 
 const VECTORS: &str = include_str!("../../../contract/v1/vectors/decisions.json");
@@ -34,21 +34,9 @@ fn proof(vector: &Value) -> Proof {
 fn standing(vector: &Value) -> Standing {
     let word = |name: &str| vector["member"][name].as_str();
     let member = word("status").map(|status| Member {
-        id: MemberId(Uuid::parse_str("7d368843-6f0c-4037-8d0e-b7e36a8a0c32").unwrap()),
-        login_email: None,
-        login_email_verified: None,
         status: Status::parse(status).unwrap(),
         privacy_status: PrivacyStatus::parse(word("privacyStatus").unwrap()).unwrap(),
-        activity_status: ActivityStatus::Active,
-        contact_id: None,
-        contact: None,
-        profile: None,
-        created_date: OffsetDateTime::UNIX_EPOCH,
-        updated_date: OffsetDateTime::UNIX_EPOCH,
-        last_login_date: None,
-        extra: None,
-        event_sequence: 0,
-        deleted: false,
+        ..bare()
     });
     let gate = Gate::parse(vector["site"]["publicMemberCandidates"].as_str().unwrap()).unwrap();
     Standing { recorded: None, member, gate }

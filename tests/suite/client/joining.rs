@@ -13,7 +13,7 @@ use lapin::types::FieldTable;
 use uuid::Uuid;
 
 use super::{broker, client, request, until_waiting};
-use crate::support::{Installation, Issuer, JOINABLE, MemberSpec, PATIENCE, vhost};
+use crate::support::{Installation, Issuer, JOINABLE, MemberSpec, PATIENCE, PUBLIC, vhost};
 
 fn refusal(answer: Result<join_community::client::Member, JoinError>) -> Refusal {
     match answer {
@@ -147,7 +147,7 @@ async fn who_has_joined_leaves_by_requests_with_a_key_of_their_own_which_count_o
     let (queue, exchange, none) = ("join-community.requests", "join-community", FieldTable::default());
     channel.queue_unbind(queue.into(), exchange.into(), "request".into(), none).await.unwrap();
     let site = Uuid::new_v4();
-    let members = installation.members(site, MemberSpec { privacy: "PUBLIC", ..JOINABLE }, 2).await;
+    let members = installation.members(site, PUBLIC, 2).await;
     for member in &members {
         let asked = LeaveRequest::member(SiteId(site), MemberId(*member));
         client.enqueue(&asked).await.unwrap();

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{dead, dead_letters, left_by_the_worker, list, now, on_record};
-use crate::support::{Installation, JOINABLE, MemberSpec, Message, PATIENCE, eventually};
+use crate::support::{Installation, JOINABLE, MemberSpec, Message, PATIENCE, PUBLIC, eventually};
 
 /// All that a dry run could have changed: every row and sequence of the database, the depth of every queue.
 async fn everything(installation: &Installation) -> Value {
@@ -34,7 +34,7 @@ async fn everything(installation: &Installation) -> Value {
 async fn one_of_each(installation: &Installation) -> (Uuid, Uuid) {
     let site = Uuid::now_v7();
     let member = installation.member(site, JOINABLE).await;
-    let public = installation.member(site, MemberSpec { privacy: "PUBLIC", ..JOINABLE }).await;
+    let public = installation.member(site, PUBLIC).await;
     let blocked = installation.member(site, MemberSpec { status: "BLOCKED", ..JOINABLE }).await;
     let worker = installation.start().await;
     let before = installation.member(site, JOINABLE).await;

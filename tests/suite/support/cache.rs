@@ -6,11 +6,12 @@ use std::time::Duration;
 use join_community::config;
 use redis::AsyncCommands as _;
 use secrecy::ExposeSecret as _;
-use serde_json::Value;
+use serde_json::{Value, json};
+use sqlx::Row as _;
 use uuid::Uuid;
 
 use super::waiting::{PATIENCE, eventually};
-use super::{Installation, Worker};
+use super::{Installation, Worker, instant};
 
 /// An entry, or a tombstone if there is no member in it.
 pub(crate) type Cached = (i64, Option<Value>);
@@ -53,6 +54,17 @@ impl Installation {
         let fields = [("sequence", sequence.to_string()), ("member", entry.to_string())];
         let _: () = self.cache.clone().hset_multiple(self.key(site, member), &fields).await.unwrap();
         let _: bool = self.cache.clone().pexpire(self.key(site, member), 600_000).await.unwrap();
+    }
+
+    /// What the cache is to show of a member.
+    pub(crate) async fn profile(&self, site: Uuid, member: Uuid) -> Value {
+        let row = "SELECT created_date, updated_date FROM members WHERE site_id = $1 AND id = $2";
+        let row = sqlx::query(row).bind(site).bind(member).fetch_one(&mut self.stranger().await).await.unwrap();
+        let date = |column: usize| instant(row.get(column));
+        json!({
+            "id": member, "contactId": member, "createdDate": date(0), "updatedDate": date(1),
+            "privacyStatus": "PUBLIC", "profile": { "nickname": "Jane", "slug": "jane" },
+        })
     }
 
     /// How long an entry has still to live.

@@ -37,6 +37,9 @@ pub(crate) const JOINABLE: MemberSpec = MemberSpec {
     updated: None,
 };
 
+/// One who has joined.
+pub(crate) const PUBLIC: MemberSpec = MemberSpec { privacy: "PUBLIC", ..JOINABLE };
+
 /// What stands in a member's record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Record {
