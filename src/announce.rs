@@ -12,6 +12,7 @@ mod event_side;
 mod forgetter;
 mod handover;
 mod pace;
+mod payment;
 pub mod resync;
 mod sweep;
 

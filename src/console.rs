@@ -3,6 +3,7 @@
 
 mod access;
 mod actions;
+mod announced;
 mod api;
 mod controls;
 mod cookies;
@@ -16,14 +17,17 @@ mod pages;
 mod parts;
 mod repair;
 mod server;
+mod steps;
 mod store;
 mod timeline;
 mod which;
 
 pub use access::{Secret, digest_of};
+pub use announced::explain;
 pub use api::{Action, Requests, document};
 pub use controls::SetControl;
 pub use explained::{Debt, Explained, proof};
 pub use parts::{Console, Parts};
 pub use server::{bind, serve};
-pub use timeline::{Entry, Record, Step, Timeline, timeline};
+pub use steps::Step;
+pub use timeline::{Entry, Record, Timeline, timeline};

@@ -1,6 +1,8 @@
-//! PostgreSQL: the member records, the recorded verdicts, the outbox, what operators did. The one user of `sqlx`.
+//! PostgreSQL: the member records, the recorded verdicts, the outbox, what was announced, what operators did. The one user of
+//! `sqlx`.
 
 mod actions;
+mod announcements;
 mod audit;
 mod commit;
 mod controls;
@@ -21,6 +23,7 @@ mod sites;
 mod suspects;
 
 pub use actions::{Action, RecordedAction};
+pub use announcements::{Announced, DecidedChange, Receipt};
 pub use audit::{AuditPage, Audited, Place};
 pub use commit::Ruling;
 pub use controls::Terms;
@@ -44,6 +47,7 @@ pub const STATEMENTS: &[(&str, &str)] = &[
     ("claim_events", outbox::CLAIM_EVENTS),
     ("claim_cache", outbox::CLAIM_CACHE),
     ("forget", outbox::FORGET),
+    ("record_and_forget", outbox::RECORD_AND_FORGET),
     ("clear", outbox::CLEAR),
     ("release", outbox::RELEASE),
     ("verdicts", rehearsal::VERDICTS),
@@ -65,9 +69,11 @@ pub const STATEMENTS: &[(&str, &str)] = &[
     ("search_newest_edge", search::NEWEST_EDGE),
     ("search_older_edge", search::OLDER_EDGE),
     ("debt", outbox::DEBT),
+    ("announced", announcements::ANNOUNCED),
     ("record_action", actions::RECORD_ACTION),
     ("actions", actions::ACTIONS),
     ("prune", requests::PRUNE),
+    ("prune_announcements", announcements::PRUNE_ANNOUNCEMENTS),
     ("outbox_depth", outbox::DEPTH),
     ("stand_for", suspects::STAND_FOR),
     ("mark", suspects::MARK),

@@ -126,8 +126,10 @@ async fn write(
     while entries.recv_many(&mut ready, batch_max).await > 0 {
         let written = profiles.write(&ready).await?;
         ensure!(written.error.is_none(), "Redis refused an entry: {:?}", written.error);
+        let now = Some(OffsetDateTime::now_utc());
         for Entry { site, member_id, event_sequence, .. } in ready.drain(..) {
-            paid.send(Paid { site, member_id, event_sequence, event: true, cache: true }).await?;
+            let (event, cache, confirmed_at, cached_at) = (true, true, now, now);
+            paid.send(Paid { site, member_id, event_sequence, event, cache, confirmed_at, cached_at }).await?;
         }
     }
     Ok(())

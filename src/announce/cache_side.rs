@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use time::OffsetDateTime;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tracing::debug;
 
 use super::forgetter::Forgotten;
 use super::handover::{Debt, Taken};
+use super::payment::Payment;
 use crate::cache::{Entry, Profiles};
 use crate::domain::Member;
 use crate::fail_point::{self, Point};
@@ -49,8 +51,9 @@ impl CacheSide {
                     if paid.contains(&true) {
                         tries.reset();
                     }
+                    let now = OffsetDateTime::now_utc();
                     for (debt, paid) in ready.drain(..).zip(paid) {
-                        forgotten.done(&debt, Side::Cache, paid);
+                        forgotten.done(&debt, Side::Cache, Payment::of(paid, now));
                     }
                 }
                 () = tries.until(next_probe) => {

@@ -11,6 +11,7 @@ use tracing::warn;
 
 use super::forgetter::Forgotten;
 use super::handover::{Debt, Taken};
+use super::payment::Payment;
 use crate::domain::{Change, Origin};
 use crate::fail_point::{self, Point};
 use crate::operations::{Dependency, Health, Meters, Sent, Traces};
@@ -47,9 +48,9 @@ impl EventSide {
                     let debts = std::mem::replace(&mut ready, Vec::with_capacity(self.batch_max));
                     let forgotten = &forgotten;
                     under_way.push(async move {
-                        let paid = side.publish(&debts).await;
-                        for (debt, paid) in debts.iter().zip(paid) {
-                            forgotten.done(debt, Side::Event, paid);
+                        let payments = side.publish(&debts).await;
+                        for (debt, payment) in debts.iter().zip(payments) {
+                            forgotten.done(debt, Side::Event, payment);
                         }
                     });
                 }
@@ -59,9 +60,9 @@ impl EventSide {
     }
 
     /// Answers for each debt whether its event is confirmed, or turns out not to be owed.
-    async fn publish(&self, debts: &[Arc<Debt>]) -> Vec<bool> {
+    async fn publish(&self, debts: &[Arc<Debt>]) -> Vec<Payment> {
         if !self.health.is_up(Dependency::Publishing) {
-            return vec![false; debts.len()];
+            return vec![Payment::Missed; debts.len()];
         }
         let cached = || debts.iter().all(|debt| debt.is_done(Side::Cache));
         fail_point::pass_once(Point::BetweenCacheAndPublish, cached).await;
@@ -69,24 +70,27 @@ impl EventSide {
         let began = Instant::now();
         let courses: Vec<Course> = debts.iter().map(|debt| self.course(debt, &mut events)).collect();
         let fates = if events.is_empty() { Vec::new() } else { self.confirmed(events).await };
+        // One look at the clock for all of them, as they were confirmed together.
+        let now = OffsetDateTime::now_utc();
         let mut fates = fates.into_iter();
-        let paid = courses.iter().map(|course| match course {
-            Course::Published => fates.next() == Some(Fate::Confirmed),
-            Course::Expired => false,
-            Course::NothingOwed => true,
+        let payments = courses.iter().map(|course| match course {
+            Course::Published => Payment::of(fates.next() == Some(Fate::Confirmed), now),
+            Course::Expired => Payment::Missed,
+            Course::NothingOwed => Payment::NotOwed,
         });
-        let paid: Vec<bool> = paid.collect();
-        self.tell_delays(debts, &paid);
-        let published = debts.iter().zip(&courses).zip(&paid).filter(|((_, course), _)| **course == Course::Published);
-        self.traces.events(began, published.filter_map(|((debt, _), paid)| sent(&debt.change, *paid)));
-        paid
+        let payments: Vec<Payment> = payments.collect();
+        self.tell_delays(debts, &payments, now);
+        let each = debts.iter().zip(&courses).zip(&payments);
+        let published = each.filter(|((_, course), _)| **course == Course::Published);
+        self.traces.events(began, published.filter_map(|((debt, _), payment)| sent(&debt.change, payment.is_paid())));
+        payments
     }
 
     /// How long after the requests that caused them events are out. Of other changes it is not known when they were made:
     /// writers date them.
-    fn tell_delays(&self, debts: &[Arc<Debt>], paid: &[bool]) {
-        let now = OffsetDateTime::now_utc();
-        for (debt, _) in debts.iter().zip(paid).filter(|(debt, paid)| **paid && debt.change.event_due) {
+    fn tell_delays(&self, debts: &[Arc<Debt>], payments: &[Payment], now: OffsetDateTime) {
+        let paid = debts.iter().zip(payments).filter(|(debt, payment)| payment.is_paid() && debt.change.event_due);
+        for (debt, _) in paid {
             if let (Origin::JoinCommunity | Origin::LeaveCommunity, Some(member)) =
                 (debt.change.origin, &debt.change.member)
             {

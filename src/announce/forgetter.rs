@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::handover::Debt;
+use super::payment::Payment;
 use crate::fail_point::{self, Point};
 use crate::operations::Controls;
 use crate::postgres::{Paid, Session, Side, StoreError};
@@ -33,8 +34,8 @@ impl Forgotten {
         (Self(queue), done)
     }
 
-    pub(super) fn done(&self, debt: &Debt, side: Side, paid: bool) {
-        if let Some(paid) = debt.done(side, paid)
+    pub(super) fn done(&self, debt: &Debt, side: Side, payment: Payment) {
+        if let Some(paid) = debt.done(side, payment)
             && self.0.try_send(Done { paid, is_roomless: debt.is_roomless() }).is_err()
         {
             // PostgreSQL is slow or out. What is not forgotten is announced again, with the same id and sequence.
@@ -48,8 +49,8 @@ const MOST: usize = 512;
 /// What is paid may lie for so long, far less than a lease: each statement has its own cost, however little it deletes.
 const GATHERING: Duration = Duration::from_millis(25);
 
-/// Deletes what is paid from the outbox, batch by batch, and gives the leases back of what found no room. In the end it gives
-/// back those of the rest, so that another worker need not wait for them.
+/// Records what is paid and deletes it from the outbox, batch by batch, and gives the leases back of what found no room. In the
+/// end it gives back those of the rest, so that another worker need not wait for them.
 pub(super) async fn forget(
     mut store: Session,
     mut queue: mpsc::Receiver<Done>,

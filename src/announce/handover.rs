@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout_at};
 
 use super::forgetter::Forgotten;
+use super::payment::{PaidAt, Payment};
 use crate::ceiling;
 use crate::domain::Change;
 use crate::operations::{Dependency, Health, Meters};
@@ -19,6 +20,9 @@ pub(super) struct Debt {
     /// After this the lease is too near its end: the debt is dropped, and whoever sweeps next has it alone.
     expires: Instant,
     progress: AtomicU8,
+    /// Of what was truly done; a side may have paid without.
+    confirmed_at: PaidAt,
+    cached_at: PaidAt,
 }
 
 const EVENT_DONE: u8 = 1;
@@ -33,7 +37,8 @@ impl Debt {
         // A side that owes nothing is done, but has not paid: the row may owe there what this change does not know of.
         let event = if change.event_due { 0 } else { EVENT_DONE };
         let cache = if change.cache_due { 0 } else { CACHE_DONE };
-        Self { change, expires, progress: AtomicU8::new(event | cache) }
+        let (confirmed_at, cached_at) = (PaidAt::default(), PaidAt::default());
+        Self { change, expires, progress: AtomicU8::new(event | cache), confirmed_at, cached_at }
     }
 
     pub(super) fn is_expired(&self) -> bool {
@@ -55,19 +60,23 @@ impl Debt {
     }
 
     /// Notes that a side is done, paid or not. The side that is done last learns what came of both.
-    pub(super) fn done(&self, side: Side, paid: bool) -> Option<Paid> {
-        let bits = match (side, paid) {
-            (Side::Event, true) => EVENT_DONE | EVENT_PAID,
-            (Side::Event, false) => EVENT_DONE,
-            (Side::Cache, true) => CACHE_DONE | CACHE_PAID,
-            (Side::Cache, false) => CACHE_DONE,
+    pub(super) fn done(&self, side: Side, payment: Payment) -> Option<Paid> {
+        let (done, paid, paid_at) = match side {
+            Side::Event => (EVENT_DONE, EVENT_PAID, &self.confirmed_at),
+            Side::Cache => (CACHE_DONE, CACHE_PAID, &self.cached_at),
         };
+        if let Payment::Made(at) = payment {
+            paid_at.set(at);
+        }
+        let bits = if payment.is_paid() { done | paid } else { done };
+        // Sees what the other side noted, if that was first: its time as well.
         let progress = self.progress.fetch_or(bits, Ordering::AcqRel) | bits;
         let both = progress & EVENT_DONE != 0 && progress & CACHE_DONE != 0;
         both.then(|| {
             let Change { site, member_id, event_sequence, .. } = self.change;
             let (event, cache) = (progress & EVENT_PAID != 0, progress & CACHE_PAID != 0);
-            Paid { site, member_id, event_sequence, event, cache }
+            let (confirmed_at, cached_at) = (self.confirmed_at.get(), self.cached_at.get());
+            Paid { site, member_id, event_sequence, event, cache, confirmed_at, cached_at }
         })
     }
 }
@@ -171,7 +180,7 @@ impl HandOver {
             if matches!(permit, Some(None)) {
                 self.meters.hints_dropped.increment(1);
                 debt.progress.fetch_or(ROOMLESS, Ordering::AcqRel);
-                self.forgotten.done(&debt, side, false);
+                self.forgotten.done(&debt, side, Payment::Missed);
             }
         }
         for permit in [events, cache].into_iter().flatten().flatten() {
@@ -189,11 +198,16 @@ fn later(moment: Instant, by: Duration) -> Instant {
 mod tests {
     use std::sync::Arc;
 
+    use time::macros::datetime;
     use tokio::time::Instant;
 
     use super::Debt;
+    use crate::announce::payment::Payment;
     use crate::domain::{Change, MemberId, Origin, SiteId};
     use crate::postgres::Side;
+
+    const CONFIRMED: Payment = Payment::Made(datetime!(2026-11-24 10:00:00.125 UTC));
+    const CACHED: Payment = Payment::Made(datetime!(2026-11-24 10:00:01 UTC));
 
     fn debt(event_due: bool, cache_due: bool) -> Arc<Debt> {
         let change = Change {
@@ -214,22 +228,34 @@ mod tests {
     #[test]
     fn a_debt_is_forgotten_by_the_side_that_is_done_last() {
         let debt = debt(true, true);
-        assert_eq!(debt.done(Side::Cache, true), None);
-        let paid = debt.done(Side::Event, true).unwrap();
+        assert_eq!(debt.done(Side::Cache, CACHED), None);
+        let paid = debt.done(Side::Event, CONFIRMED).unwrap();
         assert!(paid.event && paid.cache);
+        assert_eq!(
+            [paid.confirmed_at.map(Payment::Made), paid.cached_at.map(Payment::Made)],
+            [Some(CONFIRMED), Some(CACHED)]
+        );
     }
 
     #[test]
     fn a_side_that_owes_nothing_has_not_paid_what_the_row_may_owe_there() {
-        let paid = debt(false, true).done(Side::Cache, true).unwrap();
-        assert!(!paid.event && paid.cache);
+        let paid = debt(false, true).done(Side::Cache, CACHED).unwrap();
+        assert!(!paid.event && paid.cache && paid.confirmed_at.is_none());
+    }
+
+    #[test]
+    fn an_event_that_nobody_is_owed_is_paid_and_was_never_confirmed() {
+        let debt = debt(true, true);
+        assert_eq!(debt.done(Side::Event, Payment::NotOwed), None);
+        let paid = debt.done(Side::Cache, CACHED).unwrap();
+        assert!(paid.event && paid.cache && paid.confirmed_at.is_none() && paid.cached_at.is_some());
     }
 
     #[test]
     fn a_debt_that_nobody_paid_stays_owed() {
         let debt = debt(true, true);
-        assert_eq!(debt.done(Side::Cache, false), None);
-        let paid = debt.done(Side::Event, false).unwrap();
-        assert!(!paid.event && !paid.cache);
+        assert_eq!(debt.done(Side::Cache, Payment::Missed), None);
+        let paid = debt.done(Side::Event, Payment::Missed).unwrap();
+        assert!(!paid.event && !paid.cache && paid.confirmed_at.is_none() && paid.cached_at.is_none());
     }
 }

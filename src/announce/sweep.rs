@@ -33,7 +33,7 @@ impl Sweep {
     pub(super) async fn run(mut self, stop: CancellationToken) {
         let mut ticks = tokio::time::interval(self.interval);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut failures = 0;
+        let (mut failures, mut suffices) = (0, false);
         while stop.run_until_cancelled(ticks.tick()).await.is_some() {
             if self.health.is_held(Dependency::Database) {
                 // Asked for once all the same: a worker whose clock is not known is never ready.
@@ -44,6 +44,15 @@ impl Sweep {
             }
             self.clock.look(&mut self.store).await;
             self.backlog.look(&mut self.store).await;
+            if !suffices {
+                // On an older schema nothing could be forgotten, so what is announced would be announced again and again.
+                let seen = self.store.schema_suffices().await;
+                suffices = seen.is_ok();
+                self.note(seen, &mut failures);
+            }
+            if !suffices {
+                continue;
+            }
             for (side, dependency) in [(Side::Event, Dependency::Publishing), (Side::Cache, Dependency::Cache)] {
                 // Only sides that are up are asked for: an outage must not use up anybody's leases.
                 if self.health.is_up(dependency) {

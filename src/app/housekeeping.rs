@@ -1,4 +1,4 @@
-//! Small work in the background: metrics are kept up, old verdicts go.
+//! Small work in the background: metrics are kept up, old verdicts go, and what was announced for them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,8 +31,8 @@ pub(super) async fn keep_metrics(meters: Meters, authenticator: Arc<Authenticato
     }
 }
 
-/// Deletes verdicts that are older than `retention` once a day, slice by slice, until `stop`. Several workers may do so
-/// at once.
+/// Deletes verdicts and announcements that are older than `retention` once a day, slice by slice, until `stop`. Several workers
+/// may do so at once.
 pub(super) async fn prune(mut store: Session, retention: Duration, controls: Controls, stop: CancellationToken) {
     if stop.run_until_cancelled(controls.until_read()).await.is_none() {
         return;
@@ -63,10 +63,16 @@ async fn all_slices(store: &mut Session, retention: Duration, controls: &Control
         controls.until_database().await;
         let slice = store.prune(retention, from).await?;
         deleted += slice.deleted;
-        let Some(next) = slice.next else { return Ok(deleted) };
+        let Some(next) = slice.next else { break };
         from = next;
         tokio::time::sleep(BREATH).await;
     }
+    // After the verdicts: what is left of these is still told when it was announced.
+    while store.prune_announcements(retention).await? {
+        tokio::time::sleep(BREATH).await;
+        controls.until_database().await;
+    }
+    Ok(deleted)
 }
 
 #[cfg(test)]

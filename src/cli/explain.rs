@@ -8,7 +8,7 @@ use anyhow::bail;
 use super::Context;
 use super::print::visible;
 use super::values;
-use crate::console::{Explained, proof};
+use crate::console::{Explained, explain, proof};
 use crate::domain::{RequestId, SiteId};
 use crate::postgres::{Role, Session};
 
@@ -44,7 +44,8 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
             args.request
         );
     }
-    let explained: Vec<Explained> = found.iter().map(|record| Explained::new(&args.request, record)).collect();
+    let records: Vec<_> = found.iter().map(|record| (&args.request, record)).collect();
+    let explained = explain(&mut store, &records).await?;
     context.output.result(&explained, |all| all.iter().map(text).collect::<Vec<_>>().join("\n\n"))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -72,6 +73,11 @@ fn text(explained: &Explained) -> String {
     line("record", &record.map_or_else(|| "there was none".to_owned(), |sequence| format!("at sequence {sequence}")));
     if let Some(event) = &explained.event_id {
         line("event", event);
+    }
+    for (name, when) in [("confirmed", explained.confirmed_in_words()), ("cached", explained.cached_in_words())] {
+        if let Some(when) = when {
+            line(name, &when);
+        }
     }
     if let Some(trace) = &explained.trace_id {
         line("trace", trace);

@@ -47,6 +47,16 @@ pub struct Explained {
     pub received_at: String,
     /// When it was decided.
     pub decided_at: String,
+    /// When the event of its change was confirmed; looked up where one request is explained, not in a list.
+    pub confirmed_at: Option<String>,
+    /// The sequence of that event: a higher one than its own, if its change was folded into a newer one.
+    pub confirmed_sequence: Option<String>,
+    /// When the cache took what its change made of the member; looked up likewise.
+    pub cached_at: Option<String>,
+    /// The sequence of what the cache took.
+    pub cached_sequence: Option<String>,
+    /// How far was looked, if one of these is not found; it may be owed still.
+    pub announcement_gap: Option<String>,
     /// The trace it belongs to.
     pub trace_id: Option<String>,
     /// What its member still owes the world; looked up where one request is explained, not in a list.
@@ -82,13 +92,10 @@ pub struct Debt {
 }
 
 impl Explained {
-    /// Explains one record.
+    /// Explains one record, without what has to be looked up elsewhere.
     #[must_use]
     pub fn new(id: &RequestId, record: &RecordedRequest) -> Self {
-        let event = match (record.verdict.leads_to(), record.target, record.event_sequence) {
-            (Some(_), Some(member), Some(sequence)) => Some(event::event_id(record.site, member, sequence)),
-            _ => None,
-        };
+        let event = record.change().map(|change| event::event_id(change.site, change.member, change.event_sequence));
         let case = Case {
             version: record.rule_version,
             verdict: record.verdict,
@@ -118,6 +125,11 @@ impl Explained {
             event_id: event.map(|id| id.to_string()),
             received_at: instant::text(record.received_at),
             decided_at: instant::text(record.decided_at),
+            confirmed_at: None,
+            confirmed_sequence: None,
+            cached_at: None,
+            cached_sequence: None,
+            announcement_gap: None,
             trace_id: trace.map(str::to_owned),
             owed: record.owed.map(Debt::from),
         }

@@ -1,15 +1,17 @@
-//! What happened to one member, step by step: requests as they came and were decided, then record, event and cache as they
-//! are now. Separate, because it is put together from all three outside worlds.
+//! What happened to one member, step by step: requests as they came, were decided and announced, then record and cache as they
+//! are now. Separate, because it is put together from all outside worlds.
 
 use std::cmp::Ordering;
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::explained::{Debt, Explained};
+use super::announced::explain;
+use super::explained::Debt;
+use super::steps::{Step, steps};
 use crate::cache::{Held, Profiles};
 use crate::domain::{Member, MemberId, SiteId};
-use crate::postgres::{EXAMINED, Owed, Search, Session, StoreError};
+use crate::postgres::{EXAMINED, Search, Session, StoreError};
 use crate::telemetry::chain;
 use crate::wire::instant;
 
@@ -64,22 +66,6 @@ pub struct Entry {
     pub problem: Option<String>,
 }
 
-/// One step.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Step {
-    /// When; of `event`, since when it was owed: when it was announced is not kept.
-    pub at: String,
-    /// `received`, `decided` or `event`.
-    pub what: &'static str,
-    /// Of which request.
-    pub request_id: String,
-    /// The record's sequence then.
-    pub event_sequence: Option<String>,
-    /// In words.
-    pub text: String,
-}
-
 /// A member as it is now, where one of its requests is explained.
 pub(super) struct Now {
     pub(super) record: Option<Record>,
@@ -101,8 +87,9 @@ pub async fn timeline(
     let found = store.search(&search).await?;
     let owed = store.debt(site, member).await?;
     let Now { record, cache } = now(store, profiles, site, member).await?;
-    let explained = found.records.iter().map(|(id, record)| Explained::new(id, record));
-    let mut steps: Vec<Step> = explained.flat_map(|explained| steps(&explained, owed)).collect();
+    let records: Vec<_> = found.records.iter().map(|found| (&found.0, &found.1)).collect();
+    let explained = explain(store, &records).await?;
+    let mut steps: Vec<Step> = explained.iter().flat_map(|explained| steps(explained, owed)).collect();
     steps.sort_by(|one, other| other.at.cmp(&one.at));
     Ok(Timeline {
         site_id: site.to_string(),
@@ -192,55 +179,9 @@ fn shown(member: &Member) -> Record {
     }
 }
 
-fn steps(explained: &Explained, owed: Option<Owed>) -> Vec<Step> {
-    let step = |at: &str, what, text| Step {
-        at: at.to_owned(),
-        what,
-        request_id: explained.request_id.clone(),
-        event_sequence: explained.event_sequence.clone(),
-        text,
-    };
-    let elevated = if explained.elevated { ", elevated" } else { "" };
-    let mut steps = Vec::with_capacity(3);
-    if let Some(event) = &explained.event_id {
-        let since = since(explained.event_sequence.as_deref(), owed);
-        steps.push(step(&explained.decided_at, "event", format!("{event}: owed from then on, {since}")));
-    }
-    steps.push(step(&explained.decided_at, "decided", explained.verdict_in_words()));
-    let text = format!("to {}, from {}{elevated}", explained.method, explained.caller);
-    let received = step(&explained.received_at, "received", text);
-    steps.push(Step { event_sequence: None, ..received });
-    steps
-}
-
-/// What became of an event that was owed. The outbox forgets what is done, so this has no time of its own.
-fn since(sequence: Option<&str>, owed: Option<Owed>) -> String {
-    match owed.filter(|owed| owed.event).map(|owed| owed.event_sequence.to_string()) {
-        None => "announced since or folded into a newer one: no event of this member is owed now".to_owned(),
-        Some(newest) if sequence == Some(newest.as_str()) => "and still is".to_owned(),
-        Some(newest) => format!("announced since or folded into the one of sequence {newest}, which is owed"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use super::{Entry, Record, since};
-    use crate::postgres::Owed;
-
-    fn owed(event: bool) -> Owed {
-        Owed { event_sequence: 17, event, cache: true, attempts: 0, age: Duration::ZERO }
-    }
-
-    #[test]
-    fn an_event_is_called_announced_only_where_the_outbox_allows_it() {
-        assert_eq!(since(Some("17"), Some(owed(true))), "and still is");
-        assert!(since(Some("16"), Some(owed(true))).contains("sequence 17, which is owed"));
-        for none_is_owed in [None, Some(owed(false))] {
-            assert!(since(Some("17"), none_is_owed).contains("no event of this member is owed"));
-        }
-    }
+    use super::{Entry, Record};
 
     #[test]
     fn an_entry_is_told_beside_its_record() {

@@ -1,9 +1,12 @@
-//! What is owed: claimed by lease, forgotten when both debts are paid.
+//! What is owed: claimed by lease, forgotten when both debts are paid. What was paid when is recorded in the same breath
+//! (`announcements`).
 
 use std::time::Duration;
 
-use sqlx::postgres::PgRow;
-use sqlx::{Error, Row};
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::query::Query;
+use sqlx::{Error, Postgres, Row};
+use time::OffsetDateTime;
 use tracing::warn;
 use uuid::Uuid;
 
@@ -34,6 +37,10 @@ pub struct Paid {
     pub event: bool,
     /// The cache has it, or nothing was due.
     pub cache: bool,
+    /// When the event was confirmed, by our clock; `None` if none was.
+    pub confirmed_at: Option<OffsetDateTime>,
+    /// When the cache took it, likewise.
+    pub cached_at: Option<OffsetDateTime>,
 }
 
 /// What is owed to the world.
@@ -81,7 +88,11 @@ pub(super) const CLAIM_EVENTS: &str = claim!("event_due");
 pub(super) const CLAIM_CACHE: &str = claim!("cache_due");
 
 // SKIP LOCKED: whoever holds the row is raising its sequence, so it is not ours to forget any more; and nobody waits.
-pub(super) const FORGET: &str = "
+macro_rules! forget {
+    ($recording:literal) => {
+        concat!(
+            $recording,
+            "
     DELETE FROM outbox o USING (
         SELECT o.site_id, o.member_id
         FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::boolean[], $5::boolean[])
@@ -93,7 +104,21 @@ pub(super) const FORGET: &str = "
             LIMIT 1 FOR UPDATE SKIP LOCKED
         ) o
     ) paid
-    WHERE o.site_id = ANY (ARRAY[paid.site_id]) AND o.member_id = paid.member_id";
+    WHERE o.site_id = ANY (ARRAY[paid.site_id]) AND o.member_id = paid.member_id"
+        )
+    };
+}
+
+pub(super) const FORGET: &str = forget!("");
+
+// One statement: it costs no round trip of its own, and what is forgotten is on record. What was announced is recorded as it
+// was, whatever the row says by now.
+pub(super) const RECORD_AND_FORGET: &str = forget!(
+    "WITH recorded AS (
+        INSERT INTO announcements (site_ids, member_ids, event_sequences, confirmed_at, cached_at)
+        VALUES ($1::uuid[], $2::uuid[], $3::bigint[], $6::timestamptz[], $7::timestamptz[])
+    )"
+);
 
 pub(super) const CLEAR: &str = "
     UPDATE outbox o SET event_due = o.event_due AND NOT paid.event, cache_due = o.cache_due AND NOT paid.cache
@@ -175,7 +200,7 @@ impl Session {
         .await
     }
 
-    /// Deletes what is paid in full; of the rest, clears the debt that is paid.
+    /// Records what is paid, and deletes what is paid in full; of the rest, clears the debt that is paid.
     ///
     /// # Errors
     /// Sorted by reaction. Nothing is lost by a failure: what is not forgotten is announced again.
@@ -183,7 +208,13 @@ impl Session {
         if ceiling::is_on() {
             return Ok(());
         }
-        self.mark(FORGET, paid).await?;
+        self.run(async |connection| {
+            let query = about(RECORD_AND_FORGET, paid)
+                .bind(paid.iter().map(|paid| paid.confirmed_at).collect::<Vec<_>>())
+                .bind(paid.iter().map(|paid| paid.cached_at).collect::<Vec<_>>());
+            query.execute(connection).await
+        })
+        .await?;
         let halves: Vec<Paid> = paid.iter().copied().filter(|paid| paid.event != paid.cache).collect();
         if halves.is_empty() {
             return Ok(());
@@ -223,19 +254,19 @@ impl Session {
     }
 
     async fn mark(&mut self, statement: &'static str, paid: &[Paid]) -> Result<(), StoreError> {
-        self.run(async |connection| {
-            sqlx::query(statement)
-                .bind(paid.iter().map(|paid| paid.site.0).collect::<Vec<_>>())
-                .bind(paid.iter().map(|paid| paid.member_id.0).collect::<Vec<_>>())
-                .bind(paid.iter().map(|paid| paid.event_sequence).collect::<Vec<_>>())
-                .bind(paid.iter().map(|paid| paid.event).collect::<Vec<_>>())
-                .bind(paid.iter().map(|paid| paid.cache).collect::<Vec<_>>())
-                .execute(connection)
-                .await
-        })
-        .await?;
+        self.run(async |connection| about(statement, paid).execute(connection).await).await?;
         Ok(())
     }
+}
+
+/// A statement about what is paid: its first five parameters.
+fn about(statement: &'static str, paid: &[Paid]) -> Query<'static, Postgres, PgArguments> {
+    sqlx::query(statement)
+        .bind(paid.iter().map(|paid| paid.site.0).collect::<Vec<_>>())
+        .bind(paid.iter().map(|paid| paid.member_id.0).collect::<Vec<_>>())
+        .bind(paid.iter().map(|paid| paid.event_sequence).collect::<Vec<_>>())
+        .bind(paid.iter().map(|paid| paid.event).collect::<Vec<_>>())
+        .bind(paid.iter().map(|paid| paid.cache).collect::<Vec<_>>())
 }
 
 fn change(row: &PgRow) -> Result<Change, Error> {

@@ -120,6 +120,8 @@ async fn announcer(config: config::Database, working: Arc<AtomicUsize>) -> BTree
                     event_sequence: change.event_sequence,
                     event: true,
                     cache: true,
+                    confirmed_at: None,
+                    cached_at: None,
                 })
                 .collect();
             for paid in &paid {

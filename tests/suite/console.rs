@@ -1,6 +1,7 @@
 //! The console of a running worker, as scripts and browsers meet it.
 
 mod access;
+mod announced;
 mod browser;
 mod issuer;
 mod letters;

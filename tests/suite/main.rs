@@ -6,6 +6,7 @@
 
 mod support;
 
+mod announcements;
 mod bad_bytes;
 mod bad_headers;
 mod bad_input;

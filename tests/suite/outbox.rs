@@ -7,12 +7,17 @@ use join_community::join::rounds::{Policy, bring_to_outcome};
 use join_community::operations::Laps;
 use join_community::postgres::{Paid, Role, Session, Side};
 use sqlx::{PgConnection, Row as _};
+use time::OffsetDateTime;
+use time::macros::datetime;
 
 use crate::support::asking::{joinable, new_site, own_request};
 use crate::support::{TestDatabase, database};
 
 const LEASE: Duration = Duration::from_secs(10);
 const NO_LEASE: Duration = Duration::ZERO;
+/// When a side has paid, where that is of no concern.
+const CONFIRMED: OffsetDateTime = datetime!(2026-11-24 10:00:00 UTC);
+const CACHED: OffsetDateTime = datetime!(2026-11-24 10:00:01 UTC);
 
 struct Setup {
     _database: TestDatabase,
@@ -55,7 +60,8 @@ impl Setup {
     }
 
     fn paid(&self, event_sequence: i64, event: bool, cache: bool) -> Paid {
-        Paid { site: self.site, member_id: self.member, event_sequence, event, cache }
+        let (confirmed_at, cached_at) = (event.then_some(CONFIRMED), cache.then_some(CACHED));
+        Paid { site: self.site, member_id: self.member, event_sequence, event, cache, confirmed_at, cached_at }
     }
 }
 

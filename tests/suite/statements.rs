@@ -43,7 +43,7 @@ async fn every_statement_fits_the_schema() {
 /// is only good for this would be a disaster later.
 const STATES: [(&str, &str); 5] = [
     ("empty, never analyzed", ""),
-    ("empty", "ANALYZE members; ANALYZE sites; ANALYZE outbox; ANALYZE join_requests"),
+    ("empty", "ANALYZE members; ANALYZE sites; ANALYZE outbox; ANALYZE join_requests; ANALYZE announcements"),
     (
         "one row each",
         "INSERT INTO sites VALUES (md5('s1')::uuid, 'ANYONE');
@@ -51,7 +51,8 @@ const STATES: [(&str, &str); 5] = [
          UPDATE members SET status = 'BLOCKED';
          INSERT INTO join_requests SELECT site_id, 'r1', 'producer:p', '', id, 'MEMBER:' || id, false, 'producer', 'joined',
              NULL, NULL, 1, now(), now(), NULL FROM members;
-         ANALYZE members; ANALYZE sites; ANALYZE outbox; ANALYZE join_requests",
+         INSERT INTO announcements SELECT now(), ARRAY[site_id], ARRAY[id], ARRAY[1], ARRAY[now()], ARRAY[now()] FROM members;
+         ANALYZE members; ANALYZE sites; ANALYZE outbox; ANALYZE join_requests; ANALYZE announcements",
     ),
     (
         "some rows, not analyzed since",
@@ -63,7 +64,9 @@ const STATES: [(&str, &str); 5] = [
              FROM generate_series(61, 20000) n;
          INSERT INTO join_requests SELECT site_id, 'r' || id, 'producer:p', '', id, 'MEMBER:' || id, false, 'producer',
              'joined', NULL, NULL, 1, now(), now(), NULL FROM members;
-         ANALYZE members; ANALYZE join_requests",
+         INSERT INTO announcements SELECT now() - random() * interval '30 days', ARRAY[site_id], ARRAY[id], ARRAY[1],
+             ARRAY[now()], ARRAY[now()] FROM members;
+         ANALYZE members; ANALYZE join_requests; ANALYZE announcements",
     ),
 ];
 
@@ -104,7 +107,7 @@ fn inspect(node: &Value, name: &str, faults: &mut Vec<String>) {
         Value::Object(fields) => {
             let text = |field: &str| fields.get(field).and_then(Value::as_str).unwrap_or_default();
             let (kind, relation, condition) = (text("Node Type"), text("Relation Name"), text("Index Cond"));
-            let is_ours = ["members", "outbox", "join_requests", "sites"].contains(&relation);
+            let is_ours = ["members", "outbox", "join_requests", "sites", "announcements"].contains(&relation);
             let is_by_key = match (text("Index Name"), name) {
                 (_, walk) if WALKS.contains(&walk) => !condition.is_empty() || kind == "Tid Range Scan",
                 // Two looks at the ends of the key.
@@ -114,6 +117,9 @@ fn inspect(node: &Value, name: &str, faults: &mut Vec<String>) {
                 ("join_requests_pkey", _) => condition.contains("request_id") && condition.contains("requester"),
                 ("sites_pkey", _) => condition.contains("site_id"),
                 ("outbox_event_due" | "outbox_cache_due", _) => condition.contains("lease_until"),
+                ("announcements_at", _) => condition.contains("(at "),
+                // What the index has found, whose order does not count.
+                ("", "prune_announcements") => kind == "Bitmap Heap Scan",
                 _ => false,
             };
             if kind.ends_with("Scan") && is_ours && !is_by_key && !NO_KEY.contains(&name) {

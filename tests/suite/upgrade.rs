@@ -8,14 +8,15 @@ use join_community::operations::Dependency;
 use join_community::postgres::{STATEMENTS, Terms, migrate};
 use sqlx::migrate::Migrator;
 use sqlx::{Executor as _, SqlSafeStr as _};
+use uuid::Uuid;
 
 use self::old_worker::OldWorker;
-use crate::support::{self, Installation, PATIENCE, Worker, eventually};
+use crate::support::{self, Installation, JOINABLE, PATIENCE, Worker, eventually};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
 /// The schemas whose workers may still run, each with what they say to it.
-const KEPT: [(i64, &str); 1] = [(5, include_str!("upgrade/schema_5.sql"))];
+const KEPT: [(i64, &str); 2] = [(5, include_str!("upgrade/schema_5.sql")), (8, include_str!("upgrade/schema_8.sql"))];
 
 /// Names a file to which the statements of this version are to be written, as they are kept.
 const KEEP: &str = "JOIN_COMMUNITY_KEEP_STATEMENTS";
@@ -116,13 +117,21 @@ async fn a_worker_that_is_started_before_the_schema_is_brought_up_to_date_waits_
     let installation = Installation::new().await;
     let (oldest, _) = KEPT[0];
     installation.back_to(oldest).await;
-    let producer = installation.producer().await;
+    let (producer, mut events) = (installation.producer().await, installation.events().await);
+    // Owed already, and not announced before it can be forgotten: it would be announced again and again.
+    let (site, mut stranger) = (Uuid::new_v4(), installation.stranger().await);
+    let changed = installation.member(site, JOINABLE).await;
+    installation.change(site, changed, "UPDATE members SET status = 'BLOCKED' WHERE site_id = $1 AND id = $2").await;
     let worker = Worker::launch(installation.alert()).await;
     let reason = worker.until_misses(Dependency::Database).await;
     assert!(reason.contains("run `migrate`"), "{reason}");
+    worker.until_counts("join_community_outbox_rows", 1).await;
     let crowd = installation.crowd_at_the_door(&producer, 20).await;
     installation.until_holds("join-community.requests", 20).await;
+    let attempts: i32 = sqlx::query_scalar("SELECT attempts FROM outbox").fetch_one(&mut stranger).await.unwrap();
+    assert_eq!((attempts, events.all_so_far().await.len()), (0, 0), "it was announced");
     migrate(&installation.config.database.url).await.unwrap();
     installation.all_joined_once(&crowd).await;
+    events.until(changed).await;
     worker.stop().await;
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use crate::console::announced::explain;
 use crate::console::explained::Explained;
 use crate::console::failure::{Failure, Problem};
 use crate::console::parts::Console;
@@ -129,8 +130,10 @@ pub(in crate::console) async fn looked_for(console: &Console, look: &Look) -> Re
     let site = given(look.site.as_ref()).map(guid).transpose()?.map(SiteId);
     if let Some(id) = given(look.id.as_ref()) {
         let id = RequestId::parse(id).ok_or_else(|| invalid("id has 1 to 128 visible ASCII characters"))?;
-        let records = console.store.session().await.recorded(&id, site).await?;
-        let requests = records.iter().map(|record| Explained::new(&id, record)).collect();
+        let mut store = console.store.session().await;
+        let found = store.recorded(&id, site).await?;
+        let records: Vec<_> = found.iter().map(|record| (&id, record)).collect();
+        let requests = explain(&mut store, &records).await?;
         return Ok(Requests { requests, next: None, examined_at_most: EXAMINED });
     }
     let site = site

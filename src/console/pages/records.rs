@@ -206,11 +206,17 @@ fn explained_as(request: &Explained, now: Option<&Now>) -> Markup {
             html! { @match record { Some(sequence) => { "at sequence " (sequence) } None => { "there was none" } } },
         ),
         ("event", html! { @match &request.event_id { Some(event) => { (id(event)) } None => { "none" } } }),
+        ("confirmed", html! { (announced(request.confirmed_in_words())) }),
+        ("cached", html! { (announced(request.cached_in_words())) }),
         ("trace", html! { @match &request.trace_id { Some(trace) => { (id(trace)) } None => { "none" } } }),
         ("owed", html! { @match &request.owed { Some(debt) => { (debt) } None => { "nothing: the world knows" } } }),
     ];
     rows.extend(now.into_iter().flat_map(|now| as_now(now.record.as_ref(), &now.cache)));
     facts(&rows)
+}
+
+fn announced(when: Option<String>) -> String {
+    when.unwrap_or_else(|| "it changed nothing".to_owned())
 }
 
 fn as_now(record: Option<&Record>, cache: &Entry) -> [(&'static str, Markup); 2] {

@@ -7,7 +7,7 @@ use reqwest::StatusCode;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::support::{Caller, Installation, JOINABLE, MemberSpec, Message, PATIENCE, ask_for_tokens, eventually};
+use crate::support::{Caller, Installation, JOINABLE, MemberSpec, Message, ask_for_tokens};
 
 #[tokio::test]
 async fn a_request_is_found_by_id_member_verdict_and_time_and_explained() {
@@ -102,7 +102,7 @@ async fn a_timeline_shows_verdict_record_event_and_cache_and_nothing_personal() 
     let mut steps: Vec<_> =
         timeline["steps"].as_array().unwrap().iter().map(|step| step["what"].as_str().unwrap()).collect();
     steps.sort_unstable();
-    assert_eq!(steps, ["decided", "decided", "event", "received", "received"], "{timeline}");
+    assert_eq!(steps, ["cached", "decided", "decided", "event", "received", "received"], "{timeline}");
     let page = viewer.get(&format!("/members/{site}/{member}")).await;
     assert!(
         page.text.contains("already_joined (200)") && page.text.contains("profile at sequence 17"),
@@ -110,7 +110,7 @@ async fn a_timeline_shows_verdict_record_event_and_cache_and_nothing_personal() 
         page.text
     );
     let of_event = timeline["steps"].as_array().unwrap().iter().find(|step| step["what"] == "event").unwrap();
-    assert!(of_event["text"].as_str().unwrap().contains("no event of this member is owed now"), "{of_event}");
+    assert!(of_event["text"].as_str().unwrap().ends_with(": confirmed"), "{of_event}");
     for personal in ["jane@example.com", "555", "Jane"] {
         assert!(!page.text.contains(personal) && !timeline.to_string().contains(personal), "{personal} is shown");
     }
@@ -126,11 +126,9 @@ async fn a_request_is_shown_beside_what_its_member_is_now_and_an_event_that_is_o
         installation.set(control, Terms::default()).await;
     }
     let worker = installation.start().await;
-    eventually("both are held", PATIENCE, async || {
-        let held = [Dependency::Cache, Dependency::Publishing].map(|dependency| worker.health().is_held(dependency));
-        if held == [true, true] { Ok(()) } else { Err(held) }
-    })
-    .await;
+    for dependency in [Dependency::Publishing, Dependency::Cache] {
+        worker.until_held(dependency).await;
+    }
     let (mut producer, site) = (installation.producer().await, Uuid::new_v4());
     let member = installation.member(site, JOINABLE).await;
     let request = Message::join(site, member);
@@ -139,6 +137,7 @@ async fn a_request_is_shown_beside_what_its_member_is_now_and_an_event_that_is_o
     let (of_request, of_member) = (format!("/requests/{}", request.request_id()), format!("/members/{site}/{member}"));
     let owing = viewer.get(&of_request).await.text;
     assert!(owing.contains("APPROVED, PUBLIC, at sequence 17") && owing.contains("<dd>nothing</dd>"), "{owing}");
+    assert_eq!(owing.matches("not yet: it is owed").count(), 2, "{owing}");
     let owing = viewer.get(&of_member).await.text;
     assert!(owing.contains("owed from then on, and still is"), "{owing}");
     for control in [Control::PauseEvents, Control::PauseCache] {
@@ -146,9 +145,9 @@ async fn a_request_is_shown_beside_what_its_member_is_now_and_an_event_that_is_o
     }
     installation.outbox_is_empty().await;
     let told = viewer.get(&of_request).await.text;
-    assert!(told.contains("profile at sequence 17, as the record"), "{told}");
+    assert!(told.contains("profile at sequence 17, as the record") && !told.contains("not yet"), "{told}");
     let told = viewer.get(&of_member).await.text;
-    assert!(told.contains("announced since or folded into a newer one"), "{told}");
+    assert!(told.contains(": confirmed") && told.contains("the cache has taken it"), "{told}");
     worker.stop().await;
 }
 

@@ -63,6 +63,14 @@ impl Worker {
         .await
     }
 
+    /// Waits until it keeps away from a dependency, as an operator has told it to.
+    pub(crate) async fn until_held(&self, dependency: Dependency) {
+        eventually(&format!("the worker keeps away from {}", dependency.as_str()), PATIENCE, async || {
+            if self.health.is_held(dependency) { Ok(()) } else { Err(self.health.report()) }
+        })
+        .await;
+    }
+
     /// Tells it to stop, as SIGTERM does.
     pub(crate) fn tell_to_stop(&self) {
         self.stop.cancel();

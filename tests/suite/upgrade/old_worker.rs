@@ -75,7 +75,8 @@ impl OldWorker {
             _ => ("already_joined", sequence),
         };
         let now = to_millis(OffsetDateTime::now_utc());
-        let recorded = sqlx::query(self.statement("commit"))
+        let commit = self.statement("commit");
+        let mut ruling = sqlx::query(commit)
             .bind(vec![site])
             .bind(vec![request])
             .bind(vec![REQUESTER])
@@ -91,11 +92,12 @@ impl OldWorker {
             .bind(vec![now])
             .bind(vec![None::<&str>])
             .bind(now)
-            .bind(LEASE)
-            .fetch_all(&mut self.database)
-            .await
-            .unwrap();
-        !recorded.is_empty()
+            .bind(LEASE);
+        // From schema 8 on: the version of the rule, and what was asked for.
+        if commit.contains("$18") {
+            ruling = ruling.bind(1_i16).bind(vec!["join"]);
+        }
+        !ruling.fetch_all(&mut self.database).await.unwrap().is_empty()
     }
 
     /// Claims what is owed to either side and forgets it as paid; answers of how many members.
