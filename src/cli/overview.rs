@@ -115,8 +115,12 @@ fn numbers(of: &Value) -> String {
 }
 
 fn number(value: &Value) -> String {
-    let value = value.as_f64().unwrap_or_default();
-    if value.fract() == 0.0 { format!("{value:.0}") } else { format!("{value:.1}") }
+    match value.as_f64().unwrap_or_default() {
+        whole if whole.fract() == 0.0 => format!("{whole:.0}"),
+        // The pace of a lane is some thousandths of a second.
+        small if small < 0.1 => format!("{small:.3}"),
+        value => format!("{value:.1}"),
+    }
 }
 
 /// `oldestSeconds` as words.
@@ -145,7 +149,7 @@ mod tests {
             "rates": { "requests": 1200.25, "joined": 1000.0 },
             "queues": [{ "queue": "requests", "ready": 12.0, "unacknowledged": 3 }],
             "oldestRequestAtMostSeconds": 61.5, "drainSeconds": 4.2, "outbox": { "members": 2.0, "oldestSeconds": 7.5 },
-            "lanes": { "inFlight": 5.0 },
+            "lanes": { "inFlight": 5.0, "paceSeconds": 0.005 },
             "latencies": { "queueWait": null, "joinToEvent": { "p50Seconds": 0.0124, "p95Seconds": 0.5, "p99Seconds": 2.0 } },
             "deadLetters": [{ "reason": "busy", "count": 3.0 }, { "reason": "conflict", "count": 0.0 }],
             "cacheDrift": { "behind": 1.0, "wrong": 0.0, "ahead": 0.0 },
@@ -160,7 +164,7 @@ mod tests {
             "waited        at most 62 s",
             "empty in      4 s",
             "owed          2 members, 7.5 oldest seconds",
-            "lanes         5 in flight",
+            "lanes         5 in flight, 0.005 pace seconds",
             "issuer        up since 2026-01-02T03:04:05.678Z",
             "join to event about 12.4 ms for half, 500.0 ms for 95 %, 2.0 s for 99 %",
             "made dead     3 busy since it started",

@@ -199,6 +199,7 @@ fn show(meters: &Meters, chosen: Chosen) {
     meters.lanes_wanted.set(number(chosen.lanes));
     meters.batch_limit.set(number(chosen.batch));
     meters.prefetch.set(f64::from(chosen.prefetch));
+    meters.pace.set(chosen.pace.as_secs_f64());
 }
 
 /// What was asked for, as far as `[join]` allows.

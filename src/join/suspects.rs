@@ -118,6 +118,11 @@ impl Lane {
                 return Ok(Tried::Paused(Pause::Outage));
             }
         }
+        debug!(
+            request.id = incoming.request_id(),
+            trace.id = incoming.trace_id(),
+            "a delivery that came back is tried alone"
+        );
         if let Some(item) = desk.take_in(tag, incoming.clone(), settle)
             && let Some(pause) = self.join_alone(item, settle, stop).await?
         {

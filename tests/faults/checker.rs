@@ -7,6 +7,7 @@ mod events;
 mod evidence;
 mod leftovers;
 mod members;
+mod order;
 mod replies;
 mod verdicts;
 
@@ -117,6 +118,7 @@ pub(crate) async fn check(place: &Place, ledger: &Ledger) -> Result<Checked> {
     verdicts::compare(ledger, &evidence, &mut findings);
     dead_letters::compare(ledger, &evidence, &mut findings);
     members::compare(ledger, &evidence, &mut findings);
+    order::compare(ledger, &evidence, &mut findings);
     events::compare(ledger, &evidence, &mut findings);
     replies::compare(ledger, &evidence, &mut findings);
     cache::compare(ledger, &evidence, &mut findings);

@@ -20,6 +20,8 @@ pub(crate) struct Ledger {
     pub(crate) requests: Vec<Request>,
     /// The members whose records somebody else changed meanwhile.
     pub(crate) disturbed: Vec<Key>,
+    /// Requests of one member that had to be decided in this order, by their places among the requests.
+    pub(crate) in_order: Vec<Vec<usize>>,
     /// What the fault itself may do to a request without breaking a promise.
     pub(crate) allowed: Allowed,
 }

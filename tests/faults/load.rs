@@ -29,6 +29,8 @@ pub(crate) struct Message {
     pub(crate) properties: BasicProperties,
     /// What it is sent with.
     pub(crate) routing_key: &'static str,
+    /// It is sent once all of the turn before are confirmed.
+    pub(crate) turn: usize,
 }
 
 /// What to send, and the ledger that goes with it.
@@ -186,7 +188,7 @@ impl Load {
         let request = self.ledger.requests.len();
         let requester = REQUESTER.to_owned();
         self.ledger.requests.push(Request { id, requester, member, expected, confirmed: 0 });
-        self.messages.push(Message { request, body, properties, routing_key: "request" });
+        self.messages.push(Message { request, body, properties, routing_key: "request", turn: 0 });
         request
     }
 

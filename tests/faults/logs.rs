@@ -26,6 +26,19 @@ pub(crate) fn count(folder: &Path, words: &str) -> Result<usize> {
     Ok(count)
 }
 
+/// The requests that the workers' logs name in lines with all of these words: in which log, and which.
+pub(crate) fn requests(folder: &Path, words: &[&str]) -> Result<Vec<(String, String)>> {
+    let mut named = Vec::new();
+    each_line(folder, |place, line| {
+        let id = line.split_once("request.id=\"").and_then(|(_, rest)| rest.split('"').next());
+        if let Some(id) = id.filter(|_| words.iter().all(|word| line.contains(word))) {
+            let log = place.rsplit_once(':').map_or(place, |(log, _)| log);
+            named.push((log.to_owned(), id.to_owned()));
+        }
+    })?;
+    Ok(named)
+}
+
 /// Hands over every line, with the place where it stands.
 fn each_line(folder: &Path, mut take: impl FnMut(&str, &str)) -> Result<()> {
     for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {

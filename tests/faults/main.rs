@@ -12,6 +12,7 @@ mod cluster;
 mod dice;
 mod faults;
 mod fleet;
+mod in_turn;
 mod issuer;
 mod kept;
 mod ledger;
@@ -77,7 +78,10 @@ async fn run(cli: Cli) -> Result<()> {
         return check_again(folder).await;
     }
     if let Some(Command::Mutants { names }) = &cli.command {
-        return mutants::all_are_caught(names, cli.seed).await;
+        let caught = mutants::all_are_caught(names, cli.seed).await;
+        // Whatever a mutant left of it.
+        cluster::end(&[]).await?;
+        return caught;
     }
     if let Some(Command::Upgrade { old }) = &cli.command {
         return upgrade::from(old, &cli).await;

@@ -1,5 +1,6 @@
 //! Sends a load and does not give up: what the broker has not confirmed is sent again, under the same id, as a good
-//! producer does. So a fault of the broker makes repeats, and loses nothing before the worker has seen it.
+//! producer does. So a fault of the broker makes repeats, and loses nothing before the worker has seen it. No turn begins
+//! before all of the one before it is confirmed.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -75,10 +76,11 @@ async fn send(url: &str, load: Load, pause: Duration, progress: &watch::Sender<u
         }
         // Whatever ends a connection, the next one goes on with what is left.
         if let Ok(Ok((connection, channel))) = timeout(PATIENCE, connect(url)).await {
-            while let Some(count) = window(&channel, &mut left, &mut ledger).await {
+            loop {
+                let (count, is_whole) = window(&channel, &mut left, &mut ledger).await;
                 confirmed += count;
                 progress.send_replace(confirmed);
-                if left.is_empty() {
+                if left.is_empty() || !is_whole {
                     break;
                 }
                 tokio::time::sleep(pause).await;
@@ -98,9 +100,12 @@ async fn connect(url: &str) -> Result<(Connection, Channel)> {
     Ok((connection, channel))
 }
 
-/// Sends a window. Answers how many were confirmed, or nothing if the connection is to be made anew.
-async fn window(channel: &Channel, left: &mut VecDeque<Message>, ledger: &mut Ledger) -> Option<usize> {
-    let window: Vec<Message> = left.drain(..left.len().min(WINDOW)).collect();
+/// Sends a window, of one turn. Answers how many messages were confirmed, and whether all were: if not, the connection is to
+/// be made anew.
+async fn window(channel: &Channel, left: &mut VecDeque<Message>, ledger: &mut Ledger) -> (usize, bool) {
+    let turn = left.front().map(|message| message.turn);
+    let size = left.iter().take(WINDOW).take_while(|message| Some(message.turn) == turn).count();
+    let window: Vec<Message> = left.drain(..size).collect();
     let mut confirms = Vec::with_capacity(window.len());
     for message in &window {
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
@@ -108,7 +113,7 @@ async fn window(channel: &Channel, left: &mut VecDeque<Message>, ledger: &mut Le
         let sent = channel.basic_publish(exchange, key, options, &message.body, message.properties.clone());
         confirms.push(timeout(PATIENCE, sent).await);
     }
-    let (mut confirmed, mut returned, deadline) = (0, 0, Instant::now() + PATIENCE);
+    let (mut confirmed, mut unconfirmed, deadline) = (0, Vec::new(), Instant::now() + PATIENCE);
     for (message, sent) in window.into_iter().zip(confirms) {
         let answer = match sent {
             Ok(Ok(confirm)) => timeout_at(deadline, confirm).await.ok().and_then(Result::ok),
@@ -119,9 +124,13 @@ async fn window(channel: &Channel, left: &mut VecDeque<Message>, ledger: &mut Le
             ledger.requests[message.request].confirmed += 1;
             confirmed += 1;
         } else {
-            left.push_back(message);
-            returned += 1;
+            unconfirmed.push(message);
         }
     }
-    (returned == 0).then_some(confirmed)
+    let is_whole = unconfirmed.is_empty();
+    // In front again: the next turn waits for it.
+    for message in unconfirmed.into_iter().rev() {
+        left.push_front(message);
+    }
+    (confirmed, is_whole)
 }

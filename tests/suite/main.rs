@@ -56,6 +56,7 @@ mod session;
 mod shards;
 mod shutdown;
 mod statements;
+mod steering;
 mod suspects;
 mod tls;
 mod topology;
@@ -66,3 +67,13 @@ mod verdicts;
 mod version;
 mod waits;
 mod webhooks;
+
+#[path = "../faults"]
+#[expect(dead_code, reason = "of all that the proxy of the fault matrix can do, the suite only wants it slow")]
+mod faults {
+    pub(crate) mod dice;
+    pub(crate) mod proxy;
+}
+
+// Where the proxy looks for it.
+use faults::dice;

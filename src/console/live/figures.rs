@@ -56,6 +56,7 @@ pub(super) struct Figures {
     pub(super) lanes_wanted: f64,
     pub(super) batch_limit: f64,
     pub(super) prefetch: f64,
+    pub(super) pace: f64,
     pub(super) in_flight: f64,
 }
 
@@ -164,6 +165,7 @@ impl Figures {
             "lanes_wanted" => self.lanes_wanted = value,
             "batch_limit_requests" => self.batch_limit = value,
             "prefetch_requests" => self.prefetch = value,
+            "pace_seconds" => self.pace = value,
             "in_flight_requests" => self.in_flight = value,
             _ => {}
         }
@@ -186,6 +188,7 @@ mod tests {
             meters.queue_messages.of(queue).set(f64::from(depth));
         }
         meters.lanes_wanted.set(5.0);
+        meters.pace.set(0.005);
         meters.outbox_rows.set(7.0);
         meters.oldest.waited(2.0);
         meters.queue_wait.record(2.0);
@@ -216,6 +219,7 @@ mod tests {
             drift: [0.0, 2.0, 0.0],
             targets: [("crm".to_owned(), OfTarget { waiting: 9.0, failed: 8.0, ..OfTarget::default() })].into(),
             lanes_wanted: 5.0,
+            pace: 0.005,
             ..Figures::default()
         };
         assert_eq!(figures, expected);

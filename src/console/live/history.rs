@@ -69,6 +69,7 @@ impl History {
                 wanted: now.lanes_wanted,
                 batch_limit: now.batch_limit,
                 prefetch: now.prefetch,
+                pace_seconds: now.pace,
                 in_flight: now.in_flight,
             },
             history: self.moments.iter().copied().collect(),

@@ -188,6 +188,8 @@ pub(in crate::console) struct Lanes {
     pub(in crate::console) batch_limit: f64,
     /// Deliveries in advance for each.
     pub(in crate::console) prefetch: f64,
+    /// From one batch of a lane to its next, at least; 0 but where one lane gathers.
+    pub(in crate::console) pace_seconds: f64,
     /// Deliveries taken and not settled.
     pub(in crate::console) in_flight: f64,
 }

@@ -205,6 +205,7 @@ fn lanes(overview: &Overview) -> Vec<(String, String)> {
         row("serving", format!("{} of {}", number(lanes.serving), number(lanes.wanted))),
         row("most in a batch", number(lanes.batch_limit)),
         row("prefetch", number(lanes.prefetch)),
+        row("from batch to batch, at least", moment(lanes.pace_seconds)),
         row("in hand", number(lanes.in_flight)),
     ]
 }

@@ -67,6 +67,8 @@ pub struct Handles {
     pub batch_limit: Gauge,
     /// Deliveries prefetched for each lane, as chosen within `join.prefetch`.
     pub prefetch: Gauge,
+    /// From the beginning of a lane's batch to that of its next, at least.
+    pub pace: Gauge,
     /// Shards that the broker gives this worker.
     pub shards_held: Gauge,
     /// Requests in a batch.
@@ -169,6 +171,10 @@ impl Handles {
             prefetch: gauge(
                 "join_community_prefetch_requests",
                 "Deliveries in advance for a lane, within join.prefetch.",
+            ),
+            pace: gauge(
+                "join_community_pace_seconds",
+                "From one batch of a lane to its next, at least; 0 but where one lane gathers.",
             ),
             shards_held: gauge("join_community_shards_held", "Shards of the requests that this worker serves."),
             batch_requests: histogram("join_community_batch_requests", "Requests in a batch."),

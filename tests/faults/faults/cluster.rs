@@ -1,6 +1,8 @@
 //! Nodes of a RabbitMQ cluster of three lost under load: one, each in turn, two of them at once. Apart from the faults of
 //! a single broker, because here another node takes over, or none may.
 
+mod shards;
+
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -12,6 +14,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::cluster::{self, Cluster, Deed, NODES, Queue};
+use crate::in_turn;
 use crate::ledger::Ledger;
 use crate::load::Load;
 use crate::stage::Stage;
@@ -26,8 +29,8 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// Between windows of a load, so that there is some left.
 const PAUSE: Duration = Duration::from_millis(100);
 const REQUESTS: &str = "join-community.requests";
-/// Spread over so many queues, where requests are.
-const SHARDS: u16 = 6;
+/// Messages that are sent while workers stand still, so that several of one member lie in a queue when a node is lost.
+const PILE: usize = 120;
 const PROBE: &str = "faults.probe";
 
 pub(super) fn faults() -> Vec<Fault> {
@@ -42,8 +45,9 @@ pub(super) fn faults() -> Vec<Fault> {
         }),
         fault(
             "cluster/shards",
-            "three nodes, requests spread over six shards: `kill -9` of the node that leads most of them",
-            |trial| shards(trial).boxed(),
+            "three nodes, requests spread over six shards, members who join and leave in turn: `kill -9` of the node that \
+             leads most of them",
+            |trial| shards::kill_their_leader(trial).boxed(),
         ),
         fault(
             "cluster/each-node-in-turn",
@@ -68,6 +72,9 @@ async fn set(cluster: &Cluster, trial: &Trial, shards: u16) -> Result<Stage> {
     stage.broker_lasts_at(of_administrator(cluster, &stage, 1)?);
     cluster.until_whole(&stage.installation.vhost().name).await?;
     stage.until_queues_are_safe().await;
+    if shards > 1 {
+        stage.fleet.set("JOIN_COMMUNITY__LOG__FILTER", in_turn::FILTER);
+    }
     stage.fleet.start(trial.workers).await?;
     Ok(stage)
 }
@@ -80,13 +87,15 @@ fn of_administrator(cluster: &Cluster, stage: &Stage, node: usize) -> Result<Str
     Ok(url.into())
 }
 
-/// A mixed load in so many parts.
-async fn parts(stage: &Stage, trial: &Trial, count: usize) -> Result<(Ledger, Vec<Load>)> {
-    let joins = if trial.quick { 200 } else { 1000 };
-    let Load { ledger, messages } = Load::mixed(&stage.installation, trial.seed, joins).await?;
+async fn mixed(stage: &Stage, trial: &Trial) -> Result<Load> {
+    Load::mixed(&stage.installation, trial.seed, if trial.quick { 200 } else { 1000 }).await
+}
+
+/// A load in so many parts.
+fn parts(Load { ledger, messages }: Load, count: usize) -> (Ledger, Vec<Load>) {
     let size = messages.len().div_ceil(count);
     let part = |messages: &[_]| Load { ledger: Ledger::default(), messages: messages.to_vec() };
-    Ok((ledger, messages.chunks(size).map(part).collect()))
+    (ledger, messages.chunks(size).map(part).collect())
 }
 
 /// Loses a node while a part of a load is on its way, and brings it back while the next is. Whatever was sent meanwhile
@@ -104,7 +113,16 @@ async fn lose_and_bring_back(
     let before = led(&cluster.queues(other, vhost).await?);
     let mut sender = stage.send(Load { ledger: std::mem::take(ledger), ..first }, PAUSE);
     sender.until(20).await?;
+    let piles_up = stage.installation.config.broker.shards > 1;
+    if piles_up {
+        stage.fleet.signal("STOP").await?;
+        let wanted = sender.confirmed() + PILE;
+        sender.until_sent(wanted).await?;
+    }
     let lost = cluster.lose(node, deed).await?;
+    if piles_up {
+        stage.fleet.signal("CONT").await?;
+    }
     cluster.until(other, vhost, |queue| queue.leader.is_some_and(|leader| leader != node)).await?;
     *ledger = sender.finish().await?;
     let mut sender = stage.send(Load { ledger: std::mem::take(ledger), ..second }, PAUSE);
@@ -118,7 +136,7 @@ async fn lose_and_bring_back(
 async fn leader_killed(trial: Trial) -> Result<Outcome> {
     let cluster = cluster::turn().await?;
     let mut stage = set(&cluster, &trial, 1).await?;
-    let (mut ledger, parts) = parts(&stage, &trial, 2).await?;
+    let (mut ledger, parts) = parts(mixed(&stage, &trial).await?, 2);
     let leader = leader(&cluster, &stage).await?;
     let both = parts.try_into().map_err(|_| anyhow::anyhow!("not two parts"))?;
     lose_and_bring_back((&cluster, &stage), (leader, Deed::Kill), &mut ledger, both).await?;
@@ -127,29 +145,11 @@ async fn leader_killed(trial: Trial) -> Result<Outcome> {
     stage.compare(ledger).await
 }
 
-async fn shards(trial: Trial) -> Result<Outcome> {
-    let cluster = cluster::turn().await?;
-    let mut stage = set(&cluster, &trial, SHARDS).await?;
-    let (mut ledger, parts) = parts(&stage, &trial, 2).await?;
-    let node = leader(&cluster, &stage).await?;
-    let both = parts.try_into().map_err(|_| anyhow::anyhow!("not two parts"))?;
-    let moved = lose_and_bring_back((&cluster, &stage), (node, Deed::Kill), &mut ledger, both).await?;
-    stage.healed();
-    stage.installation.reconnect().await;
-    stage.rest(&ledger).await;
-    for number in 1..=SHARDS {
-        let left = stage.installation.depth(&format!("{REQUESTS}.{number}")).await;
-        ensure!(left == 0, "{left} requests still lie in shard {number}");
-    }
-    let outcome = stage.compare(ledger).await?;
-    Ok(Outcome { note: format!("{moved} queues had to find another leader"), ..outcome })
-}
-
 async fn each_in_turn(trial: Trial) -> Result<Outcome> {
     let cluster = cluster::turn().await?;
     let mut stage = set(&cluster, &trial, 1).await?;
     let turns = [Deed::Kill, Deed::Stop].into_iter().flat_map(|deed| NODES.map(|node| (node, deed)));
-    let (mut ledger, parts) = parts(&stage, &trial, 4 * NODES.len()).await?;
+    let (mut ledger, parts) = parts(mixed(&stage, &trial).await?, 4 * NODES.len());
     let (mut parts, mut moved, mut times) = (parts.into_iter(), 0, 0);
     for turn in turns {
         let both = [parts.next().context("a part")?, parts.next().context("a part")?];

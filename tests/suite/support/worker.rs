@@ -1,6 +1,8 @@
 //! The worker as `run` builds it, in this process. Apart, because starting and stopping are waits of their own kind.
 
 use std::net::SocketAddr;
+use std::str::FromStr;
+use std::time::Duration;
 
 use join_community::app::{App, StartError, Stopped};
 use join_community::config::Config;
@@ -116,6 +118,15 @@ impl Worker {
 
     /// The value of a counter, by its name and labels as Prometheus writes them. A name alone counts all of its series.
     pub(crate) fn counted(&self, name: &str) -> u64 {
+        self.values::<u64>(name).iter().sum()
+    }
+
+    /// The time that a gauge shows.
+    pub(crate) fn seconds(&self, name: &str) -> Duration {
+        Duration::from_secs_f64(self.values::<f64>(name).iter().sum())
+    }
+
+    fn values<T: FromStr>(&self, name: &str) -> Vec<T> {
         // As with each scrape.
         self.health.show(&self.meters);
         let text = self.meters.render();
@@ -123,6 +134,6 @@ impl Worker {
             let rest = line.strip_prefix(name).filter(|rest| rest.starts_with([' ', '{']))?;
             rest.rsplit(' ').next()
         });
-        series.map(|value| value.parse::<u64>().unwrap_or_else(|_| panic!("{name} is {value}"))).sum()
+        series.map(|value| value.parse().unwrap_or_else(|_| panic!("{name} is {value}"))).collect()
     }
 }
