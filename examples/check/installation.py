@@ -196,6 +196,11 @@ listen = "{self.operations}"
                  for member, status, privacy in members]
         self.run("members", "import", "--site", site, "-", stdin="".join(json.dumps(line) + "\n" for line in lines))
 
+    def member(self, site, member):
+        """A member's record, personal data and all."""
+        unmask = ["--unmask", "--why", "to compare", "--output", "json"]
+        return json.loads(self.run("members", "show", site, member, *unmask))
+
     def token(self, site, caller, permission=False, expired=False):
         kind, id = caller["identityType"], next(value for name, value in caller.items() if name != "identityType")
         more = ["--permission", "MEMBERS.MEMBER_JOIN_COMMUNITY"] if permission else []

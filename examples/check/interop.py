@@ -40,7 +40,7 @@ class Joined:
         _, command = producers()[0]
         ended = main_of([*command, self.site, self.member, self.request], installation.amqp("everything"))
         assert ended.returncode == 0, f"{command}: {ended.stderr}"
-        shown = json.loads(installation.run("members", "show", self.site, self.member, "--output", "json"))
+        shown = installation.member(self.site, self.member)
         self.record, sequence = shown["member"], shown["eventSequence"]
         self.attributes = {
             "specversion": "1.0", "id": str(uuid.uuid5(NAMESPACE, f"{self.site}/{self.member}/{sequence}")),

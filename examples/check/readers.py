@@ -22,7 +22,7 @@ def read(installation, command, site, member, url=None):
 
 def check(installation, report, vectors, joined):
     site, member = joined
-    record = json.loads(installation.run("members", "show", site, member, "--output", "json"))["member"]
+    record = installation.member(site, member)["member"]
     public = {field: record[field] for field in PUBLIC if field in record}
     for name, command in readers():
         with report.part(f"{name}: profiles"):

@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, ensure};
 use secrecy::ExposeSecret as _;
 
-pub use arguments::{Command, Discard, Edit, Look, Replay, Unmask};
+pub use arguments::{Command, Discard, Edit, Look, Replay};
 
 use super::Context;
 use super::print::visible;
@@ -49,7 +49,7 @@ pub async fn run(command: Command, context: &Context) -> anyhow::Result<ExitCode
             with(context, discarded, async |letters| look::export(letters, &export, context).await).await
         }
         Command::Progress { worker } => watch::progress(&worker, context).await,
-        Command::Stop { worker } => watch::stop(&worker, context).await,
+        Command::Stop { why, worker } => watch::stop(&why, &worker, context).await,
         Command::Resume { why, worker } => watch::resume(&why, &worker, context).await,
         Command::Replay(args) => Box::pin(replay::run(args, context)).await,
         Command::Edit(args) => Box::pin(edit::run(args, context)).await,

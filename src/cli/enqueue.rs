@@ -8,13 +8,15 @@ use anyhow::Context as _;
 use secrecy::SecretString;
 use serde::Serialize;
 use serde_json::Value;
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, to_raw_value};
 use uuid::Uuid;
 
 use super::print::visible;
+use super::record::{Deed, said};
 use super::{Context, values};
 use crate::domain::{Caller, IdentityType, MemberId, Method, RequestId, SiteId};
 use crate::rabbitmq::producer::{Order, Producer};
+use crate::wire::member::mask;
 use crate::wire::request::{Draft, encode};
 
 const GRANTED: i64 = 200;
@@ -27,6 +29,7 @@ Examples:
   join-community token mint … | join-community enqueue --site SITE --token-file - --wait";
 
 /// Arguments of `enqueue`.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own at the command line")]
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct Args {
@@ -60,6 +63,12 @@ pub struct Args {
     /// How long to wait for the reply.
     #[arg(long, value_name = "DURATION", default_value = "30s", requires = "wait", value_parser = values::duration)]
     pub timeout: Duration,
+    /// Show the personal data in the reply; who did, and why, is recorded before, in the database.
+    #[arg(long, requires = "wait", requires = "why")]
+    pub unmask: bool,
+    /// Why it has to be seen.
+    #[arg(long, value_name = "TEXT")]
+    pub why: Option<String>,
 }
 
 /// What came of it.
@@ -84,6 +93,10 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
     let body = encode(&draft);
     let method = if args.leave { Method::Leave } else { Method::Join };
     let order = Order { id: &id, method, body: &body, member: draft.target(), token: token.as_ref() };
+    if args.unmask {
+        let (why, target) = (said(args.why.as_deref(), "--why")?, format!("{}, the reply to {id}", args.site));
+        Deed { action: "enqueue.unmask", target: &target, why: Some(why) }.begins("shown", context).await?;
+    }
 
     let mut producer = Producer::connect(&context.config.broker, args.wait).await?;
     producer.send(&order).await?;
@@ -94,8 +107,7 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
         .with_context(|| format!("request {id} is in the queue; asking again under this id is safe"))?;
 
     let status = answer.as_ref().map(|answer| answer.status);
-    let reply =
-        answer.map(|answer| serde_json::from_slice(&answer.body)).transpose().context("the reply is no JSON")?;
+    let reply = answer.map(|answer| shown(&answer.body, args.unmask)).transpose().context("the reply is no JSON")?;
     let outcome = Outcome { request_id: id.to_string(), status, reply };
     context.output.result(&outcome, words)?;
     Ok(if status.is_none_or(|status| status == GRANTED) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -120,6 +132,17 @@ fn token(args: &Args) -> anyhow::Result<Option<SecretString>> {
 /// Ordered by time, which spares the worker's index a leaf a request.
 fn new_id() -> anyhow::Result<RequestId> {
     RequestId::parse(&Uuid::now_v7().to_string()).context("no request id could be made")
+}
+
+/// A reply as it is shown: a success holds the whole member.
+fn shown(body: &[u8], unmasked: bool) -> serde_json::Result<Box<RawValue>> {
+    let mut reply: Value = serde_json::from_slice(body)?;
+    if !unmasked && let Some(member) = reply.get_mut("member").and_then(Value::as_object_mut) {
+        *member = mask(std::mem::take(member));
+        return to_raw_value(&reply);
+    }
+    // Byte for byte, as it came.
+    serde_json::from_slice(body)
 }
 
 fn words(outcome: &Outcome) -> String {
@@ -165,6 +188,9 @@ mod tests {
     fn a_request_for_nobody_is_wrong_usage() {
         assert!(parsed(&[]).is_err());
         assert!(parsed(&["--member", GUID, "--timeout", "1s"]).is_err(), "--timeout without --wait");
+        assert!(parsed(&["--member", GUID, "--wait", "--unmask"]).is_err(), "--unmask without --why");
+        assert!(parsed(&["--member", GUID, "--unmask", "--why", "ticket"]).is_err(), "--unmask without --wait");
+        assert!(parsed(&["--member", GUID, "--wait", "--unmask", "--why", "ticket"]).is_ok());
         assert!(parsed(&["--member", GUID, "--token", "a", "--token-file", "b"]).is_err());
     }
 }

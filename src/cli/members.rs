@@ -12,20 +12,22 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::Context;
-use super::record::Why;
+use super::record::{Unmask, Why};
 use super::values;
-use crate::domain::{MemberId, SiteId};
+use crate::domain::{Member, MemberId, SiteId};
+use crate::wire::member::{fields, mask, write};
 
 const AFTER_IMPORT: &str = "\
 A member that the site does not know is added as it is, without an event. A known one, a deleted one included, is replaced
 by what the file says and announced, unless nothing differs. Of a known member only status, privacyStatus, activityStatus and
 createdDate stay as they are where the file does not give them. A second import of the same file changes nothing.
 
-A line that cannot be taken is named on stderr with its reason; the others are imported, and the exit code is 1.
+A line that cannot be taken is named on stderr with its reason; the others are imported, and the exit code is 1. What was
+exported without --unmask cannot be taken.
 
 Examples:
   join-community members import --site SITE members.ndjson
-  join-community members export --site SITE | join-community members import --site OTHER -";
+  join-community members export --site SITE --unmask --why 'a copy' | join-community members import --site OTHER -";
 
 /// Commands of `members`.
 #[derive(Debug, clap::Subcommand)]
@@ -43,9 +45,10 @@ pub enum Command {
         #[command(flatten)]
         why: Why,
     },
-    /// Write all members of a site, one JSON object a line in REST names, in the order of their ids.
+    /// Write all members of a site, one JSON object a line in REST names, in the order of their ids, personal data masked.
     ///
-    /// Deleted members are left out. Members that change meanwhile are written as they are found.
+    /// Only what is unmasked is a backup: `import` takes nothing else. Deleted members are left out. Members that change
+    /// meanwhile are written as they are found.
     Export {
         /// The site that they belong to.
         #[arg(long, value_parser = values::site)]
@@ -53,8 +56,11 @@ pub enum Command {
         /// The file, there only once it is complete; without it, stdout.
         #[arg(value_name = "FILE.ndjson")]
         file: Option<PathBuf>,
+        /// What is written of them.
+        #[command(flatten)]
+        unmask: Unmask,
     },
-    /// Show one member and how often the record has changed.
+    /// Show one member, personal data masked, and how often the record has changed.
     Show {
         /// The site.
         #[arg(value_parser = values::site)]
@@ -62,6 +68,9 @@ pub enum Command {
         /// The member.
         #[arg(value_parser = values::member)]
         member: MemberId,
+        /// What is shown of it.
+        #[command(flatten)]
+        unmask: Unmask,
     },
     /// Tell what happened to a member: requests, then record, cache entry and debts as they are now.
     Timeline {
@@ -106,11 +115,41 @@ pub enum Command {
 pub async fn run(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
     match command {
         Command::Import { site, file, why } => import::run(site, &file, &why, context).await,
-        Command::Export { site, file } => export::run(site, file.as_deref(), context).await,
-        Command::Show { site, member } => show::run(site, member, context).await,
+        Command::Export { site, file, unmask } => export::run(site, file.as_deref(), &unmask, context).await,
+        Command::Show { site, member, unmask } => show::run(site, member, &unmask, context).await,
         Command::Timeline { site, member } => timeline::run(site, member, context).await,
         Command::Advance { by, site, announce, why } => {
             advance::run(advance::Order { by, site, announce }, &why, context).await
+        }
+    }
+}
+
+/// Appends a member in REST names, personal data masked unless it was said why it has to be seen.
+fn append(member: &Member, unmask: &Unmask, out: &mut Vec<u8>) -> anyhow::Result<()> {
+    if unmask.unmask {
+        write(member, out);
+    } else {
+        serde_json::to_writer(out, &mask(fields(member)))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use crate::cli::Cli;
+
+    fn parses(options: &str) -> bool {
+        Cli::try_parse_from(format!("join-community members {options}").split_whitespace()).is_ok()
+    }
+
+    #[test]
+    fn nothing_is_unmasked_without_a_reason() {
+        let id = "7d368843-6f0c-4037-8d0e-b7e36a8a0c32";
+        for command in [format!("show {id} {id}"), format!("export --site {id}"), format!("export --site {id} file")] {
+            assert!(parses(&command) && parses(&format!("{command} --unmask --why ticket")), "{command}");
+            assert!(!parses(&format!("{command} --unmask")), "{command}");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! What is done at the command line, into the record of actions as what is done in the console. Who does it is the name that
-//! the system has for them: whoever may run a command with its credentials is trusted with more than that.
+//! What is done at the command line, into the record of actions and the log as what is done in the console. Who does it is the
+//! name that the system has for them: whoever may run a command with its credentials is trusted with more than that.
 
 use anyhow::{Context as _, ensure};
 
@@ -13,6 +13,37 @@ pub struct Why {
     /// Why; it is recorded.
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
+}
+
+/// Whether personal data is shown. Tokens never are.
+#[derive(Debug, clap::Args)]
+pub struct Unmask {
+    /// Show the personal data in it; who did, and why, is recorded before.
+    #[arg(long, requires = "why")]
+    pub unmask: bool,
+    /// Why it has to be seen.
+    #[arg(long, value_name = "TEXT")]
+    pub why: Option<String>,
+}
+
+impl Unmask {
+    /// Records what is shown unmasked; nothing, if it is masked.
+    ///
+    /// # Errors
+    /// If it is not on record, or it is not said why: then nothing must be shown.
+    pub(super) async fn recorded(
+        &self,
+        action: &'static str,
+        target: &str,
+        outcome: &str,
+        context: &Context,
+    ) -> anyhow::Result<()> {
+        if self.unmask {
+            let why = said(self.why.as_deref(), "--why")?;
+            Deed { action, target, why: Some(why) }.begins(outcome, context).await?;
+        }
+        Ok(())
+    }
 }
 
 /// What is done, to what, and why.
@@ -73,7 +104,9 @@ pub(super) fn said<'a>(why: Option<&'a str>, option: &str) -> anyhow::Result<&'a
 }
 
 async fn keep(action: Action, context: &Context) -> Result<(), StoreError> {
-    Session::new(&context.config.database, Role::Tool)?.record_action(&action).await
+    Session::new(&context.config.database, Role::Tool)?.record_action(&action).await?;
+    action.log();
+    Ok(())
 }
 
 /// One line, not too long, whatever was written.

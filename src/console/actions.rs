@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tracing::{info, warn};
+use tracing::warn;
 
 use super::access::{NoAccess, Operator};
 use super::failure::Failure;
@@ -37,16 +37,15 @@ impl Console {
 
     async fn keep(&self, (who, role): (&str, &str), deed: Deed<'_>) -> Result<(), StoreError> {
         let Deed { action, target, reason, outcome } = deed;
-        let (target, reason) = (tidy(target), tidy(reason));
-        info!(who, role, action, target, reason, outcome, "an operator acted");
         let action = Action {
             who: who.to_owned(),
             role: role.to_owned(),
             action: action.to_owned(),
-            target,
-            reason,
+            target: tidy(target),
+            reason: tidy(reason),
             outcome: outcome.to_owned(),
         };
+        action.log();
         self.store.session().await.record_action(&action).await
     }
 

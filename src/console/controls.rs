@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tracing::info;
 use utoipa::ToSchema;
 
 use super::access::Operator;
@@ -168,7 +167,6 @@ fn known(name: &str) -> Result<Control, Failure> {
 
 fn action(operator: &Operator, word: &str, control: Control, reason: &str, outcome: &str) -> Result<Action, Failure> {
     let (who, role, reason) = (operator.who.to_string(), operator.role.as_str().to_owned(), tidy(said(reason)?));
-    info!(who, role, action = word, target = %control, reason, outcome, "an operator acts");
     let (action, target, outcome) = (word.to_owned(), control.to_string(), outcome.to_owned());
     Ok(Action { who, role, action, target, reason, outcome })
 }

@@ -4,6 +4,7 @@ use sqlx::postgres::PgArguments;
 use sqlx::query::Query;
 use sqlx::{Postgres, Row as _};
 use time::OffsetDateTime;
+use tracing::info;
 
 use super::{Session, StoreError};
 
@@ -29,6 +30,15 @@ pub struct Action {
     pub reason: String,
     /// What came of it.
     pub outcome: String,
+}
+
+impl Action {
+    /// Tells the log the same.
+    pub fn log(&self) {
+        let Self { who, role, action, target, reason, outcome } = self;
+        // Not `target`: in JSON every line has one, where in the program it was written.
+        info!(who, role, action, acted_on = target, reason, outcome, "an operator acted");
+    }
 }
 
 /// An action on record.

@@ -29,6 +29,9 @@ pub(super) const RELEASE_CONTROL: &str = "
     )
     SELECT EXISTS (SELECT FROM gone)";
 
+/// What came of releasing what was not set, as the statement has it.
+const NOT_SET: &str = "it was not set";
+
 /// How long something is to be set, and to what.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Terms {
@@ -51,7 +54,7 @@ impl Session {
         .await
     }
 
-    /// Sets a control, and records who did; `action.target` is its name.
+    /// Sets a control, records who did, and tells the log; `action.target` is its name.
     ///
     /// # Errors
     /// Sorted by reaction. It may be set all the same after [`StoreError::Silent`].
@@ -66,15 +69,20 @@ impl Session {
                 .await
         })
         .await?;
+        action.log();
         Ok(())
     }
 
-    /// Releases a control, and records who did; answers whether it was set.
+    /// Releases a control, records who did, and tells the log; answers whether it was set.
     ///
     /// # Errors
     /// Sorted by reaction. It may be released all the same after [`StoreError::Silent`].
     pub async fn release_control(&mut self, action: &Action) -> Result<bool, StoreError> {
-        self.run(async |connection| noted(RELEASE_CONTROL, action).fetch_one(connection).await?.try_get(0)).await
+        let was_set: bool =
+            self.run(async |connection| noted(RELEASE_CONTROL, action).fetch_one(connection).await?.try_get(0)).await?;
+        let outcome = if was_set { action.outcome.clone() } else { NOT_SET.to_owned() };
+        Action { outcome, ..action.clone() }.log();
+        Ok(was_set)
     }
 }
 

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::way_back::{Ready, WayBack};
@@ -12,12 +12,10 @@ use crate::config::Config;
 use crate::domain::{Change, Member};
 use crate::join::rehearsal::{Effect, Foreseen, rehearse};
 use crate::postgres::{Session, StoreError};
-use crate::rabbitmq::dead_letters::{Letter, shown_id};
+use crate::rabbitmq::dead_letters::{Letter, shown_id, without_personal_data};
 use crate::wire::event::event_id;
-use crate::wire::{instant, member};
-
-/// Fields of a member that say nothing of a person.
-const HARMLESS: [&str; 6] = ["id", "status", "privacyStatus", "activityStatus", "createdDate", "updatedDate"];
+use crate::wire::instant;
+use crate::wire::member::{fields, mask};
 
 /// What a letter would come to.
 #[derive(Clone, Debug, Serialize)]
@@ -111,7 +109,10 @@ impl Preview {
             Foreseen::Later => {
                 ("later", "it would wait on the retry ladder, and be rejected if its member stays unknown".to_owned())
             }
-            Foreseen::Malformed(malformed) => ("malformed", format!("a dead letter again: {malformed}")),
+            Foreseen::Malformed(malformed) => {
+                let malformed = malformed.to_string();
+                ("malformed", format!("a dead letter again: {}", without_personal_data(&malformed)))
+            }
             Foreseen::Refused(word) => ("not_replayed", format!("it does not prove who asks: {word}")),
             Foreseen::NoKeys => ("not_replayed", "the key that its token names is not known yet".to_owned()),
             Foreseen::Busy(why) => ("busy", format!("it cannot be told now: {why}")),
@@ -130,14 +131,7 @@ impl Preview {
     }
 
     fn record(&self, member: &Member) -> Value {
-        let mut shown = fields(member);
-        if !self.unmasked {
-            for (name, value) in &mut shown {
-                if !HARMLESS.contains(&name.as_str()) {
-                    *value = "(masked)".into();
-                }
-            }
-        }
+        let shown = if self.unmasked { fields(member) } else { mask(fields(member)) };
         json!({ "eventSequence": member.event_sequence.to_string(), "deleted": member.deleted, "member": shown })
     }
 }
@@ -182,10 +176,4 @@ fn event(change: &Change, before: Option<&Member>) -> Value {
         "eventTime": change.member.as_ref().map(|member| instant::text(member.updated_date)),
         "changedFields": changed,
     })
-}
-
-fn fields(of: &Member) -> Map<String, Value> {
-    let mut json = Vec::new();
-    member::write(of, &mut json);
-    serde_json::from_slice(&json).unwrap_or_default()
 }

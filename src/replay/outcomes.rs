@@ -10,7 +10,7 @@ use super::run::{Replay, Sent};
 use super::sending::ReplayError;
 use crate::domain::Verdict;
 use crate::postgres::RequestKey;
-use crate::rabbitmq::dead_letters::{DeadLetters, mask};
+use crate::rabbitmq::dead_letters::{DeadLetters, mask, without_personal_data};
 use crate::rabbitmq::topology::Names;
 use crate::retry::Pauses;
 
@@ -92,7 +92,8 @@ impl Replay {
                     && let Some((of, _)) = &letter.replayed
                     && wanted.contains(of.as_str())
                 {
-                    let error = letter.error.as_deref().map(mask).unwrap_or_default();
+                    let error = letter.error.as_deref().map(|error| without_personal_data(&mask(error)).into_owned());
+                    let error = error.unwrap_or_default();
                     back.insert(
                         of.clone(),
                         format!("a dead letter again: {} {error}", letter.reason.unwrap_or("unknown")),

@@ -3,6 +3,7 @@
 //! Writing is apart from reading: what is written is our own record, what is read is anybody's file.
 
 mod import;
+mod masked;
 mod rewrite;
 mod shape;
 
@@ -13,6 +14,7 @@ pub(super) mod tests;
 pub(crate) use shape::{Field, MEMBER, Shape};
 
 pub use import::{Imported, InvalidMember, parse};
+pub use masked::{MASKED, fields, mask};
 #[cfg(test)]
 pub(super) use rewrite::squeeze;
 

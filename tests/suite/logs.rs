@@ -1,11 +1,13 @@
 //! What a worker logs of its work: a line for each batch, and at `debug` one for each request. That no line of the suite
 //! tells a secret is held by `support/logs.rs`, for every worker.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::support::logs::lines_with;
-use crate::support::{Installation, JOINABLE, MemberSpec, Message, PATIENCE, eventually};
+use crate::support::{
+    Caller, Installation, JOINABLE, MemberSpec, Message, PATIENCE, ask_for_tokens, eventually, on_record,
+};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 
@@ -71,4 +73,31 @@ async fn each_batch_is_one_line_for_everybody() {
     let line: Value = serde_json::from_str(&lines.try_recv().expect("it is logged")).unwrap();
     assert_eq!((&line["level"], line["requests"].as_u64() > Some(0)), (&"INFO".into(), true), "{line}");
     assert!(line["seconds"].as_f64().is_some_and(|seconds| seconds > 0.0), "{line}");
+}
+
+#[tokio::test]
+async fn what_an_operator_does_is_one_line_as_it_stands_on_record() {
+    let installation = Installation::with(ask_for_tokens).await;
+    let worker = installation.start().await;
+    let operator = Caller::of(&worker).bearing("operator");
+    let why = format!("ticket {}", Uuid::new_v4());
+    let mut lines = lines_with(why.as_str());
+    let order = json!({ "control": "pause cache", "reason": why });
+    for path in ["/api/v1/controls", "/api/v1/controls/release", "/api/v1/controls/release"] {
+        operator.post(path, &order).await;
+    }
+    operator.post("/api/v1/dead-letters/replay/stop", &json!({ "reason": why })).await;
+    worker.stop().await;
+    let mut told = Vec::new();
+    while let Ok(line) = lines.try_recv() {
+        let line: Value = serde_json::from_str(&line).unwrap();
+        if line["message"] == "an operator acted" {
+            assert_eq!((&line["who"], &line["role"]), (&"operator".into(), &"operator".into()), "{line}");
+            let text = |name: &str| line[name].as_str().unwrap().to_owned();
+            told.push(["action", "acted_on", "reason", "outcome"].map(text));
+        }
+    }
+    let outcomes: Vec<&str> = told.iter().map(|[.., outcome]| outcome.as_str()).collect();
+    assert_eq!(outcomes, ["set", "released", "it was not set", "nothing goes on"]);
+    assert_eq!(on_record(&mut installation.stranger().await).await, told);
 }

@@ -13,8 +13,9 @@ use lapin::options::{
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, ExchangeKind};
 use secrecy::ExposeSecret as _;
+use uuid::Uuid;
 
-use crate::support::{TestVhost, config, vhost};
+use crate::support::{Installation, JOINABLE, TestVhost, config, on_record, vhost};
 
 const QUEUE: &str = "join-community.requests";
 /// Never waited for in full: a limit for what comes at once.
@@ -122,4 +123,26 @@ async fn the_largest_message_of_a_broker_can_be_tried_out() {
     let [fits, exceeds] = [1024 * 1024, 1024 * 1024 + 1];
     assert!(takes_message_of(&connection, fits, LIMIT).await.unwrap());
     assert!(!takes_message_of(&connection, exceeds, LIMIT).await.unwrap());
+}
+
+#[tokio::test]
+async fn the_member_in_a_reply_is_shown_masked_until_somebody_says_why_and_then_it_is_on_record() {
+    let installation = Installation::new().await;
+    let worker = installation.start().await;
+    let site = Uuid::new_v4();
+    let member = installation.member(site, JOINABLE).await;
+    let (site, member) = (site.to_string(), member.to_string());
+    let producer = [("JOIN_COMMUNITY__BROKER__PRODUCER_URL", installation.vhost().producer_url.as_str())];
+    let ask = ["enqueue", "--site", &site, "--member", &member, "--request-id", "the-id", "--wait"];
+    let masked = installation.program_with(&ask, &producer).end().await;
+    assert!(masked.code == Some(0) && masked.stdout.contains("PUBLIC"), "{masked:?}");
+    assert!(masked.stdout.contains("(masked)") && !masked.stdout.contains("jane@example.com"), "{masked:?}");
+    assert!(on_record(&mut installation.stranger().await).await.is_empty(), "whoever sees nothing is not on record");
+    let unmask = [&ask[..], &["--unmask", "--why", "ticket 4711", "--output", "json"]].concat();
+    let unmasked = installation.program_with(&unmask, &producer).end_unmasked().await;
+    assert_eq!(unmasked.json()["reply"]["member"]["loginEmail"], "jane@example.com", "{unmasked:?}");
+    worker.stop().await;
+    let target = format!("{site}, the reply to the-id");
+    let expected = [["enqueue.unmask", &target, "ticket 4711", "shown"].map(str::to_owned)];
+    assert_eq!(on_record(&mut installation.stranger().await).await, expected);
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::ArgGroup;
 
 use super::which::{self, Filter, Which};
+use crate::cli::record::Unmask;
 use crate::cli::values;
 use crate::cli::worker::Worker;
 
@@ -67,6 +68,9 @@ pub enum Command {
     },
     /// Have such a replay stop between two letters.
     Stop {
+        /// Why; it is recorded.
+        #[arg(long, value_name = "TEXT")]
+        why: String,
         /// Which worker.
         #[command(flatten)]
         worker: Worker,
@@ -105,17 +109,6 @@ pub enum Command {
         #[command(flatten)]
         unmask: Unmask,
     },
-}
-
-/// Whether personal data is shown. Tokens never are.
-#[derive(Debug, clap::Args)]
-pub struct Unmask {
-    /// Show the personal data in it; who did, and why, is recorded before.
-    #[arg(long, requires = "why")]
-    pub unmask: bool,
-    /// Why it has to be seen.
-    #[arg(long, value_name = "TEXT")]
-    pub why: Option<String>,
 }
 
 /// What is looked at; by default every dead letter.

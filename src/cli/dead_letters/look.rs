@@ -10,10 +10,10 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
 
-use super::{Unmask, pretty, progress};
+use super::{pretty, progress};
 use crate::cli::Context;
 use crate::cli::print::visible;
-use crate::cli::record::{Deed, said};
+use crate::cli::record::{Deed, Unmask};
 use crate::rabbitmq::dead_letters::{DeadLetters, Letter, Selection};
 
 /// Where an export goes, and what is shown in it.
@@ -107,23 +107,6 @@ async fn to_file(
     writer.flush().with_context(unwritable)?;
     bar.finish_and_clear();
     Ok(())
-}
-
-impl Unmask {
-    /// Records what is shown unmasked; nothing, if it is masked.
-    async fn recorded(
-        &self,
-        action: &'static str,
-        target: &str,
-        outcome: &str,
-        context: &Context,
-    ) -> anyhow::Result<()> {
-        if self.unmask {
-            let why = said(self.why.as_deref(), "--why")?;
-            Deed { action, target, why: Some(why) }.begins(outcome, context).await?;
-        }
-        Ok(())
-    }
 }
 
 /// A letter as it is shown: tokens masked in any case.

@@ -18,14 +18,18 @@ pub(super) async fn progress(worker: &Worker, context: &Context) -> anyhow::Resu
 }
 
 /// Has it stop. What is being sent is finished: `progress` tells when it has ended.
-pub(super) async fn stop(worker: &Worker, context: &Context) -> anyhow::Result<ExitCode> {
-    tell(&worker.post(&format!("{REPLAY}/stop"), &json!({}), context).await?, context)
+pub(super) async fn stop(why: &str, worker: &Worker, context: &Context) -> anyhow::Result<ExitCode> {
+    order("stop", why, worker, context).await
 }
 
 /// Has it go on.
 pub(super) async fn resume(why: &str, worker: &Worker, context: &Context) -> anyhow::Result<ExitCode> {
+    order("resume", why, worker, context).await
+}
+
+async fn order(what: &str, why: &str, worker: &Worker, context: &Context) -> anyhow::Result<ExitCode> {
     let order = json!({ "reason": said(Some(why), "--why")? });
-    tell(&worker.post(&format!("{REPLAY}/resume"), &order, context).await?, context)
+    tell(&worker.post(&format!("{REPLAY}/{what}"), &order, context).await?, context)
 }
 
 fn tell(state: &Value, context: &Context) -> anyhow::Result<ExitCode> {

@@ -1,4 +1,5 @@
-//! `members export`: the record of a site as NDJSON, page by page.
+//! `members export`: the record of a site as NDJSON, page by page, personal data masked; or with it, once it is on record who
+//! takes it, and why.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
@@ -9,11 +10,12 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use uuid::Uuid;
 
+use super::append;
 use crate::cli::Context;
 use crate::cli::print::Output;
+use crate::cli::record::{Deed, Unmask};
 use crate::domain::{MemberId, SiteId};
 use crate::postgres::{Role, Session};
-use crate::wire::member;
 
 const PAGE: u32 = 500;
 
@@ -28,28 +30,53 @@ enum Target {
 }
 
 /// Exports a site.
-pub(super) async fn run(site: SiteId, path: Option<&Path>, context: &Context) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(
+    site: SiteId,
+    path: Option<&Path>,
+    unmask: &Unmask,
+    context: &Context,
+) -> anyhow::Result<ExitCode> {
+    const ACTION: &str = "members.export_unmasked";
+    let place = path.map_or_else(|| "stdout".to_owned(), |path| path.display().to_string());
+    let target = format!("{site} to {place}");
+    unmask.recorded(ACTION, &target, "ordered", context).await?;
+    let mut count = 0;
+    let done = all(site, path, unmask, &mut count, context).await;
+    if unmask.unmask {
+        let deed = Deed { action: ACTION, target: &target, why: unmask.why.as_deref() };
+        deed.came_to(&format!("exported {count}"), &done, context).await;
+    }
+    done?;
+    if path.is_some() {
+        let masked = if unmask.unmask { "" } else { ", masked: no backup" };
+        context.output.note(&format_args!("{count} members of site {site} are in {place}{masked}."));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn all(
+    site: SiteId,
+    path: Option<&Path>,
+    unmask: &Unmask,
+    count: &mut usize,
+    context: &Context,
+) -> anyhow::Result<()> {
     let mut store = Session::new(&context.config.database, Role::Tool)?;
     let mut target = path.map_or(Ok(Target::Stdout(context.output)), Target::beside)?;
     let mut from = Some(MemberId(Uuid::nil()));
-    let mut written = 0;
     while let Some(first) = from {
         let page = store.page(site, first, PAGE).await?;
         let mut lines = Vec::with_capacity(page.len() * 1024);
         for member in &page {
-            member::write(member, &mut lines);
+            append(member, unmask, &mut lines)?;
             lines.push(b'\n');
         }
         target.write(&lines)?;
-        written += page.len();
+        *count += page.len();
         let last = page.get(PAGE as usize - 1).map(|last| last.id.0.as_u128());
         from = last.and_then(|last| last.checked_add(1)).map(|next| MemberId(Uuid::from_u128(next)));
     }
-    if let Some(path) = path {
-        target.complete(path)?;
-        context.output.note(&format_args!("{written} members of site {site} are in {}.", path.display()));
-    }
-    Ok(ExitCode::SUCCESS)
+    path.map_or(Ok(()), |path| target.complete(path))
 }
 
 impl Target {

@@ -17,6 +17,7 @@ use crate::cli::print::{Output, visible};
 use crate::cli::record::{Deed, Why};
 use crate::domain::{MemberId, SiteId, to_millis};
 use crate::postgres::{Role, Session, StoreError, Taken};
+use crate::rabbitmq::dead_letters::without_personal_data;
 use crate::retry::Pauses;
 use crate::telemetry::chain;
 use crate::wire::member::{Imported, parse};
@@ -112,7 +113,7 @@ impl Import<'_> {
             Line::TooLong => Err("the line is longer than any member can be".to_owned()),
         };
         match member {
-            Err(reason) => self.refuse(number, &visible(&reason)),
+            Err(reason) => self.refuse(number, &reason),
             Ok((member, size)) => {
                 // The same member again: what came first must be in the record first.
                 if self.ids.contains(&member.id) || self.batch.len() == BATCH || self.bytes + size > BATCH_BYTES {
@@ -126,9 +127,11 @@ impl Import<'_> {
         Ok(())
     }
 
-    fn refuse(&mut self, number: u64, reason: &impl Display) {
+    /// Names the line. Its place may hold a key of somebody's making: an address, say.
+    fn refuse(&mut self, number: u64, reason: &str) {
         self.tally.refused += 1;
-        self.bar.suspend(|| self.output.note(&format_args!("{}:{number}: {reason}", self.file)));
+        let reason = without_personal_data(reason);
+        self.bar.suspend(|| self.output.note(&format_args!("{}:{number}: {}", self.file, visible(&reason))));
     }
 
     /// Writes the batch. What the database refuses is halved until the line that is at fault stands alone.

@@ -1,4 +1,4 @@
-//! `members show`: one member, for people and for programs.
+//! `members show`: one member, for people and for programs, personal data masked; or with it, once it is on record who looks.
 
 use std::fmt::Write as _;
 use std::process::ExitCode;
@@ -7,11 +7,14 @@ use anyhow::bail;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::append;
 use crate::cli::Context;
 use crate::cli::print::visible;
+use crate::cli::record::Unmask;
 use crate::domain::{Json, Member, MemberId, SiteId};
 use crate::postgres::{Role, Session};
-use crate::wire::{instant, member};
+use crate::wire::instant;
+use crate::wire::member::MASKED;
 
 /// A member as programs see it.
 #[derive(Serialize)]
@@ -23,24 +26,25 @@ struct Shown {
 }
 
 /// Shows a member.
-pub(super) async fn run(site: SiteId, id: MemberId, context: &Context) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(site: SiteId, id: MemberId, unmask: &Unmask, context: &Context) -> anyhow::Result<ExitCode> {
     let mut store = Session::new(&context.config.database, Role::Tool)?;
     let Some(found) = store.member(site, id).await? else { bail!("site {site} has no member {id}") };
     if found.deleted {
         bail!("member {id} of site {site} was deleted; only its sequence is left, {}", found.event_sequence);
     }
+    unmask.recorded("members.unmask", &format!("{site}/{id}"), "shown", context).await?;
     let mut json = Vec::new();
-    member::write(&found, &mut json);
+    append(&found, unmask, &mut json)?;
     let shown = Shown {
         site_id: site.to_string(),
         event_sequence: found.event_sequence.to_string(),
         member: RawValue::from_string(String::from_utf8(json)?)?,
     };
-    context.output.result(&shown, |_| text(site, &found))?;
+    context.output.result(&shown, |_| text(site, &found, unmask.unmask))?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn text(site: SiteId, member: &Member) -> String {
+fn text(site: SiteId, member: &Member, unmasked: bool) -> String {
     let mut text = format!("Member {} of site {site}", member.id);
     let mut line = |name: &str, value: &str| {
         // Writing to a String cannot fail.
@@ -53,22 +57,23 @@ fn text(site: SiteId, member: &Member) -> String {
     line("event sequence", &member.event_sequence.to_string());
     line("created", &instant::text(member.created_date));
     line("updated", &instant::text(member.updated_date));
-    line("last login", &member.last_login_date.map_or_else(|| "-".to_owned(), instant::text));
+    let mut personal = |name: &str, value: Option<String>| match value {
+        None => line(name, "-"),
+        Some(value) => line(name, if unmasked { &value } else { MASKED }),
+    };
+    personal("last login", member.last_login_date.map(instant::text));
     let verified = match member.login_email_verified {
         Some(true) => " (verified)",
         Some(false) => " (not verified)",
         None => "",
     };
-    line(
-        "login e-mail",
-        &member.login_email.as_ref().map_or_else(|| "-".to_owned(), |email| format!("{email}{verified}")),
-    );
-    line("contact id", &member.contact_id.map_or_else(|| "-".to_owned(), |id| id.to_string()));
-    let json = |json: &Option<Json>| json.as_ref().map_or("-", |json| &json.0).to_owned();
-    line("contact", &json(&member.contact));
-    line("profile", &json(&member.profile));
+    personal("login e-mail", member.login_email.as_ref().map(|email| format!("{email}{verified}")));
+    personal("contact id", member.contact_id.map(|id| id.to_string()));
+    let json = |json: &Option<Json>| json.as_ref().map(|json| json.0.to_string());
+    personal("contact", json(&member.contact));
+    personal("profile", json(&member.profile));
     if member.extra.is_some() {
-        line("other fields", &json(&member.extra));
+        personal("other fields", json(&member.extra));
     }
     text
 }

@@ -59,6 +59,14 @@ pub(super) struct ReplayOrder {
     force: bool,
 }
 
+/// That the replay that goes on is to stop.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct StopOrder {
+    /// Why; it is recorded.
+    reason: String,
+}
+
 /// That the replay that stopped is to go on.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -157,13 +165,15 @@ pub(super) async fn replay(
 
 /// Has the replay stop between two letters.
 #[utoipa::path(
-    post, path = "/api/v1/dead-letters/replay/stop", tag = "operator", responses((status = 200, body = ReplayState))
+    post, path = "/api/v1/dead-letters/replay/stop", tag = "operator", request_body = StopOrder,
+    responses((status = 200, body = ReplayState), (status = 400, body = Problem))
 )]
 pub(super) async fn stop(
     State(console): State<Arc<Console>>,
     Extension(operator): Extension<Operator>,
+    Json(StopOrder { reason }): Json<StopOrder>,
 ) -> Result<Json<ReplayState>, Failure> {
-    Ok(Json(ReplayState { replay: console.stop_replay(&operator).await? }))
+    Ok(Json(ReplayState { replay: console.stop_replay(&operator, &reason).await? }))
 }
 
 /// Goes on with the last replay where it stopped, by the order that it had. What it sent is not sent again.

@@ -80,7 +80,10 @@ pub(super) async fn progress(
         h1 { "Replay" }
         p id="live-state" class="note" aria-live="polite" { "As it was when this page was opened." }
         div id="live" data-live="/dead-letters/replay/live" { (now(console.repair.progress().as_ref())) }
-        form method="post" action="/dead-letters/replay/stop" { button { "Stop between two letters" } }
+        form method="post" action="/dead-letters/replay/stop" {
+            label { "Why" input name="why" required maxlength="500" autocomplete="off"; }
+            button { "Stop between two letters" }
+        }
         form method="post" action="/dead-letters/replay/resume" {
             label { "Why" input name="why" required maxlength="500" autocomplete="off"; }
             button { "Go on where it stopped" }
@@ -114,8 +117,12 @@ pub(super) async fn live(
 }
 
 /// Stops it.
-pub(super) async fn stop(State(console): State<Arc<Console>>, Extension(operator): Extension<Operator>) -> Page {
-    console.stop_replay(&operator).await?;
+pub(super) async fn stop(
+    State(console): State<Arc<Console>>,
+    Extension(operator): Extension<Operator>,
+    Form(fields): Form<Fields>,
+) -> Page {
+    console.stop_replay(&operator, text(&fields, "why")).await?;
     Ok(Redirect::to("/dead-letters/replay").into_response())
 }
 

@@ -78,12 +78,17 @@ impl Console {
         Ok(self.repair.progress())
     }
 
-    /// Has the replay that goes on stop between two letters.
-    pub(in crate::console) async fn stop_replay(&self, operator: &Operator) -> Result<Option<Progress>, Failure> {
+    /// Has the replay that goes on stop between two letters; also while PostgreSQL is away.
+    pub(in crate::console) async fn stop_replay(
+        &self,
+        operator: &Operator,
+        reason: &str,
+    ) -> Result<Option<Progress>, Failure> {
+        said(reason)?;
         let (stopped, progress) = (self.repair.stop(), self.repair.progress());
         let target = progress.as_ref().map(|progress| progress.id.as_str()).unwrap_or_default();
         let outcome = if stopped { "told to stop" } else { "nothing goes on" };
-        self.note(operator, Deed { action: "dead_letters.replay_stop", target, reason: "", outcome }).await;
+        self.note(operator, Deed { action: "dead_letters.replay_stop", target, reason, outcome }).await;
         Ok(progress)
     }
 

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::super::pen::{self, Object};
 use super::super::strict::{Fault, Path, Sink, Value, walk};
 use super::super::{instant, rule};
+use super::masked::MASKED;
 use super::rewrite::{Entries, parsed, rewrite};
 use super::shape::MEMBER;
 use crate::domain::{ActivityStatus, Json, MemberId, PrivacyStatus, Status};
@@ -110,6 +111,10 @@ impl Sink for AnObject {
     fn value(&mut self, path: &Path<'_>, value: Value<'_>) -> Result<(), Fault> {
         match path {
             Path::Root if value != Value::Object => Err(Fault::at(path, rule::TYPE, "must be a JSON object")),
+            Path::Key(Path::Root | Path::Key(Path::Root, "member"), _) if value == Value::Text(MASKED) => {
+                let masked = "is masked, and so nothing to import: export with `--unmask` and `--why`";
+                Err(Fault::at(path, rule::FORMAT, masked))
+            }
             Path::Root | Path::Key(..) | Path::Index(..) => Ok(()),
         }
     }

@@ -114,14 +114,18 @@ async fn a_replay_is_shown_live_is_the_only_one_and_can_be_stopped() {
     let mut live = client.get(live).bearer_auth("viewer").send().await.unwrap();
     let first = tokio::time::timeout(PATIENCE, live.chunk()).await.expect("an update comes").unwrap().unwrap();
     assert!(String::from_utf8_lossy(&first).contains("begun by operator"), "{first:?}");
-    let stopped = operator.post("/api/v1/dead-letters/replay/stop", &Value::Null).await;
-    assert_eq!(stopped.status, StatusCode::OK);
+    let stop = "/api/v1/dead-letters/replay/stop";
+    assert_eq!(operator.post(stop, &json!({ "reason": " " })).await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(operator.get(REPLAY).await.json()["replay"]["running"], true, "nothing is stopped without a reason");
+    let stopped = operator.post(stop, &json!({ "reason": "the site asked" })).await;
+    assert_eq!(stopped.status, StatusCode::OK, "{stopped:?}");
     let replay = ended(&operator).await;
     let (replayed, left) = (replay["tally"]["replayed"].as_u64().unwrap(), replay["tally"]["left"].as_u64().unwrap());
     assert!(replayed < 40 && replayed + left == 40, "{replay}");
     installation.until_holds(DEAD, u32::try_from(left).unwrap()).await;
     assert!(replay["outcome"].as_str().unwrap().contains("told to stop"), "{replay}");
-    assert_eq!(on_record(&worker, "dead_letters.replay_stop").await[0].1, "told to stop");
+    let told = ("the site asked".to_owned(), "told to stop".to_owned());
+    assert_eq!(on_record(&worker, "dead_letters.replay_stop").await, [told]);
     worker.stop().await;
 }
 

@@ -104,7 +104,7 @@ async fn a_replay_is_watched_stopped_and_gone_on_with_at_the_command_line() {
     assert_eq!(operator.post(REPLAY, &order).await.status, StatusCode::ACCEPTED);
     let going_on = at(&installation, &worker, &["progress"]).await;
     assert_eq!((&going_on["letters"], &going_on["running"]), (&json!("reason busy"), &json!(true)), "{going_on}");
-    at(&installation, &worker, &["stop"]).await;
+    at(&installation, &worker, &["stop", "--why", "too fast"]).await;
     let stopped = ended(&operator).await;
     let (replayed, left) = (count(&stopped, "replayed"), count(&stopped, "left"));
     assert!(replayed < 30 && replayed + left == 30, "{stopped}");
@@ -114,6 +114,7 @@ async fn a_replay_is_watched_stopped_and_gone_on_with_at_the_command_line() {
     let replay = ended(&operator).await;
     assert_eq!((count(&replay, "replayed"), count(&replay, "left")), (left, 0), "{replay}");
     installation.until_holds(DEAD, 0).await;
+    assert_eq!(on_record(&worker, "dead_letters.replay_stop").await[0].0, "too fast");
     assert_eq!(on_record(&worker, "dead_letters.replay_resume").await[0].0, "ticket 4711");
     worker.stop().await;
 }

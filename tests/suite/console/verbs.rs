@@ -33,7 +33,7 @@ const VERBS: &[(&str, &[&str])] = &[
     ("POST /api/v1/dead-letters/dry-run", &["dead-letters replay --dry-run --unmask --why"]),
     ("POST /api/v1/dead-letters/replay", &["dead-letters replay --rate --max-failures --wait --why"]),
     ("GET /api/v1/dead-letters/replay", &["dead-letters progress --at"]),
-    ("POST /api/v1/dead-letters/replay/stop", &["dead-letters stop --at"]),
+    ("POST /api/v1/dead-letters/replay/stop", &["dead-letters stop --at --why"]),
     ("POST /api/v1/dead-letters/replay/resume", &["dead-letters resume --at --why"]),
     ("POST /api/v1/dead-letters/discard", &["dead-letters discard --yes-discard --why"]),
     ("POST /api/v1/dead-letters/restore", &["dead-letters restore --why"]),

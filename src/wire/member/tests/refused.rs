@@ -74,6 +74,16 @@ fn a_mask_is_no_state() {
 }
 
 #[test]
+fn what_is_masked_is_refused_before_it_takes_the_place_of_what_it_hides() {
+    let hidden = ["loginEmail", "loginEmailVerified", "contactId", "contact", "profile", "lastLoginDate", "(masked)"];
+    for name in hidden {
+        refuses_field(&format!(r#""{name}":"(masked)""#), &format!("/{name}"), "is masked");
+    }
+    let nickname = format!(r#"{{{ID},"profile":{{"nickname":"(masked)"}}}}"#);
+    assert!(parse(nickname.as_bytes()).is_ok(), "who calls himself so may");
+}
+
+#[test]
 fn a_known_value_of_another_form_is_named() {
     for (field, pointer, said) in [
         (r#""loginEmail":7"#, "/loginEmail", "must be text"),

@@ -40,7 +40,7 @@ async fn dead_letters_are_foreseen_replayed_stopped_gone_on_with_discarded_and_r
     desk.is_live().await;
     desk.browser.until_text("It goes on").await;
     desk.shows("replay").await;
-    desk.click(STOP, &[]).await;
+    desk.click(STOP, &[("why", "it is too many")]).await;
     desk.arrives("Replay").await;
     // By itself: nobody loads the page again.
     desk.browser.until_text("told to stop").await;
@@ -49,7 +49,7 @@ async fn dead_letters_are_foreseen_replayed_stopped_gone_on_with_discarded_and_r
     desk.click(RESUME, &[("why", "too soon")]).await;
     desk.arrives("Replay").await;
     desk.browser.until_text("It goes on").await;
-    desk.click(STOP, &[]).await;
+    desk.click(STOP, &[("why", "again")]).await;
     desk.arrives("Replay").await;
     desk.browser.until_text("told to stop").await;
     desk.is_live().await;
