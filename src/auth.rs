@@ -20,7 +20,7 @@ mod tokens;
 mod tests;
 
 pub use authenticator::Authenticator;
-pub use oidc::{Challenge, Identity, NotProven, Provider, reason};
+pub use oidc::{Challenge, IdToken, Identity, NotProven, Provider, reason};
 pub use preflight::{IssuerFound, KeysFound, PreflightError, examine, preflight, preflight_issuer};
 
 use crate::domain::{Caller, Proof, Requester};

@@ -6,6 +6,7 @@ mod challenge;
 mod claims;
 pub(super) mod discovery;
 mod exchange;
+mod id_token;
 pub mod reason;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ pub use self::challenge::Challenge;
 use self::claims::Claims;
 use self::discovery::Discovery;
 pub(super) use self::exchange::Client;
+pub use self::id_token::IdToken;
 use super::key_source::KeySource;
 use super::keys::Keys;
 use super::signed::{Unsigned, signed};
@@ -123,11 +125,18 @@ impl Provider {
         Ok(client.login_at(place, challenge))
     }
 
-    /// Who logged in, by the code that the browser brought back. The code is spent by that.
+    /// Where a browser goes to end a login that began with this token. `None` if the issuer has no such place.
+    #[must_use]
+    pub fn logout_at(&self, id_token: Option<&IdToken>) -> Option<String> {
+        let place = self.discovery.offers().and_then(|offers| offers.end_session.clone())?;
+        Some(self.client.as_ref()?.logout_at(place, id_token))
+    }
+
+    /// Who logged in, by the code that the browser brought back, and what that login is ended by. The code is spent.
     ///
     /// # Errors
     /// If the issuer does not take the code, or its token is not for this login.
-    pub async fn redeem(&self, code: &str, challenge: &Challenge) -> Result<Identity, NotProven> {
+    pub async fn redeem(&self, code: &str, challenge: &Challenge) -> Result<(Identity, Option<IdToken>), NotProven> {
         let offers = self.discovery.offers();
         let place = offers.and_then(|offers| offers.token.clone());
         let (Some(client), Some(place)) = (&self.client, place) else { return Err(self.has_no("token_endpoint")) };
@@ -141,7 +150,7 @@ impl Provider {
         if verify_slices_are_equal(shown.as_bytes(), challenge.nonce.as_bytes()).is_err() {
             return Err(NotProven::Refused(reason::TOKEN_NONCE));
         }
-        Ok(identity)
+        Ok((identity, IdToken::kept(token)))
     }
 
     /// Whom a token names that a script brings.
@@ -151,7 +160,12 @@ impl Provider {
     pub async fn prove(&self, token: &str) -> Result<Identity, NotProven> {
         let claims = self.claims(token).await?;
         let audiences: Vec<&str> = self.audiences.iter().map(String::as_str).collect();
-        self.judge(&claims, &audiences)
+        let identity = self.judge(&claims, &audiences)?;
+        // A browser's token goes back to the issuer in an address, and addresses are kept in many places.
+        if claims.nonce.as_deref().is_some_and(challenge::is_of_login) {
+            return Err(NotProven::Refused(reason::TOKEN_NONCE));
+        }
+        Ok(identity)
     }
 
     pub(super) fn new(http: &config::Http, auth: &config::Auth, discovery: Arc<Discovery>, keys: Arc<Keys>) -> Self {

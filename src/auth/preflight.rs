@@ -26,6 +26,8 @@ pub struct IssuerFound {
     pub keys: KeysFound,
     /// Whether it says where browsers log in and where codes are redeemed.
     pub logs_in: bool,
+    /// Whether it says where browsers log out.
+    pub logs_out: bool,
     /// Whether it says that it holds a code's bearer to what the login began with (PKCE, S256).
     pub binds_codes: bool,
 }
@@ -75,7 +77,8 @@ pub async fn preflight_issuer(issuer: &str) -> Result<IssuerFound, PreflightErro
     let offers = discovery.offers();
     let offers = offers.as_deref();
     let logs_in = offers.is_some_and(|offers| offers.authorization.is_some() && offers.token.is_some());
-    Ok(IssuerFound { keys, logs_in, binds_codes: offers.is_some_and(|offers| offers.binds_codes) })
+    let logs_out = offers.is_some_and(|offers| offers.end_session.is_some());
+    Ok(IssuerFound { keys, logs_in, logs_out, binds_codes: offers.is_some_and(|offers| offers.binds_codes) })
 }
 
 /// Examines a document of keys that was read at `place`.

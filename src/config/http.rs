@@ -2,6 +2,7 @@
 //! know of operators.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use reqwest::Url;
 use secrecy::SecretString;
@@ -35,6 +36,9 @@ pub struct Http {
     pub oidc_roles_claim: String,
     /// Which role a value of that claim stands for.
     pub oidc_roles: Vec<OidcRole>,
+    /// How long a session counts that began by the issuer's word.
+    #[serde(with = "super::duration")]
+    pub oidc_session: Duration,
 }
 
 /// `[[http.tokens]]`

@@ -25,7 +25,7 @@ pub(super) use self::no_access::NoAccess;
 use self::sessions::{LASTS, Sessions};
 use self::token::Tokens;
 pub use self::token::{Secret, digest_of};
-use crate::auth::Provider;
+use crate::auth::{IdToken, Provider};
 use crate::config::{ConsoleRole, Http};
 
 /// Who it is where no token is asked for.
@@ -52,6 +52,31 @@ impl Operator {
 pub(super) struct Admitted {
     pub(super) operator: Operator,
     pub(super) lasts: Duration,
+    pub(super) way: Way,
+}
+
+/// How somebody came in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// By a token.
+    Token,
+    /// By a login at the issuer, and what that is ended by there.
+    Issuer(Option<IdToken>),
+}
+
+impl Admitted {
+    const fn by_token(operator: Operator, lasts: Duration) -> Self {
+        Self { operator, lasts, way: Way::Token }
+    }
+
+    /// How long the session is known that begins with this. One of a login at the issuer is for a shift, though it counts
+    /// for less: its browser is led there again, and what it has there can still be ended.
+    pub(super) fn known_for(&self) -> Duration {
+        match self.way {
+            Way::Token => self.lasts.min(LASTS),
+            Way::Issuer(_) => LASTS,
+        }
+    }
 }
 
 /// What decides who may use the console.
@@ -83,7 +108,7 @@ impl Access {
         let asks = http.knows_operators();
         Self {
             tokens: Tokens::new(&http.tokens),
-            issuer: provider.map(|provider| Issuer::new(provider, &http.oidc_roles)),
+            issuer: provider.map(|provider| Issuer::new(provider, http)),
             asks,
             open: !asks && http.is_on_loopback(),
             state: Mutex::default(),
@@ -98,12 +123,12 @@ impl Access {
     /// Who shows this token as a bearer.
     pub(super) async fn by_token(&self, token: &str, from: IpAddr, now: Instant) -> Result<Admitted, NoAccess> {
         if !self.asks {
-            return self.without_token().map(|operator| Admitted { operator, lasts: LASTS });
+            return self.without_token().map(|operator| Admitted::by_token(operator, LASTS));
         }
         self.state().attempts.allow(from, now).map_err(NoAccess::TooMany)?;
         // No token of ours has a dot, each of an issuer's has two.
         let shown = match (self.tokens.find(token), self.issuer.as_ref().filter(|_| token.contains('.'))) {
-            (Some(operator), _) => Ok(Admitted { operator, lasts: LASTS }),
+            (Some(operator), _) => Ok(Admitted::by_token(operator, LASTS)),
             (None, Some(issuer)) => issuer.by_token(token).await,
             (None, None) => Err(NoAccess::Unknown),
         };
@@ -115,7 +140,7 @@ impl Access {
         if !self.asks {
             return self.without_token();
         }
-        self.state().sessions.find(secret, now).ok_or(NoAccess::Unknown)
+        self.state().sessions.find(secret, now)
     }
 
     /// Who shows nothing.
@@ -128,12 +153,17 @@ impl Access {
 
     /// Begins a session; answers its secret.
     pub(super) fn begin(&self, admitted: &Admitted, now: Instant) -> Option<String> {
-        self.state().sessions.begin(admitted.operator.clone(), now + admitted.lasts.min(LASTS), now)
+        self.state().sessions.begin(admitted, now)
     }
 
-    /// Ends a session.
-    pub(super) fn end(&self, secret: &str) {
-        self.state().sessions.end(secret);
+    /// Ends a session; answers whose it was and, if they logged in at the issuer, where they log out there.
+    pub(super) fn end(&self, secret: &str, now: Instant) -> Option<(Operator, Option<String>)> {
+        let (operator, way) = self.state().sessions.end(secret, now)?;
+        let at = match way {
+            Way::Token => None,
+            Way::Issuer(id_token) => self.issuer.as_ref().and_then(|issuer| issuer.logout_at(id_token.as_ref())),
+        };
+        Some((operator, at))
     }
 
     /// What came of a try to get in, noted if it failed.
@@ -191,8 +221,8 @@ mod tests {
         let ben = access.by_token("two", HERE, now).await.unwrap();
         assert_eq!((&*ben.operator.who, ben.operator.role), ("ben", ConsoleRole::Viewer));
         let session = access.begin(&ben, now).unwrap();
-        assert_eq!(access.by_session(&session, now), Ok(ben.operator));
-        access.end(&session);
+        assert_eq!(access.by_session(&session, now), Ok(ben.operator.clone()));
+        assert_eq!(access.end(&session, now), Some((ben.operator, None)));
         assert_eq!(access.by_session(&session, now), Err(NoAccess::Unknown));
     }
 

@@ -1,5 +1,5 @@
-//! Stands before every route but the probes: who asks, whether a browser was led here by another site, whether the role is
-//! enough. One place, so that no handler can forget it.
+//! Stands before every route but the probes and what begins or ends a session: who asks, whether a browser was led here by
+//! another site, whether the role is enough. One place, so that no handler can forget it.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -64,9 +64,7 @@ pub(super) async fn guard(
     }
     // What is live is asked for by a script, which could make nothing of a page.
     let is_page = !path.starts_with("/api/") && path != "/metrics" && !path.ends_with("/live");
-    // Whoever logs in comes back to the page that was asked for; what was to be done is asked for anew.
-    let back = if method == Method::GET { parts.uri.path_and_query().map_or("/", PathAndQuery::as_str) } else { "/" };
-    answer(&refusal, role, is_page.then_some(back))
+    answer(&refusal, role, is_page.then_some(&parts))
 }
 
 /// Bounds how many calls are worked on, and for how long each.
@@ -122,11 +120,11 @@ async fn admit(console: &Console, role: ConsoleRole, request: &Parts) -> Result<
     if operator.role < role { Err(Refusal::Role(operator)) } else { Ok(operator) }
 }
 
-/// `page`: where a browser that asks for a page comes back to.
-fn answer(refusal: &Refusal, role: ConsoleRole, page: Option<&str>) -> Response {
+/// `page`: the request, if a page is asked for.
+fn answer(refusal: &Refusal, role: ConsoleRole, page: Option<&Parts>) -> Response {
     let (status, word, message) = match (refusal, page) {
-        (Refusal::Access(NoAccess::Unknown), Some(back)) => {
-            return Redirect::to(&pages::login_address("/login", back)).into_response();
+        (Refusal::Access(no @ (NoAccess::Unknown | NoAccess::Over)), Some(asked)) => {
+            return Redirect::to(&login(asked, *no == NoAccess::Over)).into_response();
         }
         (Refusal::Access(no), _) => return no_access(no, page.is_some()),
         (Refusal::Host, _) => (
@@ -143,6 +141,16 @@ fn answer(refusal: &Refusal, role: ConsoleRole, page: Option<&str>) -> Response 
     refused(status, word, &message, page.is_some())
 }
 
+/// Where a browser logs in that has no session, or one that is over.
+fn login(asked: &Parts, is_over: bool) -> String {
+    let is_got = asked.method == Method::GET;
+    // Whoever logs in comes back to the page that was asked for; what was to be done is asked for anew.
+    let back = if is_got { asked.uri.path_and_query().map_or("/", PathAndQuery::as_str) } else { "/" };
+    // Straight to the issuer, which may ask nothing: but not from a form, which browsers let lead to no other site.
+    let is_led = is_over && is_got && is_visited(&asked.headers);
+    pages::login_address(if is_led { "/login/oidc" } else { "/login" }, back)
+}
+
 /// Says why somebody is not let in.
 pub(super) fn no_access(no: &NoAccess, is_page: bool) -> Response {
     let (status, word, text) = no.told();
@@ -150,7 +158,7 @@ pub(super) fn no_access(no: &NoAccess, is_page: bool) -> Response {
     let wait = match no {
         NoAccess::TooMany(waits) => Some(waits.as_secs() + 1),
         NoAccess::Away => Some(2),
-        NoAccess::Closed | NoAccess::Unknown | NoAccess::NotProven(_) | NoAccess::NoRole(_) => None,
+        NoAccess::Closed | NoAccess::Unknown | NoAccess::Over | NoAccess::NotProven(_) | NoAccess::NoRole(_) => None,
     };
     if let Some(seconds) = wait {
         answer.headers_mut().insert(header::RETRY_AFTER, seconds.into());

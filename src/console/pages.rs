@@ -7,6 +7,7 @@ mod issuer;
 mod layout;
 mod letters;
 mod login;
+mod logout;
 mod overview;
 mod records;
 mod repair;
@@ -14,7 +15,7 @@ mod repair;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use maud::html;
@@ -44,7 +45,7 @@ impl From<Failure> for Sorry {
     }
 }
 
-/// What whoever has no session yet needs to begin one.
+/// What begins a session, and what ends it.
 pub(super) fn open() -> Router<Arc<Console>> {
     let asset =
         |kind: &'static str, text: &'static str| get(move || async move { ([(header::CONTENT_TYPE, kind)], text) });
@@ -52,6 +53,7 @@ pub(super) fn open() -> Router<Arc<Console>> {
         .route("/login", get(login::show).post(login::begin))
         .route("/login/oidc", get(issuer::begin))
         .route("/login/oidc/callback", get(issuer::end))
+        .route("/logout", post(logout::end))
         .route("/assets/console.css", asset("text/css; charset=utf-8", include_str!("assets/console.css")))
         .route("/assets/console.js", asset("text/javascript; charset=utf-8", include_str!("assets/console.js")))
         .route("/assets/icon.svg", asset("image/svg+xml", include_str!("assets/icon.svg")))
@@ -69,8 +71,7 @@ pub(super) fn routes(role: ConsoleRole) -> Router<Arc<Console>> {
             .route("/dead-letters", get(letters::list))
             .route("/dead-letters/replay", get(repair::progress))
             .route("/dead-letters/replay/live", get(repair::live))
-            .route("/dead-letters/{id}", get(letters::show))
-            .route("/logout", post(login::end)),
+            .route("/dead-letters/{id}", get(letters::show)),
         ConsoleRole::Operator => Router::new()
             .route("/controls", post(controls::set))
             .route("/controls/release", post(controls::release))
@@ -88,6 +89,11 @@ pub(super) fn routes(role: ConsoleRole) -> Router<Arc<Console>> {
             .route("/dead-letters/{id}/unmask", post(letters::unmask))
             .route("/actions", get(records::actions)),
     }
+}
+
+/// Has a page go on by itself. No redirect: that would still be the doing of whatever led to it.
+fn goes_on(to: &str) -> [(HeaderName, String); 1] {
+    [(HeaderName::from_static("refresh"), format!("0; url={to}"))]
 }
 
 /// A page that says one thing.

@@ -8,6 +8,7 @@ mod letters;
 mod records;
 mod repairing;
 mod resuming;
+mod sessions;
 mod verbs;
 
 use join_community::domain::Control;

@@ -2,6 +2,9 @@
 
 use aws_lc_rs::digest::{SHA256, digest};
 
+/// What the nonce of each login here begins with, so that its token is known wherever it turns up.
+const OF_LOGIN: &str = "login-";
+
 /// The secrets of one login, each of 256 bits that nobody guesses.
 #[derive(Clone)]
 pub struct Challenge {
@@ -14,10 +17,21 @@ pub struct Challenge {
 }
 
 impl Challenge {
+    /// Of three texts that nobody guesses.
+    #[must_use]
+    pub fn new([state, nonce, verifier]: [String; 3]) -> Self {
+        Self { state, nonce: format!("{OF_LOGIN}{nonce}"), verifier }
+    }
+
     /// What the issuer is told of the verifier before (RFC 7636, S256).
     pub(super) fn of_verifier(&self) -> String {
         base64url(digest(&SHA256, self.verifier.as_bytes()).as_ref())
     }
+}
+
+/// Whether a token with this nonce was made for a login of a browser here.
+pub(super) fn is_of_login(nonce: &str) -> bool {
+    nonce.starts_with(OF_LOGIN)
 }
 
 /// Base64 for URLs, without padding.

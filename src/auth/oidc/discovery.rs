@@ -27,6 +27,7 @@ pub(in crate::auth) struct Discovery {
 pub(in crate::auth) struct Offers {
     pub(in crate::auth) authorization: Option<Url>,
     pub(in crate::auth) token: Option<Url>,
+    pub(in crate::auth) end_session: Option<Url>,
     /// Whether it says that it knows PKCE by S256.
     pub(in crate::auth) binds_codes: bool,
 }
@@ -37,6 +38,7 @@ struct Document {
     jwks_uri: String,
     authorization_endpoint: Option<String>,
     token_endpoint: Option<String>,
+    end_session_endpoint: Option<String>,
     code_challenge_methods_supported: Option<Vec<String>>,
 }
 
@@ -96,6 +98,7 @@ pub(in crate::auth) fn parse(json: &[u8], issuer: &str) -> Result<(Url, Offers),
     let offers = Offers {
         authorization: document.authorization_endpoint.as_deref().and_then(place),
         token: document.token_endpoint.as_deref().and_then(place),
+        end_session: document.end_session_endpoint.as_deref().and_then(place),
         binds_codes: methods.iter().any(|method| method == "S256"),
     };
     Ok((keys, offers))

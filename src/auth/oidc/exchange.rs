@@ -5,7 +5,7 @@ use reqwest::{StatusCode, Url, header};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
-use super::{Challenge, NotProven, reason};
+use super::{Challenge, IdToken, NotProven, reason};
 use crate::auth::claims::Object;
 use crate::auth::key_source::{content, failed};
 use crate::config::Http;
@@ -13,6 +13,8 @@ use crate::telemetry::chain;
 
 /// Where the issuer sends browsers back to, below `http.public_url`.
 const BACK: &str = "/login/oidc/callback";
+/// The same for those who have logged out there.
+const OUT: &str = "/login";
 /// Longest code of a server that means well.
 const LONGEST_CODE: usize = 4096;
 
@@ -22,6 +24,7 @@ pub(in crate::auth) struct Client {
     secret: SecretString,
     scopes: String,
     back: String,
+    out: String,
 }
 
 #[derive(Deserialize)]
@@ -37,11 +40,13 @@ struct Refusal {
 impl Client {
     /// `None` where browsers do not log in.
     pub(in crate::auth) fn new(http: &Http) -> Option<Self> {
+        let console = http.public_url.trim_end_matches('/');
         (!http.oidc_client_id.is_empty()).then(|| Self {
             id: http.oidc_client_id.clone(),
             secret: http.oidc_client_secret.clone(),
             scopes: http.oidc_scopes.split_ascii_whitespace().collect::<Vec<_>>().join(" "),
-            back: format!("{}{BACK}", http.public_url.trim_end_matches('/')),
+            back: format!("{console}{BACK}"),
+            out: format!("{console}{OUT}"),
         })
     }
 
@@ -62,6 +67,15 @@ impl Client {
             ("code_challenge", of_verifier.as_str()),
             ("code_challenge_method", "S256"),
         ]);
+        place.into()
+    }
+
+    /// Where a browser goes to log out (OpenID Connect RP-Initiated Logout 1.0). By its ID token the issuer knows whose
+    /// session that is; without one it must ask, and some send nobody back then.
+    pub(in crate::auth) fn logout_at(&self, mut place: Url, id_token: Option<&IdToken>) -> String {
+        let hint = id_token.map(|token| ("id_token_hint", token.as_str()));
+        let others = [("client_id", self.id.as_str()), ("post_logout_redirect_uri", self.out.as_str())];
+        place.query_pairs_mut().extend_pairs(hint.into_iter().chain(others));
         place.into()
     }
 

@@ -10,8 +10,9 @@ use time::OffsetDateTime;
 
 use super::{ISSUER, KEYS, Keys, config, issuer_set, keys, token};
 use crate::auth::mint::Algorithm;
+use crate::auth::oidc::Client;
 use crate::auth::oidc::discovery::{self, Discovery};
-use crate::auth::{Challenge, Identity, NotProven, Provider, reason, refusal};
+use crate::auth::{Challenge, IdToken, Identity, NotProven, Provider, reason, refusal};
 use crate::config::load;
 
 /// Knows the issuer's keys of this moment.
@@ -104,6 +105,15 @@ async fn what_is_wrong_with_a_token_is_told_by_one_word() {
 }
 
 #[tokio::test]
+async fn a_browsers_token_is_none_for_scripts() {
+    let texts = ["s", "n", "v"].map(str::to_owned);
+    let of_login = token(&claims_with("nonce", json!(Challenge::new(texts).nonce)));
+    assert_eq!(refused(&of_login).await, reason::TOKEN_NONCE);
+    // Nonces of other programs say nothing here.
+    assert!(provider("roles").prove(&token(&claims_with("nonce", json!("n")))).await.is_ok());
+}
+
+#[tokio::test]
 async fn only_a_key_of_the_issuer_makes_a_token() {
     let unknown = KEYS.sign(&claims(), Algorithm::EdDsa, Some("rotated")).unwrap();
     assert_eq!(refused(&unknown).await, refusal::TOKEN_KEY_UNKNOWN);
@@ -138,11 +148,13 @@ fn a_document_is_believed_for_the_issuer_alone_and_leads_nowhere_in_the_clear() 
     let document = json!({
         "issuer": ISSUER, "jwks_uri": "https://issuer.example/keys", "code_challenge_methods_supported": ["S256"],
         "authorization_endpoint": "https://issuer.example/authorize", "token_endpoint": "http://issuer.example/token",
+        "end_session_endpoint": "http://issuer.example/logout",
     });
     let parsed = |document: &Value| discovery::parse(document.to_string().as_bytes(), ISSUER);
     let (keys, offers) = parsed(&document).unwrap();
     assert_eq!(keys.as_str(), "https://issuer.example/keys");
     assert!(offers.authorization.is_some() && offers.token.is_none() && offers.binds_codes);
+    assert!(offers.end_session.is_none());
     for (name, value, told) in [
         ("issuer", json!("https://issuer.example/"), "names another `issuer`"),
         ("issuer", json!(7), "is no JSON object"),
@@ -165,11 +177,39 @@ fn only_an_issuer_on_this_machine_leads_to_it_without_tls() {
     for (issuer, leads) in [(ISSUER, false), ("https://127.0.0.1:9", false), (local, true)] {
         let document = json!({
             "issuer": issuer, "jwks_uri": "https://issuer.example/keys", "token_endpoint": format!("{local}/token"),
-            "authorization_endpoint": "http://localhost:9/authorize",
+            "authorization_endpoint": "http://localhost:9/authorize", "end_session_endpoint": format!("{local}/logout"),
         });
         let (_, offers) = discovery::parse(document.to_string().as_bytes(), issuer).unwrap();
-        assert_eq!([offers.token.is_some(), offers.authorization.is_some()], [leads; 2], "{issuer}");
+        let places = [&offers.token, &offers.authorization, &offers.end_session].map(Option::is_some);
+        assert_eq!(places, [leads; 3], "{issuer}");
     }
+}
+
+/// The console as this client of the issuer.
+fn client(scopes: &str) -> Client {
+    let mut http = load::<String, String>(None, []).unwrap().http;
+    "console".clone_into(&mut http.oidc_client_id);
+    scopes.clone_into(&mut http.oidc_scopes);
+    "https://console.example/".clone_into(&mut http.public_url);
+    Client::new(&http).unwrap()
+}
+
+/// What an address tells, name by name.
+fn told(address: &str) -> Vec<(String, String)> {
+    address.parse::<Url>().unwrap().query_pairs().into_owned().collect()
+}
+
+#[test]
+fn a_browser_that_logs_out_tells_whose_session_it_is_and_where_it_comes_back_to() {
+    assert_eq!(provider("roles").logout_at(None), None, "nothing is known of the issuer before its document was read");
+    let place: Url = "https://issuer.example/logout?tenant=a".parse().unwrap();
+    let id_token = IdToken::kept("e30.e30.c2ln".to_owned());
+    let sent = told(&client("openid").logout_at(place.clone(), id_token.as_ref()));
+    let back = ("post_logout_redirect_uri", "https://console.example/login");
+    let expected = [("tenant", "a"), ("id_token_hint", "e30.e30.c2ln"), ("client_id", "console"), back];
+    assert_eq!(sent, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    let without = told(&client("openid").logout_at(place, None));
+    assert!(without.iter().all(|(name, _)| name != "id_token_hint") && without.len() == 3, "{without:?}");
 }
 
 #[test]
@@ -177,14 +217,8 @@ fn a_browser_takes_all_along_that_the_issuer_has_to_know() {
     let challenge = Challenge { state: "s".to_owned(), nonce: "n".to_owned(), verifier: "v".to_owned() };
     // Nothing is known of the issuer before its document was read.
     assert!(matches!(provider("roles").login_at(&challenge), Err(NotProven::Away(_))));
-    let mut http = load::<String, String>(None, []).unwrap().http;
-    "console".clone_into(&mut http.oidc_client_id);
-    "openid  groups".clone_into(&mut http.oidc_scopes);
-    "https://console.example/".clone_into(&mut http.public_url);
-    let client = crate::auth::oidc::Client::new(&http).unwrap();
     let place: Url = "https://issuer.example/authorize?tenant=a".parse().unwrap();
-    let url: Url = client.login_at(place, &challenge).parse().unwrap();
-    let sent: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+    let sent = told(&client("openid  groups").login_at(place, &challenge));
     let sent: Vec<(&str, &str)> = sent.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     assert_eq!(
         sent[..7],

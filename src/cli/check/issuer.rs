@@ -29,6 +29,10 @@ pub(super) async fn look(config: &Config) -> Vec<Finding> {
         let remedy = "it has to name authorization_endpoint and token_endpoint, with https:// beyond the loopback";
         found.error("browsers cannot log in there", &issuer.keys.place, remedy);
     }
+    if browsers && !issuer.logs_out {
+        let remedy = "the console ends its own sessions alone: whoever shares a browser has to log out there as well";
+        found.warning("it names no end_session_endpoint", &issuer.keys.place, remedy);
+    }
     if browsers && !issuer.binds_codes {
         let remedy = "the console sends a challenge all the same; see whether the issuer holds codes to it";
         found.warning("the issuer does not say that it knows PKCE (S256)", &issuer.keys.place, remedy);

@@ -9,6 +9,8 @@ use crate::config::{Config, MINUTE, MOST_SHARDS};
 const MILLISECOND: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_hours(1);
+/// As long as any session of the console.
+const SHIFT: Duration = Duration::from_hours(8);
 const DAY: Duration = Duration::from_hours(24);
 /// Longer than anything here is meant to last, and short enough to be added to any clock.
 const LONGEST: Duration = Duration::from_hours(3650 * 24);
@@ -52,7 +54,7 @@ fn counts(config: &Config) -> [Count; 10] {
     ]
 }
 
-fn durations(config: &Config) -> [Span; 21] {
+fn durations(config: &Config) -> [Span; 22] {
     let Config { broker, database, cache, auth, fairness, settle, outage, announce, requests, shutdown, otlp, .. } =
         config;
     [
@@ -74,6 +76,7 @@ fn durations(config: &Config) -> [Span; 21] {
         ("announce.sweep_interval", announce.sweep_interval, MILLISECOND..=HOUR),
         ("announce.lease", announce.lease, MILLISECOND..=DAY),
         ("requests.retention", requests.retention, HOUR..=LONGEST),
+        ("http.oidc_session", config.http.oidc_session, MINUTE..=SHIFT),
         ("otlp.metrics_interval", otlp.metrics_interval, Duration::ZERO..=HOUR),
         ("otlp.timeout", otlp.timeout, MILLISECOND..=MINUTE),
         ("webhooks.timeout", config.webhooks.timeout, MILLISECOND..=MINUTE),

@@ -146,6 +146,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "http.oidc_roles = ",
         "value `a` is listed twice",
     ),
+    ("[http]\noidc_session = \"9h\"", "http.oidc_session = \"9h\" (", "must be between 1m and 8h"),
     ("[[http.oidc_roles]]\nvalue = \"a\"\nrole = \"root\"", "http.oidc_roles = ", "unknown variant `root`"),
     ("[log]\nformat = \"xml\"", "log.format = \"xml\" (", "must be human or json"),
     ("[log]\nfilter = \"a=b=c\"", "log.filter = \"a=b=c\" (", "must be a filter"),

@@ -2,18 +2,21 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::{Access, Admitted, LASTS, NoAccess, Operator};
-use crate::auth::{Identity, Provider, reason};
-use crate::config::OidcRole;
+use super::{Access, Admitted, NoAccess, Operator, Way};
+use crate::auth::{IdToken, Identity, Provider, reason};
+use crate::config::{Http, OidcRole};
 
 /// The issuer, and what its word is worth.
 pub(super) struct Issuer {
     provider: Provider,
     roles: Vec<OidcRole>,
+    /// How long its word counts in a session.
+    session: Duration,
 }
 
 /// A login that was begun.
@@ -34,15 +37,20 @@ pub(in crate::console) struct Returned {
 }
 
 impl Issuer {
-    pub(super) fn new(provider: Provider, roles: &[OidcRole]) -> Self {
-        Self { provider, roles: roles.to_vec() }
+    pub(super) fn new(provider: Provider, http: &Http) -> Self {
+        Self { provider, roles: http.oidc_roles.clone(), session: http.oidc_session }
     }
 
-    /// Who shows one of its tokens, until that expires.
+    /// Who shows one of its tokens, until that expires; in a session no longer than one lasts.
     pub(super) async fn by_token(&self, token: &str) -> Result<Admitted, NoAccess> {
         let identity = self.provider.prove(token).await?;
-        let lasts = identity.lasts.min(LASTS);
-        Ok(Admitted { operator: self.operator(&identity)?, lasts })
+        let lasts = identity.lasts.min(self.session);
+        Ok(Admitted::by_token(self.operator(&identity)?, lasts))
+    }
+
+    /// Where a browser ends the login that this token is of, if the issuer has such a place.
+    pub(super) fn logout_at(&self, id_token: Option<&IdToken>) -> Option<String> {
+        self.provider.logout_at(id_token)
     }
 
     /// Of several roles the highest counts.
@@ -80,6 +88,12 @@ impl Access {
         };
         let at = issuer.provider.login_at(&challenge)?;
         Ok(Begun { at, browser })
+    }
+
+    /// Forgets a session that is over, now that its browser goes to the issuer. If nothing comes of that, pages lead to the
+    /// form; and of several that are opened at once only one goes there, for each would undo the login of another.
+    pub(in crate::console) fn forget(&self, secret: &str, now: Instant) {
+        self.state().sessions.forget(secret, now);
     }
 
     /// Ends a login with what the browser brings back: who it is, and the page that was asked for.
@@ -136,8 +150,9 @@ impl Access {
             (None, Some(code)) if !code.is_empty() => code,
             (Some(_), _) | (None, Some(_) | None) => return Err(NoAccess::NotProven(reason::LOGIN_DENIED)),
         };
-        let identity = issuer.provider.redeem(code, &login.challenge).await?;
-        // A shift, however briefly the token lasts: it proved who logs in, and is not shown again.
-        Ok((Admitted { operator: issuer.operator(&identity)?, lasts: LASTS }, login.to))
+        let (identity, id_token) = issuer.provider.redeem(code, &login.challenge).await?;
+        // However briefly the token lasts: it proved who logs in, and proves nobody again.
+        let lasts = issuer.session;
+        Ok((Admitted { operator: issuer.operator(&identity)?, lasts, way: Way::Issuer(id_token) }, login.to))
     }
 }

@@ -38,7 +38,7 @@ impl Logins {
             self.0.remove(&soonest);
         }
         let browser = random().ok()?;
-        let challenge = Challenge { state: random().ok()?, nonce: random().ok()?, verifier: random().ok()? };
+        let challenge = Challenge::new([random().ok()?, random().ok()?, random().ok()?]);
         let login =
             Login { challenge: challenge.clone(), to: to.to_owned(), browser: sha256(&browser), ends: now + WAITS };
         self.0.insert(sha256(&challenge.state), login);

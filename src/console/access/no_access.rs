@@ -14,6 +14,8 @@ pub(in crate::console) enum NoAccess {
     Closed,
     /// Neither a token nor a session is shown, or one that is not known.
     Unknown,
+    /// A session is shown whose login at the issuer is too long ago.
+    Over,
     /// Too many wrong tokens or logins came from there; in how long another may.
     TooMany(Duration),
     /// The issuer's word does not do: a word of [`reason`] or of `refusal`.
@@ -29,7 +31,7 @@ impl NoAccess {
     pub(super) const fn is_failure(&self) -> bool {
         match self {
             Self::Unknown | Self::NotProven(_) | Self::NoRole(_) => true,
-            Self::Closed | Self::TooMany(_) | Self::Away => false,
+            Self::Closed | Self::Over | Self::TooMany(_) | Self::Away => false,
         }
     }
 
@@ -53,6 +55,10 @@ impl NoAccess {
                 "unauthenticated",
                 "give a token of http.tokens, or of http.oidc_issuer, as `authorization: Bearer …`".to_owned(),
             ),
+            Self::Over => {
+                let text = "this session is over: open a page of the console, which leads to the issuer again";
+                (StatusCode::UNAUTHORIZED, "unauthenticated", text.to_owned())
+            }
             Self::TooMany(waits) => {
                 let seconds = waits.as_secs() + 1;
                 let text = format!("too many wrong tokens from this address; try again in {seconds} s");
@@ -78,7 +84,7 @@ impl NoAccess {
         match self {
             Self::NotProven(word) => Some(("nobody", format!("refused: {word}"))),
             Self::NoRole(who) => Some((&**who, "refused: no role".to_owned())),
-            Self::Closed | Self::Unknown | Self::TooMany(_) | Self::Away => None,
+            Self::Closed | Self::Unknown | Self::Over | Self::TooMany(_) | Self::Away => None,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Query, Request, State};
-use axum::http::{HeaderName, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::{AppendHeaders, IntoResponse as _, Redirect, Response};
 use maud::html;
 use tokio::time::Instant;
@@ -12,10 +12,10 @@ use tracing::warn;
 
 use super::layout::page;
 use super::login::Asked;
-use super::message;
+use super::{goes_on, message};
 use crate::console::access::{NoAccess, Returned, WAITS};
 use crate::console::actions::Deed;
-use crate::console::cookies::{login_cookie, login_under_way, session_cookie};
+use crate::console::cookies::{login_cookie, login_under_way, session, session_cookie};
 use crate::console::guard::{is_visited, no_access, peer};
 use crate::console::parts::Console;
 
@@ -34,7 +34,11 @@ pub(super) async fn begin(
     if !is_visited(request.headers()) {
         return not_visited();
     }
-    match console.access.begin_login(asked.inside(), peer(request.extensions()), Instant::now()) {
+    let now = Instant::now();
+    if let Some(secret) = session(&console.http, request.headers()) {
+        console.access.forget(secret, now);
+    }
+    match console.access.begin_login(asked.inside(), peer(request.extensions()), now) {
         Ok(begun) => {
             let cookie = login_cookie(&console.http, request.headers(), &begun.browser, WAITS);
             ([(header::SET_COOKIE, cookie)], Redirect::to(&begun.at)).into_response()
@@ -75,7 +79,7 @@ pub(super) async fn end(
     console.meters.operator_logins.of("granted").increment(1);
     console.note(&admitted.operator, LOGIN).await;
     let cookies = AppendHeaders([
-        (header::SET_COOKIE, session_cookie(&console.http, &parts.headers, &secret, admitted.lasts)),
+        (header::SET_COOKIE, session_cookie(&console.http, &parts.headers, &secret, admitted.known_for())),
         (header::SET_COOKIE, login_cookie(&console.http, &parts.headers, "", Duration::ZERO)),
     ]);
     // A page of ours that goes on by itself, and no redirect: that would still be the issuer's doing to a browser, which
@@ -84,17 +88,19 @@ pub(super) async fn end(
         h1 { "Logged in" }
         p { "You are " (admitted.operator.who) ", " (admitted.operator.role.as_str()) ". " a href=(to) { "Go on" } }
     };
-    let goes_on = [(HeaderName::from_static("refresh"), format!("0; url={to}"))];
-    (cookies, goes_on, page("Logged in", None, &body)).into_response()
+    (cookies, goes_on(&to), page("Logged in", None, &body)).into_response()
 }
 
 /// A page that says why nobody was logged in.
 fn refused(console: &Console, no: &NoAccess) -> Response {
     let word = match no {
         NoAccess::TooMany(_) => "limited",
-        NoAccess::Closed | NoAccess::Unknown | NoAccess::NotProven(_) | NoAccess::NoRole(_) | NoAccess::Away => {
-            "refused"
-        }
+        NoAccess::Closed
+        | NoAccess::Unknown
+        | NoAccess::Over
+        | NoAccess::NotProven(_)
+        | NoAccess::NoRole(_)
+        | NoAccess::Away => "refused",
     };
     console.meters.operator_logins.of(word).increment(1);
     no_access(no, true)

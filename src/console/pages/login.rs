@@ -1,12 +1,11 @@
-//! Logging in and out: a token begins a session of this browser.
+//! Logging in: a token begins a session of this browser.
 
 use std::sync::Arc;
-use std::time::Duration;
 
+use axum::RequestExt as _;
 use axum::extract::{Form, Query, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse as _, Redirect, Response};
-use axum::{Extension, RequestExt as _};
 use maud::html;
 use serde::Deserialize;
 use tokio::time::Instant;
@@ -14,9 +13,9 @@ use tracing::warn;
 
 use super::layout::{encoded, page};
 use super::message;
-use crate::console::access::{NoAccess, Operator};
+use crate::console::access::NoAccess;
 use crate::console::actions::Deed;
-use crate::console::cookies::{session, session_cookie};
+use crate::console::cookies::session_cookie;
 use crate::console::guard::{is_cross_site, no_access, peer};
 use crate::console::parts::Console;
 
@@ -63,7 +62,12 @@ pub(super) async fn show(State(console): State<Arc<Console>>, Query(asked): Quer
             message(StatusCode::FORBIDDEN, "No token is configured (http.tokens): nobody can log in.")
         }
         Err(
-            NoAccess::Unknown | NoAccess::TooMany(_) | NoAccess::NotProven(_) | NoAccess::NoRole(_) | NoAccess::Away,
+            NoAccess::Unknown
+            | NoAccess::Over
+            | NoAccess::TooMany(_)
+            | NoAccess::NotProven(_)
+            | NoAccess::NoRole(_)
+            | NoAccess::Away,
         ) => form(&console, asked.inside(), None).into_response(),
     }
 }
@@ -87,14 +91,14 @@ pub(super) async fn begin(State(console): State<Arc<Console>>, request: Request)
             };
             outcome("granted");
             console.note(&admitted.operator, Deed { action: "login", outcome: "granted", ..Deed::default() }).await;
-            let cookie = session_cookie(&console.http, &headers, &secret, admitted.lasts);
+            let cookie = session_cookie(&console.http, &headers, &secret, admitted.known_for());
             ([(header::SET_COOKIE, cookie)], Redirect::to(to)).into_response()
         }
         Err(no @ (NoAccess::TooMany(_) | NoAccess::Away)) => {
             outcome(if no == NoAccess::Away { "refused" } else { "limited" });
             no_access(&no, true)
         }
-        Err(no @ (NoAccess::Unknown | NoAccess::Closed)) => {
+        Err(no @ (NoAccess::Unknown | NoAccess::Over | NoAccess::Closed)) => {
             outcome("refused");
             warn!(%from, "a login with an unknown token was refused");
             (no.told().0, form(&console, to, Some("This token is not known."))).into_response()
@@ -106,20 +110,6 @@ pub(super) async fn begin(State(console): State<Arc<Console>>, request: Request)
             (status, form(&console, to, Some(&why))).into_response()
         }
     }
-}
-
-/// Ends the session.
-pub(super) async fn end(
-    State(console): State<Arc<Console>>,
-    Extension(operator): Extension<Operator>,
-    headers: HeaderMap,
-) -> Response {
-    if let Some(secret) = session(&console.http, &headers) {
-        console.access.end(secret);
-        console.note(&operator, Deed { action: "logout", outcome: "done", ..Deed::default() }).await;
-    }
-    let cookie = session_cookie(&console.http, &headers, "", Duration::ZERO);
-    ([(header::SET_COOKIE, cookie)], Redirect::to("/login")).into_response()
 }
 
 fn form(console: &Console, to: &str, problem: Option<&str>) -> Html<String> {

@@ -1,9 +1,10 @@
-//! An issuer of OpenID Connect as a worker's console meets one: discovery document, keys, a page that lets everybody in, and
-//! a token endpoint that holds its clients to what the standards say.
+//! An issuer of OpenID Connect as a worker's console meets one: discovery document, keys, a page that lets everybody in, one
+//! that lets them out, and a token endpoint that holds its clients to what the standards say.
 
 mod server;
 
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -57,6 +58,10 @@ impl OpenId {
             bent: Mutex::new(json!({})),
             forged: Mutex::default(),
             codes: Mutex::default(),
+            told: Mutex::new(json!({})),
+            given: Mutex::default(),
+            entered: AtomicUsize::new(0),
+            left: AtomicUsize::new(0),
         });
         let router = server::router(&shared);
         tokio::spawn(async move { axum::serve(listener, router).await });
@@ -109,6 +114,21 @@ impl OpenId {
         *self.shared.forged.lock().unwrap() = token;
     }
 
+    /// Lays this over its document, for whoever reads it from now on.
+    pub(crate) fn tell(&self, places: Value) {
+        *self.shared.told.lock().unwrap() = places;
+    }
+
+    /// How often somebody was let in.
+    pub(crate) fn entered(&self) -> usize {
+        self.shared.entered.load(Ordering::SeqCst)
+    }
+
+    /// How often somebody was let out.
+    pub(crate) fn left(&self) -> usize {
+        self.shared.left.load(Ordering::SeqCst)
+    }
+
     /// A token for scripts, of somebody with this role.
     pub(crate) fn token(&self, role: &str) -> String {
         self.shared.signed(&laid_over(self.shared.claims("console-api"), &json!({ "realm": { "roles": [role] } })))
@@ -150,11 +170,20 @@ impl OpenId {
             assert!(cookie.contains(part), "{cookie}");
         }
         let browser = nobody.with("cookie", cookie.split(';').next().unwrap());
-        let client = reqwest::Client::builder().no_proxy().redirect(Policy::none()).build().unwrap();
-        let back = client.get(at).send().await.unwrap();
-        assert!(back.status().is_redirection(), "{}", back.text().await.unwrap());
-        let back: Url = back.headers()["location"].to_str().unwrap().parse().unwrap();
+        let (status, back) = self.visit(&at).await;
+        assert!(status.is_redirection(), "{back}");
+        let back: Url = back.parse().unwrap();
         Returning { callback: format!("{}?{}", back.path(), back.query().unwrap_or_default()), browser }
+    }
+
+    /// Opens a page of it; answers the status, and where that leads or what the page says.
+    pub(crate) async fn visit(&self, at: &str) -> (StatusCode, String) {
+        assert!(at.starts_with(&format!("{}/", self.url)), "{at}");
+        let client = reqwest::Client::builder().no_proxy().redirect(Policy::none()).build().unwrap();
+        let answer = client.get(at).send().await.unwrap();
+        let status = answer.status();
+        let leads = answer.headers().get("location").map(|place| place.to_str().unwrap().to_owned());
+        (status, if let Some(place) = leads { place } else { answer.text().await.unwrap() })
     }
 }
 

@@ -1,6 +1,7 @@
-//! The issuer's side of the wire: what it tells, whom it lets in, and what it gives for a code.
+//! The issuer's side of the wire: what it tells, whom it lets in and out, and what it gives for a code.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::extract::{Form, Query, State};
@@ -29,6 +30,13 @@ pub(super) struct Shared {
     pub(super) forged: Mutex<Option<String>>,
     /// What each code stands for.
     pub(super) codes: Mutex<HashMap<String, Asked>>,
+    /// Laid over its document; `null` takes a place out.
+    pub(super) told: Mutex<Value>,
+    /// The tokens of logins that are not ended.
+    pub(super) given: Mutex<HashSet<String>>,
+    /// How often somebody was let in, and how often out.
+    pub(super) entered: AtomicUsize,
+    pub(super) left: AtomicUsize,
 }
 
 #[derive(serde::Deserialize)]
@@ -50,6 +58,7 @@ pub(super) fn router(shared: &Arc<Shared>) -> Router {
         .route("/keys", get(keys_of))
         .route("/authorize", get(authorize))
         .route("/token", post(redeem))
+        .route("/logout", get(end))
         .with_state(Arc::clone(shared))
 }
 
@@ -82,10 +91,12 @@ pub(super) fn laid_over(mut claims: Value, changes: &Value) -> Value {
 
 async fn document(State(shared): State<Arc<Shared>>) -> Json<Value> {
     let url = &shared.url;
-    Json(json!({
+    let document = json!({
         "issuer": url, "jwks_uri": format!("{url}/keys"), "authorization_endpoint": format!("{url}/authorize"),
         "token_endpoint": format!("{url}/token"), "code_challenge_methods_supported": ["S256"],
-    }))
+        "end_session_endpoint": format!("{url}/logout?realm=ops"),
+    });
+    Json(laid_over(document, &shared.told.lock().unwrap()))
 }
 
 async fn keys_of(State(shared): State<Arc<Shared>>) -> Vec<u8> {
@@ -111,7 +122,26 @@ async fn authorize(State(shared): State<Arc<Shared>>, Query(asked): Query<Asked>
         .append_pair("state", &asked.state)
         .append_pair("iss", &shared.url);
     shared.codes.lock().unwrap().insert(code, asked);
+    shared.entered.fetch_add(1, Ordering::SeqCst);
     Redirect::to(back.as_str()).into_response()
+}
+
+/// Lets out whose login a token proves, and sends the browser back. Anybody could send one here without: then it has to ask.
+async fn end(State(shared): State<Arc<Shared>>, Query(fields): Query<HashMap<String, String>>) -> Response {
+    let field = |name: &str| fields.get(name).map(String::as_str).unwrap_or_default();
+    let back = field("post_logout_redirect_uri");
+    let is_known = back == format!("{}/login", shared.console.lock().unwrap());
+    if field("realm") != "ops" || field("client_id") != CLIENT || !is_known {
+        return (StatusCode::BAD_REQUEST, "this is no request of the logout").into_response();
+    }
+    let Some(token) = fields.get("id_token_hint") else {
+        return "Do you want to log out?".into_response();
+    };
+    if !shared.given.lock().unwrap().remove(token) {
+        return (StatusCode::BAD_REQUEST, "this is no token of a login").into_response();
+    }
+    shared.left.fetch_add(1, Ordering::SeqCst);
+    Redirect::to(back).into_response()
 }
 
 /// Gives a token for a code, once, to the client and the login that it was made for.
@@ -142,6 +172,7 @@ async fn redeem(
     let claims = laid_over(claims, &shared.bent.lock().unwrap());
     let forged = shared.forged.lock().unwrap().clone();
     let token = forged.unwrap_or_else(|| shared.signed(&claims));
+    shared.given.lock().unwrap().insert(token.clone());
     Json(json!({ "access_token": "acc3ss-token", "token_type": "Bearer", "expires_in": 300, "id_token": token }))
         .into_response()
 }
