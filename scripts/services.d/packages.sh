@@ -9,6 +9,8 @@ install_missing() {
         missing+=($("${service}_packages"))
     done
     command -v curl >/dev/null || missing+=(curl)
+    # Commands of the runbook read with it what RabbitMQ says.
+    command -v jq >/dev/null || missing+=(jq)
     # shellcheck disable=SC2207 # package names have no spaces
     missing+=($(tls_packages))
     ((${#missing[@]})) || return 0

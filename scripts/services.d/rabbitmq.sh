@@ -51,11 +51,11 @@ rabbitmq_enable_plugins() {
     good rabbitmq "plugins brought up to date"
 }
 
-# Those of production; on 3.x also what brings events to AMQP 1.0 consumers (RabbitMQ 4 has the protocol built in): the
-# protocol, and the shovel that takes the headers along. For `make examples`.
+# Those of production, and the shovel, which the runbook empties an old broker by. On 3.x also AMQP 1.0, which RabbitMQ 4
+# has built in: for `make examples`, where the shovel takes the headers along.
 broker_plugins() {
-    local more=''
-    [[ $(rabbitmq_version) != 3.* ]] || more=,rabbitmq_amqp1_0,rabbitmq_shovel
+    local more=,rabbitmq_shovel
+    [[ $(rabbitmq_version) != 3.* ]] || more=,rabbitmq_amqp1_0$more
     sed "s/\]\.\$/$more]./" "$ROOT/config/rabbitmq/enabled_plugins"
 }
 

@@ -1,6 +1,7 @@
 //! The runbook tried: each test makes the situation of a symptom, runs the commands that `docs/operations.md` gives for it as
 //! they stand there, and looks whether that is over.
 
+mod emptied;
 mod moved;
 mod waiting;
 
@@ -23,7 +24,7 @@ use crate::support::{Installation, JOINABLE, MemberSpec, Message, PATIENCE, Work
 
 const PAGE: &str = include_str!("../../docs/operations.md");
 /// Every section of the runbook that has commands; each has its test.
-const TRIED: [&str; 10] = [
+const TRIED: [&str; 11] = [
     "A dependency is out",
     "The backlog grows",
     "Nothing is settled",
@@ -31,6 +32,7 @@ const TRIED: [&str; 10] = [
     "The cache is behind",
     "Events are missing",
     "The broker was replaced",
+    "What an old broker holds is moved",
     "The database is moved",
     "A new version",
     "A backup is restored",

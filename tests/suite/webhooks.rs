@@ -3,7 +3,7 @@
 mod exhausted;
 mod limits;
 mod process;
-mod receiver;
+pub(crate) mod receiver;
 
 use std::time::Duration;
 
@@ -17,12 +17,12 @@ use uuid::Uuid;
 use self::receiver::{Answer, KEY, Receiver, within};
 use crate::support::{Installation, JOINABLE, Message, PATIENCE, Proxy, Wire, Worker, eventually};
 
-const TAKEN: Answer = Answer::Status(StatusCode::OK);
-const REFUSED: Answer = Answer::Status(StatusCode::SERVICE_UNAVAILABLE);
+pub(crate) const TAKEN: Answer = Answer::Status(StatusCode::OK);
+pub(crate) const REFUSED: Answer = Answer::Status(StatusCode::SERVICE_UNAVAILABLE);
 const ACCOUNT: &str = "9a0c3b52-6a0e-4a7c-8e0b-3f1f4c1b2a77";
 
 /// Has a worker tell these receivers, with these waits between tries.
-fn tell(config: &mut Config, targets: &[(&str, &Receiver)], waits: &[u64]) {
+pub(crate) fn tell(config: &mut Config, targets: &[(&str, &Receiver)], waits: &[u64]) {
     let target =
         |(name, receiver): &(&str, &Receiver)| WebhookTarget { name: (*name).to_owned(), url: receiver.url().into() };
     config.webhooks.targets = targets.iter().map(target).collect();
