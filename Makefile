@@ -214,12 +214,12 @@ tests: # Unit, property and integration tests, on the real services
 	cargo test --locked --all-features
 
 .PHONY: examples
-examples: # The examples in Python and Node by the test vectors, and the events as others read them
+examples: # The examples by the test vectors, events and webhooks as others read them
 	$(step) "RabbitMQ, PostgreSQL and Redis for the examples"
 	scripts/services up
 	$(own_services)
 	# What `make tests` has built, with the features that it built it with.
-	cargo build --locked --quiet --all-features --bin join-community
+	cargo build --locked --quiet --all-features --bin join-community --examples
 	$(step) "examples"
 	scripts/examples $(TARGET_DIR)/debug/join-community
 
@@ -231,7 +231,7 @@ examples-next: ## The same on RabbitMQ 4, where AMQP 1.0 is built in; installs D
 	((code == 0)) || exit $$code
 	unset $${!JOIN_COMMUNITY__@}
 	eval "$$($(NEXT) env)"
-	cargo build --locked --quiet --all-features --bin join-community
+	cargo build --locked --quiet --all-features --bin join-community --examples
 	$(step) "examples"
 	scripts/examples $(TARGET_DIR)/debug/join-community
 	$(NEXT) down

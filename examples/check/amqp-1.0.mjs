@@ -6,7 +6,7 @@ const { username, password, hostname, port, pathname } = new URL(process.env.AMQ
 const [, , address] = process.argv;
 // RabbitMQ takes the vhost from the name of the host that the client says it opens.
 const connection = rhea.connect({ host: hostname, port: Number(port), username, password, reconnect: false,
-  hostname: `vhost:${pathname.slice(1)}` });
+  hostname: `vhost:${decodeURIComponent(pathname.slice(1))}` });
 const fail = (why) => { console.error(why); process.exit(1); };
 setTimeout(() => fail(`no message at ${address} within 20 s`), 20_000);
 for (const name of ['connection_error', 'session_error', 'receiver_error', 'disconnected']) {

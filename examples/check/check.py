@@ -5,6 +5,7 @@ import signal
 import sys
 
 import consumers
+import in_rust
 import interop
 import producers
 import readers
@@ -50,6 +51,7 @@ def everything(installation, report, running):
     producers.malformed(installation, report, vectors("requests-invalid"))
     producers.decisions(installation, report, vectors("decisions"))
     producers.enqueued(installation, report, vectors("requests-invalid"))
+    in_rust.check(installation, report, vectors("decisions"))
     joined = refusals.by_hand(installation, report)
     refusals.refused(installation, report)
     consumers.by_vectors(installation, report, running, vectors("events"))

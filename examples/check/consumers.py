@@ -7,13 +7,16 @@ import threading
 import uuid
 
 from installation import PATIENCE
-from programs import NODE, PYTHON, environment, node, python
+from programs import NODE, PYTHON, RUST, environment, node, python, rust
 
 
 class Consumer:
     """One that runs; what it prints, and how to look into what it holds."""
 
-    def __init__(self, installation, name, command, held, **more):
+    # What it prints a line for, what it makes of all that comes once more after a restart, and how it ends.
+    tells, again, end = ("kept", "dropped"), "dropped", 0
+
+    def __init__(self, installation, name, command, held=None, **more):
         self.name, self.command, self.read_held, self.lines, self.errors = name, command, held, [], []
         self.environment = environment(AMQP_URL=installation.amqp("consumer"), **more)
         self.start()
@@ -43,6 +46,18 @@ class Consumer:
         return [what for _, of, _, _, what in fields if of == site]
 
 
+class Hearer(Consumer):
+    """The one in Rust: prints what is news and how the member is now, and holds nothing beyond its end."""
+
+    tells, again, end = ("kept",), "kept", -signal.SIGTERM
+
+    def held(self):
+        return {f"{site}/{member}": sequence for _, site, member, sequence, _ in map(str.split, self.lines)}
+
+    def what(self, site):
+        return ["kept" for _ in super().what(site)]
+
+
 def start(installation):
     folder = pathlib.Path(installation.folder.name)
 
@@ -62,6 +77,8 @@ def start(installation):
         query = "SELECT site || '/' || member || ' ' || sequence FROM example_members"
         running.append(Consumer(installation, "amqplib", [*node("consumer.js"), "example.amqplib"],
                                 lambda: installation.sql(query), DATABASE_URL=installation.database_url))
+    if RUST:
+        running.append(Hearer(installation, "Rust", [*rust("consumer"), "example.rust"]))
     return running
 
 
@@ -91,10 +108,14 @@ def by_vectors(installation, report, running, vectors):
         for key, sequence in vector["expected"]["held"].items():
             site, member = key.split("/")
             expected_held[f"{own(site)}/{member}"] = sequence
+    # Who tells of this one has handled all before it.
+    last, event = str(uuid.uuid4()), vectors[0]["deliveries"][0]["event"]
+    installation.announce(json.dumps(event), {"siteId": last}, event["id"])
     for consumer in running:
         with report.part(f"{consumer.name}: events in and out of order"):
+            report.within("one more event", ["kept"], lambda: consumer.what(last))
             for (name, site), whats in expected_kept.items():
-                report.within(name, whats, lambda site=site: consumer.what(site))
+                report.equal(name, [what for what in whats if what in consumer.tells], consumer.what(site))
             held = consumer.held()
             report.equal("held", expected_held, {key: held.get(key) for key in expected_held})
 
@@ -120,7 +141,7 @@ def unreadable(installation, report, running):
 
 
 def by_the_worker(installation, report, running):
-    """What each holds is what the records say; and after a restart it still knows all that comes again."""
+    """What each holds is what the records say; and after a restart it still knows all that comes again, or hears it anew."""
     records = "SELECT site_id || '/' || id || ' ' || event_sequence FROM members WHERE event_sequence > 0"
     truth = dict(line.split() for line in installation.sql(records).splitlines())
     sites = sorted({key.split("/")[0] for key in truth})
@@ -128,10 +149,10 @@ def by_the_worker(installation, report, running):
         with report.part(f"{consumer.name}: the worker's events, and all once more"):
             report.within(f"{len(truth)} members", truth, lambda: {
                 key: sequence for key, sequence in consumer.held().items() if key in truth})
-            report.equal("ends when it is told to", 0, consumer.stop(), "".join(consumer.errors))
+            report.equal("ends when it is told to", consumer.end, consumer.stop(), "".join(consumer.errors))
             consumer.lines.clear()
             consumer.start()
             for site in sites:
                 installation.run("events", "resync", "--site", site, "--to", f"example.{consumer.name.lower()}")
-            expected = {site: ["dropped"] * sum(key.startswith(site) for key in truth) for site in sites}
+            expected = {site: [consumer.again] * sum(key.startswith(site) for key in truth) for site in sites}
             report.within("repeats", expected, lambda: {site: consumer.what(site) for site in sites})

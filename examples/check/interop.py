@@ -1,5 +1,5 @@
-"""What others make of the worker's events: the official CloudEvents SDKs, an AMQP 1.0 client, and a reader of the Members
-API's event."""
+"""What others make of the worker's events: the official CloudEvents SDKs, an AMQP 1.0 client, a reader of the Members API's
+event, and that API's SDK."""
 import base64
 import copy
 import json
@@ -7,7 +7,8 @@ import uuid
 
 import member_updated
 from installation import UPDATED
-from programs import HERE, NODE, PYTHON, main_of, node, producers, python
+from members_sdk import given
+from programs import HERE, NODE, PYTHON, askers, main_of, node, python
 
 NAMESPACE = uuid.UUID("0c5b2f0e-6d2c-5f6e-9b1d-3a7c4e8f1a20")
 # Everything that a member may have, by the Members API's documentation.
@@ -37,7 +38,7 @@ class Joined:
         installation.run("members", "import", "--site", self.site, "-", stdin=line)
         for queue in queues:
             installation.queue(queue)
-        _, command = producers()[0]
+        _, command = askers()[0]
         ended = main_of([*command, self.site, self.member, self.request], installation.amqp("everything"))
         assert ended.returncode == 0, f"{command}: {ended.stderr}"
         shown = installation.member(self.site, self.member)
@@ -58,20 +59,23 @@ def take(installation, queue):
 
 
 def check(installation, report):
-    queues = ["example.python", "example.node", "example.body", "example.amqp10", "example.amqp10.plain"]
+    queues = [f"example.{of}" for of in ("python", "node", "body", "sdk", "amqp10", "amqp10.plain")]
     joined = Joined(installation, RICH, queues)
     by_members_api(installation, report, joined)
-    with report.part("CloudEvents SDKs"):
-        for there, command, queue in [(PYTHON, python("cloud_events.py", HERE), "example.python"),
-                                      (NODE, node("cloud-events.mjs", "check"), "example.node")]:
-            if there:
-                ended = main_of([*command, queue], installation.amqp("consumer"))
-                seen = json.loads(ended.stdout or "{}")
-                report.equal(f"{command[-1]}: attributes", joined.attributes, seen.get("attributes"), ended.stderr)
-                entity = seen.get("data", {}).get("updatedEvent", {}).get("currentEntity")
-                report.equal(f"{command[-1]}: the member", joined.record, entity, ended.stderr)
+    if PYTHON:
+        by_cloud_events(installation, report, joined, python("cloud_events.py", HERE), "example.python")
     if NODE:
+        by_cloud_events(installation, report, joined, node("cloud-events.mjs", "check"), "example.node")
         by_amqp_1_0(installation, report, joined)
+
+
+def by_cloud_events(installation, report, joined, command, queue):
+    with report.part(f"CloudEvents SDK, {queue}"):
+        ended = main_of([*command, queue], installation.amqp("consumer"))
+        seen = json.loads(ended.stdout or "{}")
+        report.equal("attributes", joined.attributes, seen.get("attributes"), ended.stderr)
+        entity = seen.get("data", {}).get("updatedEvent", {}).get("currentEntity")
+        report.equal("the member", joined.record, entity, ended.stderr)
 
 
 def by_members_api(installation, report, joined):
@@ -92,6 +96,10 @@ def by_members_api(installation, report, joined):
             except member_updated.Unreadable:
                 came = "refused"
             report.equal(f"that reader and {what}", "refused", came)
+        if NODE:
+            ended = main_of([*node("members-sdk.mjs", "check"), "example.sdk"], installation.amqp("consumer"))
+            came = json.loads(ended.stdout or "{}")
+            report.equal("a handler of the SDK", given(event, joined.site, joined.identity), came, ended.stderr)
 
 
 # That reader is worth something only if it refuses what those consumers could not read.

@@ -1,12 +1,12 @@
 """How the examples are run: those for Python by the interpreter that has their packages, those for Node where npm put
-theirs. What could not be installed is not here; scripts/examples has said so."""
+theirs, those in Rust where cargo put them. What could not be installed is not here; scripts/examples has said so."""
 import json
 import os
 import pathlib
 import subprocess
 
 # Set by scripts/examples; absent: not to be had.
-PYTHON, NODE = os.environ.get("EXAMPLES_PYTHON"), os.environ.get("EXAMPLES_NODE")
+PYTHON, NODE, RUST = (os.environ.get(f"EXAMPLES_{of}") for of in ("PYTHON", "NODE", "RUST"))
 HERE = pathlib.Path(__file__).resolve().parent
 EXAMPLES = HERE.parent / "python"
 LIMIT = 120
@@ -18,6 +18,10 @@ def python(name, folder=EXAMPLES):
 
 def node(name, folder="node"):
     return ["node", str(pathlib.Path(NODE or "", folder, name))]
+
+
+def rust(name):
+    return [str(pathlib.Path(RUST or "", name))]
 
 
 def environment(**more):
@@ -52,7 +56,7 @@ def waiters(installation):
 
 
 def enqueuers(installation):
-    """Name, way and program of each producer that does not."""
+    """Name, way and program of each producer that does not. The one in Rust has no way for messages of others."""
     ways = []
     if PYTHON:
         command = [*python("through_pika.py", HERE), "enqueue"]
@@ -62,14 +66,21 @@ def enqueuers(installation):
     if NODE:
         command = [*node("through_amqplib.mjs", "check"), "enqueue"]
         ways.append(("amqplib", through(installation, command), node("producer-enqueue.js")))
+    if RUST:
+        ways.append(("Rust", None, rust("enqueue")))
     return ways
 
 
 def producers():
-    """Name and command of each producer that is given a site and a member; those that wait first."""
+    """Name and command of each producer that is given a site and a member, and prints the answer as it came."""
     all = []
     if PYTHON:
         all += [("pika", python("producer_wait.py")), ("FastStream", python("faststream_producer.py"))]
     if NODE:
         all.append(("amqplib", node("producer-wait.js")))
     return all
+
+
+def askers():
+    """The same, and the one in Rust, which speaks to people and knows no other method."""
+    return producers() + ([("Rust", rust("join"))] if RUST else [])

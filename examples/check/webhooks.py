@@ -1,14 +1,15 @@
-"""Webhooks, by a receiver in another language that verifies them with what that language brings."""
+"""Webhooks, by a receiver in another language: it verifies them with what that language brings, and with the Members API's
+SDK, whose handler is given what they say."""
 import json
 import pathlib
 import subprocess
 import tempfile
 import threading
-import uuid
 
-from installation import UPDATED, until
-from interop import take
-from programs import environment, main_of, node, producers
+from installation import UPDATED, VECTORS, until, vectors
+from interop import RICH, Joined, take
+from members_sdk import given
+from programs import environment, main_of, node
 
 
 class Receiver:
@@ -36,19 +37,27 @@ class Receiver:
 
 
 def check(installation, report, receiver):
-    with report.part("webhooks: verified by Node's own crypto"):
-        site, member = str(uuid.uuid4()), str(uuid.uuid4())
-        installation.members(site, [(member, "APPROVED", "PRIVATE")])
-        installation.queue("example.webhook")
-        _, command = producers()[0]
-        ended = main_of([*command, site, member], installation.amqp("everything"))
-        report.equal("exit code", 0, ended.returncode, ended.stderr)
-        first, second, *_ = until("a webhook and its second try", lambda: receiver.of(site)[1:] and receiver.of(site))
-        properties, body = take(installation, "example.webhook")
+    with report.part("webhooks: verified by Node's own crypto and by the Members API's SDK"):
+        joined = Joined(installation, RICH, ["example.webhook"])
+        first, second, *_ = until("a webhook and its second try", lambda: (
+            receiver.of(joined.site)[1:] and receiver.of(joined.site)))
+        event = json.loads(take(installation, "example.webhook")[1])
+        report.equal("the member", joined.record, event["updatedEvent"]["currentEntity"])
         expected = {
-            "eventType": UPDATED, "instanceId": site, "data": json.loads(body), "forged": "refused",
-            "identity": json.loads(properties["headers"]["identity"]), "type": "text/plain; charset=utf-8",
+            "eventType": UPDATED, "instanceId": joined.site, "data": event, "identity": joined.identity,
+            "forged": "refused", "type": "text/plain; charset=utf-8", "sdk": given(event, joined.site, joined.identity),
         }
         report.equal("the webhook", expected | {"again": False}, first)
         report.equal("the same bytes again", expected | {"again": True}, second)
-        report.equal("refused in all", [], [webhook for webhook in receiver.seen if "refused" in webhook])
+        refused = [webhook for webhook in receiver.seen if "refused" in webhook or "refused" in webhook["sdk"]]
+        report.equal("refused in all", [], refused)
+    with report.part("webhooks: the test vectors by the Members API's SDK"):
+        ended = main_of(node("members-sdk.mjs", "check"), "", (VECTORS / "webhooks.json").read_text())
+        report.equal("exit code", 0, ended.returncode, ended.stderr)
+        for vector, came in zip(vectors("webhooks"), json.loads(ended.stdout or "[]"), strict=True):
+            said = vector["expected"]
+            if said:
+                expected = given(said["event"], said["siteId"], said["identity"], said["accountId"])
+                report.equal(vector["name"], expected, came, ended.stderr)
+            else:
+                report.equal(vector["name"], ["refused"], list(came), ended.stderr)

@@ -11,16 +11,15 @@ use std::process::ExitCode;
 
 use join_community::client::{MemberId, Missed, Profiles, PublicMember, SiteId};
 
-/// Finds the nickname of a member, if they have a public profile.
+/// Finds a member, as everybody may see them.
 pub(crate) async fn run(
     url: &str,
     prefix: &str,
     site: SiteId,
     member: MemberId,
-) -> Result<Option<String>, Box<dyn Error>> {
+) -> Result<Option<PublicMember>, Box<dyn Error>> {
     let profiles = Profiles::at(url)?.prefix(prefix);
-    let found = profiles.get_or(site, member, async |missed| Ok::<_, Infallible>(ask_the_record(&missed))).await?;
-    Ok(found.and_then(|member| member.profile).and_then(|profile| profile.nickname))
+    Ok(profiles.get_or(site, member, async |missed| Ok::<_, Infallible>(ask_the_record(&missed))).await?)
 }
 
 /// The cache is a shortcut: without it the way is longer, not closed. Here your own store is asked; this one knows nobody.
@@ -36,8 +35,9 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     let prefix = std::env::var("CACHE_PREFIX").unwrap_or_else(|_| "members:v1".to_owned());
     let url = std::env::var("REDIS_URL")?;
     let found = run(&url, &prefix, SiteId(site.parse()?), MemberId(member.parse()?)).await?;
-    if let Some(nickname) = &found {
-        println!("{nickname}");
+    let code = u8::from(found.is_none());
+    if let Some(PublicMember { id, profile, .. }) = found {
+        println!("{id} {}", profile.and_then(|profile| profile.nickname).unwrap_or_default());
     }
-    Ok(ExitCode::from(u8::from(found.is_none())))
+    Ok(ExitCode::from(code))
 }

@@ -17,7 +17,15 @@ const AT_ONCE: usize = 64;
 /// Sends every line; answers how many are not known to lie in the queue.
 pub(crate) async fn run(url: &str, lines: &str) -> Result<usize, Box<dyn Error>> {
     let requests = lines.lines().map(request).collect::<Result<Vec<_>, _>>()?;
-    let client = JoinCommunity::connect(&Broker::at(url)?.name("example enqueue")).await?;
+    let client = match JoinCommunity::connect(&Broker::at(url)?.name("example enqueue")).await {
+        Ok(client) => client,
+        Err(lost) => {
+            for request in &requests {
+                eprintln!("request {}: {lost}", request.id());
+            }
+            return Ok(requests.len());
+        }
+    };
     let mut sent = stream::iter(&requests).map(|request| client.enqueue(request)).buffer_unordered(AT_ONCE);
     let mut unknown = 0;
     while let Some(sent) = sent.next().await {

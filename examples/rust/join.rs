@@ -16,35 +16,30 @@ const TRIES: u32 = 3;
 /// Longer than the 36 s after which the worker says that it does not know a member.
 const LIMIT: Duration = Duration::from_secs(45);
 
-/// Asks, and asks again for as long as that helps: the request keeps its id, so it counts once.
+/// Asks, and asks again for as long as that helps: the request keeps its id, so it counts once. An error: not known.
 pub(crate) async fn run(url: &str, request: &JoinRequest) -> Result<u8, Box<dyn Error>> {
     let client = JoinCommunity::connect(&Broker::at(url)?.name("example join")).await?.within(LIMIT);
     let mut answer = client.join(request).await;
     for _ in 1..TRIES {
-        match &answer {
-            Err(error) if error.ask_again() => eprintln!("{error}; asking again"),
-            Ok(_) | Err(_) => break,
-        }
+        let Some(error) = answer.as_ref().err().filter(|error| error.ask_again()) else { break };
+        eprintln!("{error}; asking again");
         tokio::time::sleep(Duration::from_secs(1)).await;
         answer = client.join(request).await;
     }
     client.close().await;
-    Ok(match answer {
+    match answer {
         Ok(member) => {
             let nickname = member.profile.and_then(|profile| profile.nickname).unwrap_or_default();
             println!("{} {nickname} is in the community", member.id);
-            0
+            Ok(0)
         }
         Err(JoinError::Refused(refusal)) => {
             // Mend what it names, then ask with a new request: under this id the answer stays.
             println!("{refusal} {}", refusal.description.as_deref().unwrap_or_default());
-            1
+            Ok(1)
         }
-        Err(error) => {
-            eprintln!("request {}: {error}", request.id());
-            75
-        }
-    })
+        Err(error) => Err(error.into()),
+    }
 }
 
 #[tokio::main]
@@ -55,5 +50,9 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     if let Some(id) = id.first() {
         request = request.with_id(RequestId::parse(id).ok_or("a request id has 1 to 128 visible ASCII characters")?);
     }
-    Ok(ExitCode::from(run(&std::env::var("AMQP_URL")?, &request).await?))
+    let code = run(&std::env::var("AMQP_URL")?, &request).await.unwrap_or_else(|error| {
+        eprintln!("request {}: {error}", request.id());
+        75
+    });
+    Ok(ExitCode::from(code))
 }

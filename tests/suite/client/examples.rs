@@ -53,7 +53,7 @@ async fn a_member_joins_by_the_examples_and_is_heard_of_and_found() {
     installation.cached_at(site, ada, JOINABLE.sequence + 1).await;
     let (url, prefix) = (installation.config.cache.url.clone(), installation.config.cache.prefix.clone());
     let found = cache_reader::run(url.expose_secret(), &prefix, SiteId(site), MemberId(ada)).await.unwrap();
-    assert_eq!(found.as_deref(), Some("Jane"));
+    assert_eq!(found.and_then(|member| member.profile?.nickname).as_deref(), Some("Jane"));
     let none = cache_reader::run(url.expose_secret(), &prefix, SiteId(site), MemberId(blocked)).await.unwrap();
     assert_eq!(none, None);
     worker.stop().await;
