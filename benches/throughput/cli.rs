@@ -47,6 +47,8 @@ pub(crate) struct Cli {
 pub(crate) enum Part {
     /// Joins per second of all series
     Throughput,
+    /// Where a request's time goes: threads, system calls, statements, bytes, commands, functions; one run of 60,000
+    Profile,
     /// The worker with a session token in each request
     Tokens,
     /// What the worker chooses for itself beside lanes and batches set by hand, with a database nearby and one 5 ms away
@@ -67,8 +69,9 @@ pub(crate) enum Part {
 
 impl Part {
     /// Every part, in the order of the document.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Throughput,
+        Self::Profile,
         Self::Tokens,
         Self::Steering,
         Self::Shards,
@@ -83,6 +86,7 @@ impl Part {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Throughput => "throughput",
+            Self::Profile => "profile",
             Self::Tokens => "tokens",
             Self::Steering => "steering",
             Self::Shards => "shards",

@@ -62,19 +62,24 @@ pub(crate) async fn until_consuming(ground: &Ground, process: &mut Process) -> R
     Ok(())
 }
 
-/// Measures a process that has just been started on a full queue.
-pub(crate) async fn measure(ground: &mut Ground, process: &mut Process, proof: Proof) -> Result<Measured> {
-    let began = match proof {
+/// Waits until a process that has just been started on a full queue has begun with it.
+pub(crate) async fn until_begun(ground: &Ground, process: &mut Process, proof: Proof) -> Result<Instant> {
+    match proof {
         Proof::Everything | Proof::Events => {
             let full = ground.members.len();
             ensure!(full > 0, "nothing is to be done");
-            until_left(ground, process, full - 1).await?
+            until_left(ground, process, full - 1).await
         }
         Proof::Stored => {
             process.until_said(store_ceiling::BEGINS).await?;
-            Instant::now()
+            Ok(Instant::now())
         }
-    };
+    }
+}
+
+/// Measures a process that has just been started on a full queue.
+pub(crate) async fn measure(ground: &mut Ground, process: &mut Process, proof: Proof) -> Result<Measured> {
+    let began = until_begun(ground, process, proof).await?;
     let (cpu, services) = (process.cpu()?, ServicesTime::now()?);
     let ended = until_done(ground, process, proof).await?;
     let (cpu, services) = (process.cpu()? - cpu, ServicesTime::now()? - services);

@@ -6,7 +6,9 @@ use join_community::config::Config;
 use lapin::Channel;
 use lapin::options::{QueueBindOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
+use reqwest::Method;
 use secrecy::ExposeSecret as _;
+use serde_json::Value;
 use sqlx::{Connection as _, Executor as _, PgConnection};
 
 use crate::place::{EVENTS, KEPT, Place};
@@ -189,6 +191,12 @@ impl Ground {
     /// Members who are public.
     pub(crate) async fn joined(&mut self) -> Result<usize> {
         records::joined(&mut self.records).await
+    }
+
+    /// What RabbitMQ's management API says of this vhost, or of what is below it.
+    pub(crate) async fn broker_says(&self, below: &str) -> Value {
+        let vhost = self.installation.vhost();
+        vhost.manage(Method::GET, &format!("vhosts/{}{below}", vhost.name), None).await
     }
 
     /// A channel of somebody who may look everywhere.

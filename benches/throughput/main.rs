@@ -19,6 +19,7 @@ mod one_at_a_time;
 mod peers;
 mod place;
 mod process;
+mod profile;
 mod progress;
 mod records;
 mod relay;
@@ -46,6 +47,7 @@ mod suite {
 mod faults {
     pub(crate) mod dice;
     pub(crate) mod proxy;
+    pub(crate) mod superuser;
     pub(crate) mod versions;
 }
 
@@ -59,7 +61,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use cli::{Cli, Command, Part};
 // Where each of them looks for the other.
-use faults::{dice, proxy, versions};
+use faults::{dice, proxy, superuser, versions};
 use series::Series;
 
 fn main() -> ExitCode {
@@ -125,6 +127,7 @@ async fn measured(part: Part, cli: &Cli) -> Result<String> {
             let results = rounds::measure(&chosen(series::THROUGHPUT, cli)?, cli).await?;
             Ok(report::throughput(&results))
         }
+        Part::Profile => Box::pin(profile::measure(cli)).await,
         Part::Tokens => {
             let results = rounds::measure(&chosen(series::TOKENS, cli)?, cli).await?;
             Ok(report::tokens(&results))

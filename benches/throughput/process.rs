@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
+use crate::profile::parse::number;
+
 /// How long it may take to end after SIGTERM.
 const GRACE: Duration = Duration::from_secs(30);
 /// How much of its log is told where it fails.
@@ -73,12 +75,21 @@ impl Process {
         Ok(seconds)
     }
 
+    /// Its number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What the kernel shows of it.
+    pub(crate) fn folder(&self) -> PathBuf {
+        format!("/proc/{}", self.id()).into()
+    }
+
     /// A line of `/proc/…/status` in bytes: `VmRSS` is the memory that is resident, `VmHWM` the most that ever was.
     pub(crate) fn memory(&self, line: &str) -> Result<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let words = status.lines().find_map(|found| found.strip_prefix(line)?.strip_prefix(':'));
-        let kilobytes = words.and_then(|words| words.split_whitespace().next()).context("no such line")?;
-        Ok(kilobytes.parse::<u64>()? * 1024)
+        let status = fs::read_to_string(self.folder().join("status"))?;
+        let kilobytes = number(&status, line).with_context(|| format!("its status has no line {line}"))?;
+        Ok(kilobytes * 1024)
     }
 
     /// Ends it in order.
@@ -86,7 +97,7 @@ impl Process {
         self.signal("-TERM", &self.child.id().to_string())?;
         let signalled = Instant::now();
         while signalled.elapsed() < GRACE {
-            let stat = Stat::read(Path::new(&format!("/proc/{}", self.child.id())))?;
+            let stat = Stat::read(&self.folder())?;
             if stat.is_over {
                 let after = signalled.elapsed();
                 let status = self.child.wait()?;
@@ -120,14 +131,18 @@ impl Drop for Process {
     }
 }
 
-/// What the kernel knows of a process.
+/// What the kernel knows of a process, or of a thread.
 pub(crate) struct Stat {
     /// The name of its program.
     pub(crate) name: String,
     group: u32,
     /// It has ended, and nobody has asked yet how.
     is_over: bool,
-    /// User and system time in seconds, its own and that of children that it waited for.
+    /// User time in seconds, its own.
+    pub(crate) user: f64,
+    /// System time in seconds, its own.
+    pub(crate) system: f64,
+    /// Both, with those of children that it waited for.
     pub(crate) cpu: f64,
 }
 
@@ -140,8 +155,15 @@ impl Stat {
         let [state, _, group, ..] = fields[..] else { bail!("{} is not to be read", folder.display()) };
         // utime, stime, cutime, cstime: Linux counts these in hundredths of a second for every program.
         let ticks = fields.get(11..15).context("too few fields")?.iter().map(|field| field.parse::<u32>());
-        let ticks: u32 = ticks.sum::<Result<u32, _>>()?;
-        let name = name.unwrap_or_default();
-        Ok(Self { name, group: group.parse()?, is_over: state == "Z", cpu: f64::from(ticks) / 100.0 })
+        let ticks = ticks.collect::<Result<Vec<u32>, _>>()?;
+        let seconds = |ticks: u32| f64::from(ticks) / 100.0;
+        Ok(Self {
+            name: name.unwrap_or_default(),
+            group: group.parse()?,
+            is_over: state == "Z",
+            user: seconds(ticks[0]),
+            system: seconds(ticks[1]),
+            cpu: seconds(ticks.iter().sum()),
+        })
     }
 }

@@ -65,7 +65,17 @@ ssl_cert_file = '$home/tls/server.pem'
 ssl_key_file = '$home/tls/server-key.pem'
 log_line_prefix = '%m [%p] %q%u@%d '
 timezone = 'UTC'
+$(postgres_statements "$bin")
 CONF
+}
+
+# What statements cost, which only a restart can add. For `make bench BENCH='--only profile'`, which has those of its own
+# database counted: nobody else's are.
+postgres_statements() { # bin
+    [[ -e ${1%/bin}/lib/pg_stat_statements.so ]] || return 0
+    echo "shared_preload_libraries = 'pg_stat_statements'"
+    echo 'pg_stat_statements.track = none'
+    echo 'pg_stat_statements.save = off'
 }
 
 # Complete or not at all: made beside its place and moved there when done.

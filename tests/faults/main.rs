@@ -25,6 +25,7 @@ mod report;
 mod runner;
 mod sender;
 mod stage;
+mod superuser;
 mod trial;
 mod upgrade;
 mod versions;

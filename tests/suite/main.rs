@@ -11,6 +11,7 @@ mod bad_bytes;
 mod bad_headers;
 mod bad_input;
 mod bad_tokens;
+mod bench_profile;
 mod busy;
 mod cache_audit;
 mod cache_command;

@@ -7,22 +7,20 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use futures_util::FutureExt as _;
-use reqwest::Url;
 #[expect(clippy::disallowed_types, reason = "the name of a tablespace cannot be bound, and this one is ours")]
 use sqlx::AssertSqlSafe;
-use sqlx::{Connection as _, Executor as _, PgConnection};
+use sqlx::Executor as _;
 use tokio::process::Command;
 
 use crate::stage::Stage;
 use crate::suite::support::variable;
+use crate::superuser::superuser;
 use crate::trial::{Fault, Outcome, Trial};
 
 /// How long it is full: longer than deliveries are held.
 const WHILE: Duration = Duration::from_secs(4);
 /// Room for the tables of a trial.
 const SIZE: &str = "size=64m,mode=0777";
-/// The only one who may choose where tables lie; the password is that of the private services.
-const SUPERUSER: &str = "postgres";
 
 pub(super) fn faults() -> Vec<Fault> {
     vec![Fault {
@@ -152,13 +150,6 @@ impl Disk {
         ensure!(unmounted.success(), "umount {}: {unmounted}", self.folder.display());
         Ok(fs::remove_dir(self.seen(&self.folder))?)
     }
-}
-
-async fn superuser(url: &str) -> Result<PgConnection> {
-    let mut url: Url = url.parse()?;
-    let changed = url.set_username(SUPERUSER).and_then(|()| url.set_password(Some(SUPERUSER)));
-    changed.map_err(|()| anyhow::anyhow!("a URL with a user"))?;
-    Ok(PgConnection::connect(url.as_str()).await?)
 }
 
 async fn recorded(stage: &Stage) -> Result<u64> {
