@@ -74,8 +74,8 @@ mod tests {
     use crate::console::explained::Explained;
     use crate::postgres::Owed;
 
-    fn owed(event_sequence: i64, event: bool) -> Option<Owed> {
-        Some(Owed { event_sequence, event, cache: true, attempts: 0, age: Duration::ZERO })
+    fn owed(event_sequence: i64, event: bool) -> Owed {
+        Owed { event_sequence, event, cache: true, attempts: 0, age: Duration::ZERO }
     }
 
     /// The step of the event: when, and the end of what is said.
@@ -96,10 +96,10 @@ mod tests {
 
     #[test]
     fn an_event_is_called_announced_only_where_the_outbox_allows_it() {
-        let (at, text) = event(&joined(), owed(17, true));
+        let (at, text) = event(&joined(), Some(owed(17, true)));
         assert!(at == joined().decided_at && text.ends_with("and still is"), "{at}: {text}");
-        assert!(event(&joined(), owed(18, true)).1.contains("sequence 18, which is owed"));
-        for none_is_owed in [None, owed(17, false)] {
+        assert!(event(&joined(), Some(owed(18, true))).1.contains("sequence 18, which is owed"));
+        for none_is_owed in [None, Some(owed(17, false))] {
             assert!(event(&joined(), none_is_owed).1.contains("no event of this member is owed"));
         }
     }

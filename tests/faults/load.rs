@@ -16,8 +16,6 @@ use crate::suite::support::{Installation, JOINABLE, MemberSpec, PUBLIC};
 pub(crate) const PRODUCER: &str = "member-gateway";
 const REQUESTER: &str = "producer:member-gateway";
 
-/// Members whom anybody may see.
-
 /// One message to send.
 #[derive(Clone, Debug)]
 pub(crate) struct Message {

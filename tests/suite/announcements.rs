@@ -57,8 +57,8 @@ impl Setup {
         self.store.announced(&[change]).await.unwrap().remove(0)
     }
 
-    fn receipt(&self, seconds: i64, event_sequence: i64) -> Option<Receipt> {
-        Some(Receipt { at: self.after(seconds), event_sequence })
+    fn receipt(&self, seconds: i64, event_sequence: i64) -> Receipt {
+        Receipt { at: self.after(seconds), event_sequence }
     }
 
     /// Has the member owe both.
@@ -106,7 +106,7 @@ async fn what_was_announced_is_recorded_with_both_times_whatever_the_member_owes
     let older = setup.paid(setup.member, 17, Some(1), Some(2));
     setup.store.forget(&[older]).await.unwrap();
     let found = setup.announced(17).await;
-    assert_eq!((found.event, found.cache, found.among), (setup.receipt(1, 17), setup.receipt(2, 17), None));
+    assert_eq!((found.event, found.cache, found.among), (Some(setup.receipt(1, 17)), Some(setup.receipt(2, 17)), None));
     assert_eq!(setup.count(OWED).await, 1, "the newer one is owed still");
     let newest = setup.announced(18).await;
     assert_eq!((newest.event, newest.cache, newest.among), (None, None, Some(1)));
@@ -119,17 +119,17 @@ async fn each_side_is_recorded_once_when_it_has_paid() {
     let (event, cache) = (setup.paid(setup.member, 17, Some(1), None), setup.paid(setup.member, 17, None, Some(60)));
     setup.store.forget(&[event]).await.unwrap();
     let found = setup.announced(17).await;
-    assert_eq!((found.event, found.cache, found.among), (setup.receipt(1, 17), None, Some(1)));
+    assert_eq!((found.event, found.cache, found.among), (Some(setup.receipt(1, 17)), None, Some(1)));
     assert_eq!((setup.count(OWED).await, setup.count(ALL).await), (1, 1));
     setup.store.forget(&[cache]).await.unwrap();
     let found = setup.announced(17).await;
-    assert_eq!((found.event, found.cache), (setup.receipt(1, 17), setup.receipt(60, 17)));
+    assert_eq!((found.event, found.cache), (Some(setup.receipt(1, 17)), Some(setup.receipt(60, 17))));
     assert_eq!((setup.count(OWED).await, setup.count(ALL).await), (0, 2));
     // A crash in between, and both are done again: the first counts.
     let again = setup.paid(setup.member, 17, Some(90), Some(90));
     setup.store.forget(&[again]).await.unwrap();
     let found = setup.announced(17).await;
-    assert_eq!((found.event, found.cache), (setup.receipt(1, 17), setup.receipt(60, 17)));
+    assert_eq!((found.event, found.cache), (Some(setup.receipt(1, 17)), Some(setup.receipt(60, 17))));
 }
 
 #[tokio::test]
@@ -138,7 +138,7 @@ async fn a_change_that_was_folded_into_newer_ones_is_told_with_the_first_of_them
     let batch = [19, 18].map(|sequence| setup.paid(setup.member, sequence, Some(sequence), Some(sequence)));
     setup.store.forget(&batch).await.unwrap();
     for sequence in [17, 18] {
-        assert_eq!(setup.announced(sequence).await.event, setup.receipt(18, 18), "of sequence {sequence}");
+        assert_eq!(setup.announced(sequence).await.event, Some(setup.receipt(18, 18)), "of sequence {sequence}");
     }
     assert_eq!(setup.announced(20).await.event, None, "an older announcement is none of a newer change");
 }
@@ -157,8 +157,11 @@ async fn many_changes_are_looked_up_at_once_and_told_in_their_order() {
     changes.push(elsewhere);
     let found = setup.store.announced(&changes).await.unwrap();
     let events: Vec<_> = found.iter().map(|found| found.event).collect();
-    let mut expected: Vec<_> =
-        members.chunks(7).zip(0..).flat_map(|(batch, place)| vec![setup.receipt(place, 17); batch.len()]).collect();
+    let mut expected: Vec<_> = members
+        .chunks(7)
+        .zip(0..)
+        .flat_map(|(batch, place)| vec![Some(setup.receipt(place, 17)); batch.len()])
+        .collect();
     expected.reverse();
     expected.push(None);
     assert_eq!(events, expected);
@@ -173,10 +176,10 @@ async fn a_member_whose_announcement_lies_behind_many_others_is_found_and_a_look
     let last = setup.paid(setup.member, 17, Some(57), Some(58));
     setup.store.forget(&[last]).await.unwrap();
     let found = setup.announced(17).await;
-    assert_eq!((found.event, found.cache), (setup.receipt(57, 17), setup.receipt(58, 17)));
+    assert_eq!((found.event, found.cache), (Some(setup.receipt(57, 17)), Some(setup.receipt(58, 17))));
     setup.others(4_000).await;
-    let lost = setup.announced(17).await;
-    assert_eq!((lost.event, lost.among, lost.is_older), (None, Some(MOST), false));
+    let missing = setup.announced(17).await;
+    assert_eq!((missing.event, missing.among, missing.is_older), (None, Some(MOST), false));
     setup.decided -= Span::minutes(10);
     assert!(setup.announced(17).await.is_older, "decided before anything that is on record was announced");
 }

@@ -22,24 +22,24 @@ fn every_mutant_applies_to_the_source_and_says_by_what_it_is_caught() {
 
 /// Why a patch does not apply to files that read so. Lines may have moved as a whole, for `patch` finds them again.
 fn misfits(patch: &str, text: impl Fn(&str) -> String) -> Vec<String> {
-    let (mut misfits, mut hunks, mut path) = (Vec::new(), 0, "");
+    let (mut misfits, mut hunks, mut file) = (Vec::new(), 0, "");
     let mut lines = patch.lines();
     while let Some(line) = lines.next() {
         if let Some(named) = line.strip_prefix("--- a/") {
-            path = named;
+            file = named;
         }
         let Some((old, new)) = sizes(line) else { continue };
         hunks += 1;
         let Some(before) = before(&mut lines, old, new) else {
-            misfits.push(format!("{path}: `{line}` miscounts its lines"));
+            misfits.push(format!("{file}: `{line}` miscounts its lines"));
             continue;
         };
-        let text = text(path);
+        let text = text(file);
         let text: Vec<&str> = text.lines().collect();
         match text.windows(before.len().max(1)).filter(|lines| **lines == before).count() {
             1 => {}
-            0 => misfits.push(format!("{path} does not hold what `{line}` changes")),
-            times => misfits.push(format!("{path} holds what `{line}` changes {times} times")),
+            0 => misfits.push(format!("{file} does not hold what `{line}` changes")),
+            times => misfits.push(format!("{file} holds what `{line}` changes {times} times")),
         }
     }
     if hunks == 0 {

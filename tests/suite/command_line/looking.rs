@@ -1,14 +1,14 @@
 //! Who looks at members, and who acts, by commands: masked until somebody says why, on record, and in the log.
 
+use join_community::postgres::Role;
 use serde_json::{Value, json};
 
-use super::setup;
 use crate::support::asking::member_number;
-use crate::support::on_record;
+use crate::support::{Setup, on_record};
 
 #[tokio::test]
 async fn members_are_shown_and_exported_masked_until_somebody_says_why_and_then_it_is_on_record() {
-    let mut setup = setup().await;
+    let mut setup = Setup::with(Role::Tool).await;
     let (site, id) = (setup.site.to_string(), member_number(1).to_string());
     let personal = ["jane@example.com", "Jane Doe", "ff20c02e", "2019-07-05", "gold"];
     let member = json!({
@@ -64,7 +64,7 @@ async fn members_are_shown_and_exported_masked_until_somebody_says_why_and_then_
 
 #[tokio::test]
 async fn what_is_on_record_is_in_the_log_on_stderr_in_its_format_and_by_its_filter() {
-    let mut setup = setup().await;
+    let mut setup = Setup::with(Role::Tool).await;
     let site = setup.site.to_string();
     let set = ["sites", "set", &site, "--public-member-candidates", "NO_ONE", "--reason", "ticket 4711"];
     let set = [&set[..], &["--output", "json"]].concat();

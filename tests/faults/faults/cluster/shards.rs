@@ -36,6 +36,6 @@ pub(super) async fn kill_their_leader(trial: Trial) -> Result<Outcome> {
     let (all, promised) = (in_turn.len(), ledger.in_order.iter().map(Vec::len).sum::<usize>());
     ensure!(promised > 0, "no worker tells of a request that it decided; see {}", trial.folder.display());
     let outcome = stage.compare(ledger).await?;
-    let note = format!("{moved} queues had to find another leader, {promised} of {all} requests in turn kept in order");
-    Ok(Outcome { note, ..outcome })
+    let told = format!("{moved} queues had to find another leader, {promised} of {all} requests in turn kept in order");
+    Ok(Outcome { note: told, ..outcome })
 }
