@@ -162,6 +162,13 @@ rabbitmq_large_messages() { # on|off
         rabbitmq_call "persistent_term put [max_message_size,$size]"
 }
 
+# Read whenever a connection is made.
+rabbitmq_large_frames() { # on|off
+    local size=262144
+    [[ $1 == on ]] || size=131072
+    rabbitmq_call "application set_env [rabbit,frame_max,$size]"
+}
+
 # Read whenever a channel is opened, as is how often it looks: once a minute by default.
 rabbitmq_impatience() { # on|off
     local patience=1000 look=200

@@ -112,7 +112,7 @@ impl Lane {
         let _serving = self.desk.meters.serving();
         let mut settle = self.desk.settle(deliveries.settlements());
         self.desk.shards.holds(self.place, 0);
-        let mut earliest = Instant::now();
+        let (mut earliest, mut last) = (Instant::now(), None);
         let pause = loop {
             let most = self.desk.steering.next_batch();
             let batch = match self.next(&mut deliveries, (earliest, most), &mut settle, stop).await? {
@@ -123,7 +123,7 @@ impl Lane {
                     continue;
                 }
                 Next::End(pause) => {
-                    self.finish(&mut deliveries, &mut settle).await?;
+                    self.finish(&mut deliveries, &mut settle, last).await?;
                     break pause;
                 }
             };
@@ -133,6 +133,7 @@ impl Lane {
             if let Some(pause) = self.in_time(batch, &mut settle, stop).await? {
                 break pause;
             }
+            last = Some(Instant::now());
             self.desk.steering.learn(most, requests, began.elapsed());
             if careful {
                 break Pause::Recovered;

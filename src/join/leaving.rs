@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
@@ -20,16 +20,23 @@ impl Lane {
     ///
     /// The broker returns what is on its way to a consumer when that is cancelled. So nothing is acknowledged first, until it
     /// has given all that it may give in advance, or has nothing to give.
-    pub(super) async fn finish(&mut self, deliveries: &mut Deliveries, settle: &mut Settle) -> Result<(), Gone> {
+    pub(super) async fn finish(
+        &mut self,
+        deliveries: &mut Deliveries,
+        settle: &mut Settle,
+        last: Option<Instant>,
+    ) -> Result<(), Gone> {
         settle.hold();
+        // Who has rested shall rest: what another lane gives back would only come here.
+        let was_busy = last.is_some_and(|last| last.elapsed() < LULL);
         let (cut, most) = (CancellationToken::new(), self.desk.steering.chosen().batch);
         let (limit, broker_timeout) = (self.desk.finish_limit, self.desk.broker_timeout);
         let work = async {
-            while !deliveries.are_spent(|source| settle.open_of(source)) {
+            while was_busy && !deliveries.are_spent(|source| settle.open_of(source)) {
                 let next = cut.run_until_cancelled(timeout(LULL, deliveries.next_batch(most))).await;
                 let Some(Ok(batch)) = next else { break };
                 if self.handle_last(batch.ok_or(Gone::Ended)?, settle, &cut).await?.is_some() {
-                    break;
+                    return Ok(());
                 }
             }
             deliveries.cancel(broker_timeout).await?;

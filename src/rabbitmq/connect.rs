@@ -5,30 +5,29 @@ pub mod sieve;
 
 mod error;
 mod guard;
+mod handshake;
 mod probe;
 mod reactor;
 mod tls;
 
-use std::io;
-use std::os::fd::AsFd as _;
-use std::sync::Arc;
 use std::time::Duration;
 
-use lapin::tcp::AsyncTcpStream;
-use lapin::{Connection, ConnectionProperties, ErrorKind};
+use lapin::Connection;
 #[cfg(feature = "worker")]
 use secrecy::SecretString;
 use tokio::time::{Instant, timeout_at};
 
 pub use self::error::ConnectError;
-use self::guard::{Guard, watch};
+use self::handshake::Handshake;
 use self::probe::probe;
-use self::sieve::Sieve;
 pub use self::tls::TlsFiles;
-use self::tls::Trouble;
 use super::address::Address;
 #[cfg(feature = "worker")]
 use crate::config;
+
+/// What RabbitMQ offers by default. Asked for from the start: `lapin` has a buffer of 32 frames each way, which takes memory
+/// as it is used, but all of it at once where it has to grow to what is offered.
+const FRAME_MAX: u32 = 128 * 1024;
 
 /// How patient a connection is.
 #[derive(Clone, Copy, Debug)]
@@ -60,73 +59,19 @@ pub async fn connect(url: &SecretString, name: &str, config: &config::Broker) ->
 /// [`ConnectError`]; none of its texts holds a password.
 pub async fn open(address: &Address, name: &str, limits: Limits, files: TlsFiles) -> Result<Connection, ConnectError> {
     let deadline = Instant::now() + limits.timeout;
-    let silent = || ConnectError::Silent { broker: Box::new(address.clone()), limit: limits.timeout };
     let unequipped = |source| ConnectError::Unequipped { broker: Box::new(address.clone()), source };
     let tls = if address.is_tls() { Some(tls::connector(files).await.map_err(unequipped)?) } else { None };
     let answering = probe(address, limits.timeout).await?;
-
-    let mut uri = address.uri();
-    let heartbeat = limits.heartbeat.as_secs().clamp(1, u16::MAX.into());
-    uri.query.heartbeat = u16::try_from(heartbeat).ok();
     let shown = format!("{name} {}", env!("CARGO_PKG_VERSION"));
-    let properties = ConnectionProperties::default()
-        .with_connection_name(shown.as_str().into())
-        .with_client_property("product".into(), env!("CARGO_PKG_NAME").into())
-        .with_client_property("version".into(), env!("CARGO_PKG_VERSION").into());
-
-    let guard = Guard::default();
-    let socket = Arc::clone(&guard.0);
-    let (host, tokio) = (address.host().to_owned(), async_rs::Tokio::current());
-    let handshake = Connection::connector(
-        uri,
-        reactor::runtime(),
-        // This runs on a thread of lapin's, which outlives a time-out of ours: so it has one of its own.
-        async move |_, _| {
-            let open = async {
-                let mut stream = reactor::Bare::connect(&tokio, answering).await?;
-                if let AsyncTcpStream::Plain(plain) = &stream {
-                    watch(&socket, plain.get_ref().as_fd())?;
-                }
-                if let Some(connector) = &tls {
-                    stream = stream.into_rustls(connector, &host).await?;
-                }
-                // Sifted after it is deciphered, and by us: so to `lapin` it is a plain one.
-                Ok(AsyncTcpStream::Plain(Sieve::new(stream)))
-            };
-            let opened = timeout_at(deadline, open).await;
-            opened.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut))).map_err(lapin::Error::from)
-        },
-        properties,
-    );
-    let connection = timeout_at(deadline, handshake).await.map_err(|_| silent())?;
-    let connection = connection.map_err(|source| failed(address, source))?;
-    guard.keep();
-    Ok(connection)
-}
-
-/// Sorts what went wrong after the broker had answered.
-fn failed(address: &Address, source: lapin::Error) -> ConnectError {
-    const ACCESS_REFUSED: u16 = 403;
-    const NOT_ALLOWED: u16 = 530;
-    let broker = Box::new(address.clone());
-    if let ErrorKind::ProtocolError(error) = source.kind()
-        && [ACCESS_REFUSED, NOT_ALLOWED].contains(&error.get_id())
-    {
-        return ConnectError::Refused { broker, source: error.clone() };
+    let handshake = Handshake { address, answering, shown, tls, limits, deadline };
+    let (connection, offered) = handshake.made(FRAME_MAX).await?;
+    if offered <= FRAME_MAX {
+        return Ok(connection);
     }
-    let trouble = if let ErrorKind::IOError(error) = source.kind()
-        && address.is_tls()
-    {
-        Trouble::of(error)
-    } else {
-        None
-    };
-    match trouble {
-        Some(Trouble::Untrusted) => ConnectError::Untrusted { broker, source },
-        Some(Trouble::Refused) => ConnectError::Unproven { broker, source },
-        Some(Trouble::Foreign) => ConnectError::Foreign { broker },
-        None => ConnectError::Broken { broker, source },
-    }
+    // Producers may use what the broker offers, and it hands their properties over in one frame, which `lapin` must take.
+    let ended = timeout_at(deadline, connection.close(200, "larger frames are offered".into())).await;
+    drop(ended);
+    Ok(handshake.made(offered).await?.0)
 }
 
 #[cfg(test)]

@@ -17,5 +17,6 @@ mod alarm;
 mod announced;
 #[cfg(feature = "client")]
 mod client;
+mod frames;
 mod restarts;
 mod together;

@@ -50,6 +50,7 @@ mod profiles;
 mod rejecting;
 mod reply_queues;
 mod resync;
+mod returned;
 mod reused_ids;
 mod rounds;
 mod runbook;

@@ -110,8 +110,9 @@ fn inspect(node: &Value, name: &str, faults: &mut Vec<String>) {
             let is_ours = ["members", "outbox", "join_requests", "sites", "announcements"].contains(&relation);
             let is_by_key = match (text("Index Name"), name) {
                 (_, walk) if WALKS.contains(&walk) => !condition.is_empty() || kind == "Tid Range Scan",
-                // Two looks at the ends of the key.
+                // Looks at the ends of the key.
                 ("members_pkey", "several_sites") => kind == "Index Only Scan",
+                ("announcements_at", "announced") => condition.contains("(at ") || kind == "Index Only Scan",
                 ("members_pkey", _) => condition.contains("site_id") && condition.contains("(id = "),
                 ("outbox_pkey", _) => condition.contains("site_id") && condition.contains("(member_id = "),
                 ("join_requests_pkey", _) => condition.contains("request_id") && condition.contains("requester"),

@@ -8,6 +8,8 @@ mod frame;
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll, ready};
 
 use futures_util::io::{AsyncRead, AsyncWrite};
@@ -33,6 +35,8 @@ pub struct Sieve<S> {
     missing: usize,
     /// What was handed over of the held frame since it is whole.
     served: usize,
+    /// Where the broker's offer is noted, until it has come.
+    offer: Option<Arc<AtomicU32>>,
 }
 
 impl<S> Sieve<S> {
@@ -47,7 +51,14 @@ impl<S> Sieve<S> {
             held: Vec::new(),
             missing: 0,
             served: 0,
+            offer: None,
         }
+    }
+
+    /// Notes there the largest frame that the broker offers; 0 stands for no limit.
+    #[must_use]
+    pub fn telling(self, offer: Arc<AtomicU32>) -> Self {
+        Self { offer: Some(offer), ..self }
     }
 
     /// Sifts a chunk; answers how much of it may go on. The rest is held back.
@@ -66,7 +77,7 @@ impl<S> Sieve<S> {
                 return at;
             }
             if self.is_sifted {
-                frame::sift(self.head[0], payload(&mut chunk[at..at + here]));
+                sift_whole(self.head[0], &mut chunk[at..at + here], &mut self.offer);
             }
             at += here;
             self.left -= here;
@@ -92,7 +103,7 @@ impl<S> Sieve<S> {
         self.held.extend_from_slice(bytes);
         self.missing -= bytes.len();
         if self.missing == 0 {
-            frame::sift(self.head[0], payload(&mut self.held));
+            sift_whole(self.head[0], &mut self.held, &mut self.offer);
         }
     }
 
@@ -109,9 +120,15 @@ impl<S> Sieve<S> {
     }
 }
 
-/// What is sifted of the rest of a frame. A text whose length is wrong must not reach the end mark.
-fn payload(rest: &mut [u8]) -> &mut [u8] {
-    rest.split_last_mut().map(|(_, payload)| payload).unwrap_or_default()
+/// Sifts what follows the head of a frame, but for the end mark: a text whose length is wrong must not reach that.
+fn sift_whole(kind: u8, rest: &mut [u8], offer: &mut Option<Arc<AtomicU32>>) {
+    let Some((_, payload)) = rest.split_last_mut() else { return };
+    if let Some(size) = offer.as_ref().and_then(|_| frame::offered(kind, payload))
+        && let Some(offer) = offer.take()
+    {
+        offer.store(size, Ordering::Relaxed);
+    }
+    frame::sift(kind, payload);
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Sieve<S> {

@@ -120,6 +120,23 @@ impl Drop for LargeMessages {
     }
 }
 
+/// A broker that offers larger frames than by default, until this value goes. Connections go by what held when they were made.
+pub(crate) struct LargeFrames(());
+
+impl LargeFrames {
+    /// Lets it offer them.
+    pub(crate) fn offer() -> Self {
+        script(&["large-frames", "on"]);
+        Self(())
+    }
+}
+
+impl Drop for LargeFrames {
+    fn drop(&mut self) {
+        script(&["large-frames", "off"]);
+    }
+}
+
 /// A broker that closes a channel on which a delivery waits for a second, until this value goes. Channels go by what held
 /// when they were opened.
 pub(crate) struct Impatience(());

@@ -18,6 +18,14 @@ pub(super) fn is_sifted(kind: u8) -> bool {
     kind == METHOD || kind == PROPERTIES
 }
 
+/// The largest frame that the broker offers, if this is its offer: `connection.tune`.
+pub(super) fn offered(kind: u8, payload: &[u8]) -> Option<u32> {
+    match (kind, payload) {
+        (METHOD, [0, 10, 0, 30, _, _, size @ .., _, _]) => size.try_into().ok().map(u32::from_be_bytes),
+        _ => None,
+    }
+}
+
 /// Sifts the payload of a frame. What does not look as expected stays as it is from there on: `lapin` will say so.
 pub(super) fn sift(kind: u8, payload: &mut [u8]) {
     let mut rest = Rest(payload);

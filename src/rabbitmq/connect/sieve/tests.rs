@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll};
 
 use futures_util::io::{AsyncRead, AsyncReadExt as _};
@@ -130,5 +132,19 @@ async fn what_is_no_frame_goes_through_as_it_is() {
         [&b"AMQP\0\0\x09\x01"[..], b"\x02\0\x01\0\0\0\x03\0\x3c\0\xce", b"\x02\0\x01\xff\xff\xff\xff\0\x3c\0\xce"]
     {
         assert_eq!(through(vec![odd.to_vec()], 4096).await, odd);
+    }
+}
+
+#[tokio::test]
+async fn the_largest_frame_that_the_broker_offers_is_noted_wherever_a_read_ends() {
+    let tune = [&[0, 10, 0, 30][..], &[0x07, 0xff], &262_144_u32.to_be_bytes(), &[0, 60]].concat();
+    let later = [&[0, 10, 0, 30][..], &[0; 8]].concat();
+    let sent = [frame(1, &tune), message(b"x"), frame(1, &later)].concat();
+    for cut in 1..sent.len() {
+        let offered = Arc::new(AtomicU32::new(0));
+        let chunks = Chunks([sent[..cut].to_vec(), sent[cut..].to_vec()].into());
+        let mut out = Vec::new();
+        Sieve::new(chunks).telling(Arc::clone(&offered)).read_to_end(&mut out).await.unwrap();
+        assert_eq!((offered.load(Ordering::Relaxed), out == sent), (262_144, true), "cut at {cut}");
     }
 }
