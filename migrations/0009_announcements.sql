@@ -18,4 +18,7 @@ CREATE TABLE announcements (
     cached_at       timestamptz[] NOT NULL
 );
 
+-- It has no key, and where all tables are published nothing could be deleted from it otherwise.
+ALTER TABLE announcements REPLICA IDENTITY FULL;
+
 CREATE INDEX announcements_at ON announcements (at);

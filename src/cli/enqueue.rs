@@ -136,13 +136,15 @@ fn new_id() -> anyhow::Result<RequestId> {
 
 /// A reply as it is shown: a success holds the whole member.
 fn shown(body: &[u8], unmasked: bool) -> serde_json::Result<Box<RawValue>> {
-    let mut reply: Value = serde_json::from_slice(body)?;
-    if !unmasked && let Some(member) = reply.get_mut("member").and_then(Value::as_object_mut) {
-        *member = mask(std::mem::take(member));
-        return to_raw_value(&reply);
+    if unmasked {
+        // Byte for byte, as it came.
+        return serde_json::from_slice(body);
     }
-    // Byte for byte, as it came.
-    serde_json::from_slice(body)
+    let mut reply: Value = serde_json::from_slice(body)?;
+    if let Some(member) = reply.get_mut("member").and_then(Value::as_object_mut) {
+        *member = mask(std::mem::take(member));
+    }
+    to_raw_value(&reply)
 }
 
 fn words(outcome: &Outcome) -> String {

@@ -45,7 +45,7 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
         );
     }
     let records: Vec<_> = found.iter().map(|record| (&args.request, record)).collect();
-    let explained = explain(&mut store, &records).await?;
+    let explained = explain(&mut store, &records).await;
     context.output.result(&explained, |all| all.iter().map(text).collect::<Vec<_>>().join("\n\n"))?;
     Ok(ExitCode::SUCCESS)
 }

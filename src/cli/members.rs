@@ -129,7 +129,7 @@ fn append(member: &Member, unmask: &Unmask, out: &mut Vec<u8>) -> anyhow::Result
     if unmask.unmask {
         write(member, out);
     } else {
-        serde_json::to_writer(out, &mask(fields(member)))?;
+        serde_json::to_writer(out, &mask(fields(member)?))?;
     }
     Ok(())
 }

@@ -3,27 +3,26 @@
 
 use super::explained::{Debt, Explained};
 use crate::domain::RequestId;
-use crate::postgres::{Announced, Receipt, RecordedRequest, Session, StoreError};
+use crate::postgres::{Announced, Receipt, RecordedRequest, Session};
+use crate::telemetry::chain;
 use crate::wire::instant;
 
-/// Explains recorded requests, and looks up when what they changed was announced.
-///
-/// # Errors
-/// If the announcements cannot be read.
-pub async fn explain(
-    store: &mut Session,
-    records: &[(&RequestId, &RecordedRequest)],
-) -> Result<Vec<Explained>, StoreError> {
+/// Explains recorded requests, and looks up when what they changed was announced. Where that cannot be read, it is said, and
+/// everything else is told.
+pub async fn explain(store: &mut Session, records: &[(&RequestId, &RecordedRequest)]) -> Vec<Explained> {
     let changes: Vec<_> = records.iter().filter_map(|(_, record)| record.change()).collect();
-    let mut announced = store.announced(&changes).await?.into_iter();
+    let looked = store.announced(&changes).await;
+    let unread = looked.as_ref().err().map(|error| format!("not known: {}", chain(error)));
+    let mut announced = looked.unwrap_or_default().into_iter();
     let explained = records.iter().map(|(id, record)| {
         let explained = Explained::new(id, record);
-        match record.change().and_then(|_| announced.next()) {
-            Some(announced) => explained.announced(&announced),
+        match record.change().map(|_| announced.next()) {
+            Some(Some(announced)) => explained.announced(&announced),
+            Some(None) => Explained { announcement_gap: unread.clone(), ..explained },
             None => explained,
         }
     });
-    Ok(explained.collect())
+    explained.collect()
 }
 
 impl Explained {
@@ -79,7 +78,7 @@ fn gap(among: u64, is_older: bool) -> String {
     if is_older {
         "not on record: it was decided before the first announcement that is".to_owned()
     } else {
-        format!("not found among the {among} announcements after it")
+        format!("not found among the {among} announcements around it")
     }
 }
 
@@ -130,7 +129,7 @@ pub(super) mod tests {
     #[test]
     fn what_is_not_found_is_owed_or_told_with_how_far_was_looked() {
         let found = confirmed(17);
-        assert_eq!(found.cached_in_words().unwrap(), "not found among the 12 announcements after it");
+        assert_eq!(found.cached_in_words().unwrap(), "not found among the 12 announcements around it");
         let owing = |sequence: &str| {
             let event_sequence = sequence.to_owned();
             let owed = Some(Debt { event_sequence, event: false, cache: true, attempts: 1, age_seconds: 4 });

@@ -88,7 +88,7 @@ pub async fn timeline(
     let owed = store.debt(site, member).await?;
     let Now { record, cache } = now(store, profiles, site, member).await?;
     let records: Vec<_> = found.records.iter().map(|found| (&found.0, &found.1)).collect();
-    let explained = explain(store, &records).await?;
+    let explained = explain(store, &records).await;
     let mut steps: Vec<Step> = explained.iter().flat_map(|explained| steps(explained, owed)).collect();
     steps.sort_by(|one, other| other.at.cmp(&one.at));
     Ok(Timeline {

@@ -112,20 +112,22 @@ impl Lane {
         let _serving = self.desk.meters.serving();
         let mut settle = self.desk.settle(deliveries.settlements());
         self.desk.shards.holds(self.place, 0);
-        let (mut earliest, mut last) = (Instant::now(), None);
+        let (mut earliest, mut last) = (Instant::now(), Instant::now());
+        if careful {
+            settle.hold();
+        }
         let pause = loop {
             let most = self.desk.steering.next_batch();
             let batch = match self.next(&mut deliveries, (earliest, most), &mut settle, stop).await? {
                 Next::Batch(batch) => batch,
                 Next::Settled => continue,
                 Next::Share => {
-                    self.share(&mut deliveries).await?;
+                    if let Some(pause) = self.share(&mut deliveries, &mut settle, stop).await? {
+                        break pause;
+                    }
                     continue;
                 }
-                Next::End(pause) => {
-                    self.finish(&mut deliveries, &mut settle, last).await?;
-                    break pause;
-                }
+                Next::End(pause) => break self.finish(&mut deliveries, &mut settle, (pause, last)).await?,
             };
             self.turn = self.turn.wrapping_add(1);
             let (began, requests) = (Instant::now(), batch.len());
@@ -133,10 +135,10 @@ impl Lane {
             if let Some(pause) = self.in_time(batch, &mut settle, stop).await? {
                 break pause;
             }
-            last = Some(Instant::now());
+            last = Instant::now();
             self.desk.steering.learn(most, requests, began.elapsed());
             if careful {
-                break Pause::Recovered;
+                break self.finish(&mut deliveries, &mut settle, (Pause::Recovered, last)).await?;
             }
         };
         self.leave(deliveries, settle, pause).await?;

@@ -1,11 +1,13 @@
 //! The queues that a lane takes from, and in which order. Apart from the lane, which handles what comes from wherever.
 
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use super::Desk;
-use super::lane::Lane;
-use super::settle::Gone;
+use super::lane::{Lane, Pause};
+use super::leaving::{FAREWELL, LULL};
+use super::settle::{Gone, Settle};
 use crate::rabbitmq::consumer::{Deliveries, Source};
 
 /// The queue that all lanes take from, among the sources of each. What comes after it is a shard of this lane's.
@@ -25,16 +27,30 @@ impl Lane {
     }
 
     /// Leaves a shard to another worker, if this one holds more than its share.
-    pub(super) async fn share(&mut self, deliveries: &mut Deliveries) -> Result<(), Gone> {
+    ///
+    /// The next in line is given requests as soon as this consumer is cancelled, and what is on its way here goes back, to be
+    /// tried alone there. So what this one may be given in advance is handled first, and acknowledged afterwards.
+    pub(super) async fn share(
+        &mut self,
+        deliveries: &mut Deliveries,
+        settle: &mut Settle,
+        stop: &CancellationToken,
+    ) -> Result<Option<Pause>, Gone> {
         self.looked = Instant::now();
         let held: Vec<usize> = deliveries.delivering().filter(|source| *source >= COMMON).collect();
         if self.desk.shards.is_to_leave_one(self.place, held.len(), self.looked)
-            && let Some(source) = held.last()
+            && let Some(source) = held.last().copied()
         {
             info!(lane = self.place, "a shard is left to a worker that serves fewer");
-            deliveries.stand_last(*source, self.desk.broker_timeout).await?;
+            deliveries.serve(|_| std::iter::once(source));
+            if let Some(pause) = self.spend(deliveries, settle, (LULL, FAREWELL), stop).await? {
+                return Ok(Some(pause));
+            }
+            deliveries.stand_last(source, self.desk.broker_timeout).await?;
+            settle.release();
+            settle.acknowledge().await?;
         }
-        Ok(())
+        Ok(None)
     }
 }
 

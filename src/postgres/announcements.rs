@@ -1,8 +1,8 @@
 //! When changes were announced: looked up for `explain` and timelines, pruned when their time is over. Apart from the outbox,
 //! which records it while it forgets, and which the announcing half depends on.
 //!
-//! Only time leads to an announcement: one more index would cost every join. So a look-up walks what was announced from the
-//! decision on, and ends after [`EACH`] rows.
+//! Only time leads to an announcement: one more index would cost every join. So a look-up walks what was announced around the
+//! decision, and ends [`EACH`] rows after it.
 
 use std::time::Duration;
 
@@ -15,21 +15,17 @@ use super::rows::count;
 use super::{Session, StoreError};
 use crate::domain::{MemberId, SiteId};
 
-/// Announcements that are looked through for one change at most, each of up to 512 members.
-const EACH: usize = 5_000;
+/// Announcements that are looked through for one change at most, before its decision as after it; each of up to 512 members.
+const EACH: usize = 2_500;
 /// The same for all changes of one look-up, which share it.
-const TOGETHER: usize = 20_000;
+const TOGETHER: usize = 10_000;
 /// Announcements that one statement deletes at most.
 const SLICE: i64 = 1_000;
 
-/// What was announced from a change's decision on. A little earlier: whoever decided has another clock than PostgreSQL.
-macro_rules! since {
+/// What was announced around a change's decision.
+macro_rules! around {
     ($columns:literal) => {
-        concat!(
-            "SELECT ",
-            $columns,
-            " FROM announcements WHERE at >= c.decided_at - interval '5 seconds' ORDER BY at LIMIT $5"
-        )
+        concat!("SELECT ", $columns, " FROM announcements WHERE at >= w.since AND at <= w.until ORDER BY at")
     };
 }
 
@@ -40,7 +36,7 @@ macro_rules! first {
         concat!(
             "SELECT p.done_at, p.event_sequence
              FROM (",
-            since!("*"),
+            around!("*"),
             ") a CROSS JOIN LATERAL (
                  SELECT p.done_at, p.event_sequence
                  FROM unnest(a.site_ids, a.member_ids, a.event_sequences, a.",
@@ -56,15 +52,21 @@ macro_rules! first {
     };
 }
 
+// Before the decision as well: whoever decided may have another clock than PostgreSQL, by `auth.leeway` and still be ready.
 pub(super) const ANNOUNCED: &str = concat!(
     "SELECT e.done_at, e.event_sequence, k.done_at, k.event_sequence,
             CASE WHEN e.done_at IS NULL OR k.done_at IS NULL THEN (SELECT count(*) FROM (",
-    since!("at"),
+    around!("at"),
     ") a) END,
             e.done_at IS NULL AND k.done_at IS NULL
-                AND coalesce(c.decided_at < (SELECT min(at) FROM announcements) - interval '5 seconds', false)
+                AND coalesce(c.decided_at < (SELECT min(at) FROM announcements) - interval '30 seconds', false)
      FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::timestamptz[]) WITH ORDINALITY
          AS c (site_id, member_id, event_sequence, decided_at, n)
+     CROSS JOIN LATERAL (SELECT
+         greatest(c.decided_at - interval '30 seconds',
+                  (SELECT at FROM announcements WHERE at < c.decided_at ORDER BY at DESC OFFSET $5 - 1 LIMIT 1)),
+         coalesce((SELECT at FROM announcements WHERE at >= c.decided_at ORDER BY at OFFSET $5 - 1 LIMIT 1), 'infinity')
+     ) AS w (since, until)
      LEFT JOIN LATERAL (",
     first!("confirmed_at"),
     ") e ON true
@@ -190,7 +192,7 @@ mod tests {
     #[test]
     fn many_changes_share_what_one_look_up_may_cost() {
         let most = |rows: usize| i64::try_from(rows).unwrap();
-        assert_eq!((share(1), share(4), share(100)), (most(EACH), most(EACH), 200));
+        assert_eq!((share(1), share(4), share(100)), (most(EACH), most(EACH), 100));
         for changes in 1..=1_000 {
             assert!(share(changes) * most(changes) <= most(TOGETHER) && share(changes) > 0, "{changes} changes");
         }

@@ -160,12 +160,17 @@ impl Session {
     /// If it is older, or PostgreSQL does not answer.
     pub async fn schema_suffices(&mut self) -> Result<(), StoreError> {
         self.run(async |connection| {
-            let found: i64 = sqlx::query_scalar(NEWEST_APPLIED).fetch_one(connection).await?;
+            let (found, may_forget): (i64, bool) = sqlx::query_as(NEWEST_APPLIED).fetch_one(connection).await?;
             let known = newest_known();
-            if found >= known {
+            if found >= known && may_forget {
                 return Ok(());
             }
-            let told = format!("the schema is at version {found} and this program needs {known}: run `migrate`");
+            let told = if found < known {
+                format!("the schema is at version {found} and this program needs {known}: run `migrate`")
+            } else {
+                // What cannot be forgotten would be announced again and again.
+                "this role may not write table announcements: GRANT SELECT, INSERT, DELETE on it".to_owned()
+            };
             Err(sqlx::Error::Protocol(told))
         })
         .await
@@ -197,4 +202,6 @@ pub(super) const SET_LOCK_LIMIT: &str = "SELECT set_config('lock_timeout', $1, f
 pub(super) const TAKE_TURN: &str = "SELECT pg_advisory_lock($1)";
 pub(super) const HAS_HISTORY: &str = "SELECT to_regclass('_sqlx_migrations') IS NOT NULL";
 pub(super) const HISTORY: &str = "SELECT version, checksum FROM _sqlx_migrations WHERE success ORDER BY version";
-pub(super) const NEWEST_APPLIED: &str = "SELECT coalesce(max(version), 0) FROM _sqlx_migrations WHERE success";
+pub(super) const NEWEST_APPLIED: &str = "
+    SELECT coalesce(max(version), 0), coalesce(has_table_privilege(to_regclass('announcements'), 'INSERT'), false)
+    FROM _sqlx_migrations WHERE success";

@@ -28,6 +28,8 @@ use crate::config;
 /// What RabbitMQ offers by default. Asked for from the start: `lapin` has a buffer of 32 frames each way, which takes memory
 /// as it is used, but all of it at once where it has to grow to what is offered.
 const FRAME_MAX: u32 = 128 * 1024;
+/// Larger ones are not agreed to, whatever is offered: there is room for 32 of them each way, and each must be sifted.
+const LARGEST_FRAME: u32 = 1024 * 1024;
 
 /// How patient a connection is.
 #[derive(Clone, Copy, Debug)]
@@ -65,13 +67,15 @@ pub async fn open(address: &Address, name: &str, limits: Limits, files: TlsFiles
     let shown = format!("{name} {}", env!("CARGO_PKG_VERSION"));
     let handshake = Handshake { address, answering, shown, tls, limits, deadline };
     let (connection, offered) = handshake.made(FRAME_MAX).await?;
-    if offered <= FRAME_MAX {
+    // 0 stands for no limit.
+    let wanted = if offered == 0 { LARGEST_FRAME } else { offered.min(LARGEST_FRAME) };
+    if wanted <= FRAME_MAX {
         return Ok(connection);
     }
     // Producers may use what the broker offers, and it hands their properties over in one frame, which `lapin` must take.
     let ended = timeout_at(deadline, connection.close(200, "larger frames are offered".into())).await;
     drop(ended);
-    Ok(handshake.made(offered).await?.0)
+    Ok(handshake.made(wanted).await?.0)
 }
 
 #[cfg(test)]

@@ -120,10 +120,10 @@ impl Deliveries {
         self.taps.iter().enumerate().filter(|(_, tap)| tap.delivers).map(|(source, _)| source)
     }
 
-    /// Whether every source has given all that it may give in advance, where so many of each are open: then nothing is on its
-    /// way to us.
+    /// Whether every source that is served has given all that it may give in advance, where so many of each are open: then
+    /// nothing of it is on its way to us.
     pub fn are_spent(&self, open: impl Fn(usize) -> usize) -> bool {
-        self.taps.iter().enumerate().all(|(source, tap)| open(source) >= tap.prefetch)
+        self.order.iter().all(|source| open(*source) >= self.taps[*source].prefetch)
     }
 
     /// Lets others consume a queue before us, where only one may at a time. What was delivered already still comes.
@@ -134,12 +134,14 @@ impl Deliveries {
         within(limit, self.taps[source].stand_last()).await
     }
 
-    /// Takes no more from any queue; what was delivered already still comes, and then the end.
+    /// Takes no more from any queue, if it still does; what was delivered already still comes, and then the end.
     ///
     /// # Errors
     /// If the channel is gone already, or the broker does not answer.
     pub async fn cancel(&mut self, limit: Duration) -> Result<(), CallError> {
-        self.cancelled = true;
+        if std::mem::replace(&mut self.cancelled, true) {
+            return Ok(());
+        }
         self.order = (0..self.taps.len()).collect();
         within(limit, self.stop_consuming()).await
     }
@@ -158,7 +160,9 @@ impl Deliveries {
     /// If the channel is gone already, or the broker does not answer.
     pub async fn close(self, limit: Duration) -> Result<(), CallError> {
         within(limit, async {
-            self.stop_consuming().await?;
+            if !self.cancelled {
+                self.stop_consuming().await?;
+            }
             for tap in &self.taps {
                 tap.channel.close(200, "done".into()).await?;
             }

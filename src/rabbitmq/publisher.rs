@@ -160,10 +160,13 @@ impl Publishing {
                 forgettable(&replies, &mut self.replies),
             )
         };
-        tokio::select! {
-            done = work => done.map(|_| ())?,
-            () = watch => return Err(PublishingEnd::Connection),
-        }
+        let ended = tokio::select! {
+            done = work => done.map(|_| ()),
+            () = watch => Err(PublishingEnd::Connection),
+        };
+        // Of a connection that is gone: whoever waits for the next one waits within limits.
+        self.blocked.store(false, Ordering::Relaxed);
+        ended?;
         // With the handshake, so that what was written last is taken before the connection goes.
         copies.close().await?;
         for window in &events {

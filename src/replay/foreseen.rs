@@ -131,7 +131,8 @@ impl Preview {
     }
 
     fn record(&self, member: &Member) -> Value {
-        let shown = if self.unmasked { fields(member) } else { mask(fields(member)) };
+        let fields = fields(member).unwrap_or_default();
+        let shown = if self.unmasked { fields } else { mask(fields) };
         json!({ "eventSequence": member.event_sequence.to_string(), "deleted": member.deleted, "member": shown })
     }
 }
@@ -166,7 +167,8 @@ fn meaning(effect: &Effect) -> String {
 /// Id, sequence, and which fields of the member it tells differ from before.
 fn event(change: &Change, before: Option<&Member>) -> Value {
     let id: Uuid = event_id(change.site, change.member_id, change.event_sequence);
-    let (was, is) = (before.map(fields).unwrap_or_default(), change.member.as_ref().map(fields).unwrap_or_default());
+    let of = |member: Option<&Member>| member.and_then(|member| fields(member).ok()).unwrap_or_default();
+    let (was, is) = (of(before), of(change.member.as_ref()));
     let changed: Vec<&String> =
         is.iter().filter(|(name, value)| was.get(*name) != Some(*value)).map(|(name, _)| name).collect();
     json!({

@@ -13,7 +13,7 @@ use crate::support::{Installation, PATIENCE, TestDatabase, database, eventually}
 /// As `requests.retention` is by default.
 const RETENTION: Duration = Duration::from_hours(30 * 24);
 /// Most announcements that are looked through for one change.
-const MOST: u64 = 5_000;
+const MOST: u64 = 2_500;
 
 struct Setup {
     _database: TestDatabase,
@@ -79,7 +79,7 @@ impl Setup {
     async fn others(&mut self, count: i64) {
         sqlx::query(
             "INSERT INTO announcements
-             SELECT $1::timestamptz - interval '2 seconds' + n * interval '1 millisecond', ARRAY[$2::uuid],
+             SELECT $1::timestamptz + n * interval '1 millisecond', ARRAY[$2::uuid],
                     ARRAY[gen_random_uuid()], ARRAY[17], ARRAY[now()], ARRAY[now()]
              FROM generate_series(1, $3::bigint) n",
         )
@@ -172,12 +172,12 @@ async fn many_changes_are_looked_up_at_once_and_told_in_their_order() {
 async fn a_member_whose_announcement_lies_behind_many_others_is_found_and_a_look_ends_somewhere() {
     let mut setup = setup().await;
     setup.decided -= Span::minutes(1);
-    setup.others(4_000).await;
+    setup.others(2_000).await;
     let last = setup.paid(setup.member, 17, Some(57), Some(58));
     setup.store.forget(&[last]).await.unwrap();
     let found = setup.announced(17).await;
     assert_eq!((found.event, found.cache), (Some(setup.receipt(57, 17)), Some(setup.receipt(58, 17))));
-    setup.others(4_000).await;
+    setup.others(2_000).await;
     let missing = setup.announced(17).await;
     assert_eq!((missing.event, missing.among, missing.is_older), (None, Some(MOST), false));
     setup.decided -= Span::minutes(10);

@@ -17,7 +17,7 @@ use crate::support::{Crowd, Installation, Issuer, JOINABLE, Message, PATIENCE, P
 /// Seconds of work, for what a lane does here: with each batch as slow as `SLOW` makes it, on any machine.
 const BACKLOG: usize = 1_500;
 /// A database that is slow to keep verdicts: however fast the machine, a backlog lasts while a test looks at it.
-const SLOW: &str = "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+pub(crate) const SLOW: &str = "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
         PERFORM pg_sleep(0.03); RETURN NULL; END $$;
     CREATE TRIGGER slow BEFORE INSERT ON join_requests EXECUTE FUNCTION slow()";
 const LIMIT: Duration = Duration::from_secs(10);

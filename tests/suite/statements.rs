@@ -120,7 +120,7 @@ fn inspect(node: &Value, name: &str, faults: &mut Vec<String>) {
                 ("outbox_event_due" | "outbox_cache_due", _) => condition.contains("lease_until"),
                 ("announcements_at", _) => condition.contains("(at "),
                 // What the index has found, whose order does not count.
-                ("", "prune_announcements") => kind == "Bitmap Heap Scan",
+                ("", "prune_announcements" | "announced") => kind == "Bitmap Heap Scan",
                 _ => false,
             };
             if kind.ends_with("Scan") && is_ours && !is_by_key && !NO_KEY.contains(&name) {

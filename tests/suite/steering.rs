@@ -75,10 +75,11 @@ async fn one_lane_gathers_until_the_database_is_far_away_and_again_when_it_is_ba
     let (installation, proxy) = behind_a_proxy(|_| {}).await;
     let worker = installation.start().await;
     while_many_ask(&installation, async {
+        proxy.set(Network::Slow(HARDLY_AWAY));
         until_chosen(&worker, GATHERING).await;
         proxy.set(Network::Slow(AWAY));
         until_chosen(&worker, SIDE_BY_SIDE).await;
-        proxy.set(Network::Good);
+        proxy.set(Network::Slow(HARDLY_AWAY));
         until_chosen(&worker, GATHERING).await;
     })
     .await;

@@ -70,7 +70,7 @@ fn unique(kind: &str) -> String {
 }
 
 /// Runs the future to its end on a thread of its own: dropping must wait for the network, and may happen in a runtime.
-fn finish<T: Send>(work: impl Future<Output = T> + Send) -> T {
+pub(crate) fn finish<T: Send>(work: impl Future<Output = T> + Send) -> T {
     std::thread::scope(|scope| {
         let thread = scope.spawn(|| {
             tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(work)

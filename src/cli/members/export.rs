@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use uuid::Uuid;
 
 use super::append;
@@ -37,6 +37,13 @@ pub(super) async fn run(
     context: &Context,
 ) -> anyhow::Result<ExitCode> {
     const ACTION: &str = "members.export_unmasked";
+    if let Some(path) = path {
+        ensure!(
+            unmask.unmask || !path.exists(),
+            "{} is there, and what is masked is no backup: name another file, or give --unmask and --why",
+            path.display()
+        );
+    }
     let place = path.map_or_else(|| "stdout".to_owned(), |path| path.display().to_string());
     let target = format!("{site} to {place}");
     unmask.recorded(ACTION, &target, "ordered", context).await?;
@@ -47,7 +54,7 @@ pub(super) async fn run(
         deed.came_to(&format!("exported {count}"), &done, context).await;
     }
     done?;
-    if path.is_some() {
+    if path.is_some() || !unmask.unmask {
         let masked = if unmask.unmask { "" } else { ", masked: no backup" };
         context.output.note(&format_args!("{count} members of site {site} are in {place}{masked}."));
     }

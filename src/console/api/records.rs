@@ -133,7 +133,7 @@ pub(in crate::console) async fn looked_for(console: &Console, look: &Look) -> Re
         let mut store = console.store.session().await;
         let found = store.recorded(&id, site).await?;
         let records: Vec<_> = found.iter().map(|record| (&id, record)).collect();
-        let requests = explain(&mut store, &records).await?;
+        let requests = explain(&mut store, &records).await;
         return Ok(Requests { requests, next: None, examined_at_most: EXAMINED });
     }
     let site = site

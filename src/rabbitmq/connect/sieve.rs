@@ -16,8 +16,8 @@ use futures_util::io::{AsyncRead, AsyncWrite};
 
 /// Type, channel and size.
 const HEAD: usize = 7;
-/// No frame that is to be sifted is larger: brokers negotiate 128 KiB, and what is larger is none that `lapin` takes.
-const LARGEST: usize = 256 * 1024;
+/// No frame that is to be sifted is larger: no connection agrees to more, and what is larger is none that `lapin` takes.
+const LARGEST: usize = super::LARGEST_FRAME as usize;
 
 /// Sifts the frames that carry properties and names; bodies pass untouched. Frames that come whole are sifted in place,
 /// only one that is cut off by the end of a read is held back until the rest is there.

@@ -15,11 +15,13 @@ const HARMLESS: [&str; 6] = ["id", "status", "privacyStatus", "activityStatus", 
 const PERSONAL: [&str; 6] = ["loginEmail", "loginEmailVerified", "contactId", "contact", "profile", "lastLoginDate"];
 
 /// The fields of the full member.
-#[must_use]
-pub fn fields(member: &Member) -> Map<String, Value> {
+///
+/// # Errors
+/// If somebody else has written what no value holds, such as the number 1e400.
+pub fn fields(member: &Member) -> serde_json::Result<Map<String, Value>> {
     let mut json = Vec::new();
     write(member, &mut json);
-    serde_json::from_slice(&json).unwrap_or_default()
+    serde_json::from_slice(&json)
 }
 
 /// The same without what is personal.
@@ -44,7 +46,7 @@ mod tests {
     #[test]
     fn of_a_member_only_ids_states_and_times_are_shown() {
         let member = Member { extra: Some(Json(r#"{"jane@example.com":1}"#.into())), ..john() };
-        let whole = fields(&member);
+        let whole = fields(&member).unwrap();
         assert_eq!(whole["loginEmail"], "johndoe@example.com");
         let shown = mask(whole.clone());
         for name in ["id", "status", "privacyStatus", "activityStatus", "createdDate", "updatedDate"] {
