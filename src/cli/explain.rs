@@ -58,6 +58,7 @@ fn text(explained: &Explained) -> String {
     };
     line("asked to", explained.method);
     line("verdict", &explained.verdict_in_words());
+    line("changed", explained.changed);
     line("rule", &explained.rule_in_words());
     if let Some(facts) = explained.facts_in_words() {
         line("facts", &facts);

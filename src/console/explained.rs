@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::domain::{Case, Grounds, RequestId};
+use crate::domain::{Case, Grounds, PrivacyStatus, RequestId, Verdict};
 use crate::postgres::{Owed, RecordedRequest};
 use crate::wire::{event, instant};
 
@@ -35,6 +35,8 @@ pub struct Explained {
     pub code: Option<&'static str>,
     /// The reason of a rejection.
     pub reason: Option<&'static str>,
+    /// What it changed in the member's record, or `nothing`.
+    pub changed: &'static str,
     /// Which version of the rule decided.
     pub rule_version: i16,
     /// The clause of that version, and on which facts; none if this program does not know the version.
@@ -119,6 +121,7 @@ impl Explained {
             status: record.verdict.status(),
             code: record.verdict.code(),
             reason: record.verdict.reason(),
+            changed: changed(record.verdict),
             rule_version: record.rule_version,
             rule: case.grounds().map(Rule::from),
             event_sequence: record.event_sequence.map(|sequence| sequence.to_string()),
@@ -187,6 +190,15 @@ impl std::fmt::Display for Debt {
         };
         let (sequence, tries, age) = (&self.event_sequence, self.attempts, self.age_seconds);
         write!(f, "{what} of sequence {sequence}, for {age} s, {tries} tries by the sweep")
+    }
+}
+
+/// What a verdict changed. Whoever is brought to one state was in the other before: else the verdict is that they were there.
+const fn changed(verdict: Verdict) -> &'static str {
+    match verdict.leads_to() {
+        Some(PrivacyStatus::Public) => "privacyStatus PRIVATE → PUBLIC",
+        Some(PrivacyStatus::Private) => "privacyStatus PUBLIC → PRIVATE",
+        None => "nothing",
     }
 }
 

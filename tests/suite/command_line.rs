@@ -186,13 +186,16 @@ async fn explain_finds_a_request_at_any_site_and_shows_every_requester() {
     assert_eq!(joined["eventId"], json!(event_id(setup.site, member, 1)));
     assert_eq!((&joined["ruleVersion"], &joined["rule"]["clause"]), (&json!(1), &json!(7)));
     assert_eq!(joined["rule"]["facts"][0], "the caller is the member");
+    assert_eq!(joined["changed"], "privacyStatus PRIVATE → PUBLIC");
     assert_eq!(joined["traceId"], json!("4bf92f3577b34da6a3ce929d0e0e4736"));
     assert_eq!((&joined["owed"]["event"], &joined["owed"]["cache"]), (&json!(true), &json!(true)));
-    assert_eq!(find("another-gateway")["verdict"], json!("already_joined"));
+    let repeated = find("another-gateway");
+    assert_eq!((&repeated["verdict"], &repeated["changed"]), (&json!("already_joined"), &json!("nothing")));
     let text = setup.run(&["explain", first.id.as_str(), "--site", &setup.site.to_string()], "").stdout;
     assert!(
         text.contains("joined (200)")
             && text.contains("7 of version 1: who is private becomes public")
+            && text.contains("changed    privacyStatus PRIVATE → PUBLIC")
             && text.contains("a trusted producer"),
         "{text}"
     );
@@ -201,6 +204,7 @@ async fn explain_finds_a_request_at_any_site_and_shows_every_requester() {
     let explained = setup.run(&["explain", leave.id.as_str(), "--output", "json"], "");
     let left = serde_json::from_str::<Value>(&explained.stdout).unwrap()[0].take();
     assert_eq!((&left["method"], &left["verdict"]), (&json!("leave"), &json!("left")));
+    assert_eq!(left["changed"], "privacyStatus PUBLIC → PRIVATE");
     assert_eq!(left["eventId"], json!(event_id(setup.site, member, 2)));
     let rule = json!({
         "clause": 5, "says": "who is public becomes private", "facts": ["the caller is the member", "public before"],

@@ -192,6 +192,7 @@ fn explained_as(request: &Explained, now: Option<&Now>) -> Markup {
     let mut rows = vec![
         ("asked to", html! { (request.method) }),
         ("verdict", html! { strong { (request.verdict_in_words()) } }),
+        ("changed", html! { (request.changed) }),
         ("rule", html! { (request.rule_in_words()) }),
         ("facts", html! { @match request.facts_in_words() { Some(facts) => { (facts) } None => { "unknown" } } }),
         ("site", id(&request.site_id)),

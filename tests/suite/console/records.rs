@@ -49,6 +49,9 @@ async fn a_request_is_found_by_id_member_verdict_and_time_and_explained() {
     }
     let explained = viewer.get("/api/v1/requests/a%2Fb%3Fc%23d").await.json();
     assert_eq!((&explained[0]["status"], &explained[0]["reason"]), (&428.into(), &"BLOCKED".into()));
+    assert_eq!(explained[0]["changed"], "nothing");
+    let page = viewer.get(&format!("/requests/{one}")).await;
+    assert!(page.text.contains("<dd>privacyStatus PRIVATE → PUBLIC</dd>"), "{}", page.text);
     assert_eq!(viewer.get("/api/v1/requests/unheard-of").await.status, StatusCode::NOT_FOUND);
     let page = viewer.get("/requests/a%2Fb%3Fc%23d").await;
     assert!(page.text.contains("rejected (428) COMMUNITY_JOIN_IMPOSSIBLE, BLOCKED"), "{}", page.text);
