@@ -13,6 +13,7 @@ mod guard;
 mod letters;
 mod listener;
 mod live;
+mod oldest;
 mod pages;
 mod parts;
 mod repair;

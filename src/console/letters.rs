@@ -1,13 +1,12 @@
 //! The dead letters as the console knows them: read when somebody asks for it, and shown from memory afterwards.
 //!
 //! Reading takes every letter out of its queue and puts it back in its place; meanwhile nobody else sees it. So no page does
-//! that by being opened, never two at a time do, and not where there are so many that it would take long.
+//! that by being opened, never two at a time do, and of many only the oldest are read.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use secrecy::ExposeSecret as _;
 use serde::Serialize;
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -15,12 +14,11 @@ use tokio::sync::OwnedMutexGuard;
 use utoipa::ToSchema;
 
 use super::failure::Failure;
+use super::oldest::open;
 use crate::config::Broker;
-use crate::rabbitmq::dead_letters::{self, DeadLetters, Groups, Letter, mask, without_personal_data};
+use crate::rabbitmq::dead_letters::{self, Groups, Letter, mask, without_personal_data};
 use crate::wire::instant;
 
-/// Above so many they are read by `dead-letters list`.
-const MOST_READ: u32 = 2_000;
 /// So many are kept one by one, the oldest; the rest is counted in its group.
 const MOST_KEPT: usize = 200;
 /// A letter that is larger as JSON is shown by `dead-letters show`.
@@ -36,6 +34,8 @@ pub(super) struct Snapshot {
     read_at: String,
     /// How many there were.
     pub(super) total: u32,
+    /// How many of them were read: the oldest.
+    pub(super) read: u32,
     /// By reason and error, most first.
     pub(super) groups: Vec<Group>,
     /// The oldest of them, personal data and tokens masked.
@@ -159,27 +159,10 @@ fn broke_down() -> Failure {
     Failure::Unavailable("reading the dead letters broke down; the log says how".to_owned())
 }
 
-/// Begins to read them, if they are few enough for that.
-pub(super) async fn open(broker: &Broker) -> Result<DeadLetters, Failure> {
-    if broker.operator_url.expose_secret().is_empty() {
-        let text = "broker.operator_url is empty: it names the broker user who may read dead letters";
-        return Err(Failure::Refused(text.to_owned()));
-    }
-    let letters = DeadLetters::open(broker).await?;
-    let total = letters.total();
-    if total > MOST_READ {
-        letters.leave().await;
-        let text =
-            format!("there are {total} of them, more than the {MOST_READ} that are read here: `dead-letters list`");
-        return Err(Failure::Refused(text));
-    }
-    Ok(letters)
-}
-
 async fn read_all(broker: &Broker) -> Result<Snapshot, Failure> {
     let read_at = OffsetDateTime::now_utc();
     let mut letters = open(broker).await?;
-    let mut gathered = Gathered::default();
+    let mut gathered = Gathered { total: letters.total(), ..Gathered::default() };
     let read = async {
         while let Some(letter) = letters.next().await? {
             gathered.add(&letter);
@@ -214,6 +197,7 @@ async fn find(broker: &Broker, id: &str) -> Result<Option<Value>, Failure> {
 #[derive(Default)]
 struct Gathered {
     total: u32,
+    read: u32,
     groups: Groups,
     letters: Vec<Line>,
     whole: HashMap<String, Value>,
@@ -221,7 +205,7 @@ struct Gathered {
 
 impl Gathered {
     fn add(&mut self, letter: &Letter) {
-        self.total += 1;
+        self.read += 1;
         let line = line(letter);
         self.groups.add(letter);
         if self.letters.len() < MOST_KEPT {
@@ -234,9 +218,9 @@ impl Gathered {
     }
 
     fn snapshot(self, read_at: OffsetDateTime) -> Snapshot {
-        let Self { total, groups, letters, whole } = self;
+        let Self { total, read, groups, letters, whole } = self;
         let groups = groups.most_first().into_iter().map(Group::from).collect();
-        Snapshot { read_at: instant::text(read_at), total, groups, letters, whole }
+        Snapshot { read_at: instant::text(read_at), total, read, groups, letters, whole }
     }
 }
 

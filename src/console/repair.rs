@@ -13,7 +13,8 @@ use time::OffsetDateTime;
 pub(super) use self::progress::Progress;
 use self::progress::Running;
 use super::failure::Failure;
-use super::letters::{Letters, open};
+use super::letters::Letters;
+use super::oldest::{Among, open};
 use crate::auth::Authenticator;
 use crate::config::Config;
 use crate::domain::to_millis;
@@ -36,6 +37,14 @@ pub(super) struct Repair {
     authenticator: Arc<Authenticator>,
     started: OffsetDateTime,
     running: Arc<Mutex<Option<Running>>>,
+}
+
+/// What letters would come to.
+pub(super) struct DryRun {
+    pub(super) shown: Vec<Shown>,
+    /// Whether there are more than are shown.
+    pub(super) more: bool,
+    pub(super) among: Among,
 }
 
 /// What a replay is to be.
@@ -62,42 +71,46 @@ impl Repair {
         self.running.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(Running::stop)
     }
 
-    /// What letters would come to, and whether there are more than are shown.
+    /// What letters would come to.
     async fn dry_run(
         &self,
         letters: &Letters,
         selection: Selection,
         force: bool,
         unmasked: bool,
-    ) -> Result<(Vec<Shown>, bool), Failure> {
+    ) -> Result<DryRun, Failure> {
         let turn = letters.turn()?;
         let (config, way_back) = (Arc::clone(&self.config), self.way_back(force)?);
         patiently(async move {
             let preview = Preview::new(&config, unmasked);
             let mut store = Session::new(&config.database, Role::Tool)?;
             let mut letters = open(&config.broker).await?;
+            let among = Among::of(&letters);
             let shown = foresee(&mut letters, &selection, &way_back, &preview, &mut store).await;
             let closed = letters.close().await;
             drop(turn);
-            let shown = shown?;
+            let (shown, more) = shown?;
             closed?;
-            Ok(shown)
+            Ok(DryRun { shown, more, among })
         })
         .await
     }
 
-    /// Moves dead letters to the discarded ones, if they are as many as somebody says.
+    /// Moves those of the oldest dead letters that are meant to the discarded ones, if they are as many as somebody says.
     async fn discard(&self, letters: &Letters, selection: Selection, agreed: u32) -> Result<Moved, Failure> {
         let turn = letters.turn()?;
         let config = Arc::clone(&self.config);
         patiently(async move {
-            open(&config.broker).await?.leave().await;
-            let meant = count(&config.broker, &selection).await?;
+            let letters = open(&config.broker).await?;
+            let among = Among::of(&letters);
+            letters.leave().await;
+            let meant = count(&config.broker, &selection, among.read).await?;
             if meant != agreed {
-                let text = format!("nothing was discarded: {meant} are meant, and not {agreed}");
+                let place = among.in_words().map(|words| format!(" {words}")).unwrap_or_default();
+                let text = format!("nothing was discarded: {meant} are meant{place}, and not {agreed}");
                 return Err(Failure::Refused(text));
             }
-            let moved = discard(&config.broker, &selection, meant, || {}).await;
+            let moved = discard(&config.broker, &selection, meant, among.read, || {}).await;
             drop(turn);
             Ok(moved?)
         })

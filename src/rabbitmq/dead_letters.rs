@@ -43,6 +43,7 @@ pub struct DeadLetters {
     limit: Duration,
     total: u32,
     unread: u32,
+    beyond: u32,
     held: Held,
 }
 
@@ -114,8 +115,16 @@ impl DeadLetters {
             limit: broker.timeout,
             total,
             unread: total,
+            beyond: 0,
             held: Held::default(),
         })
+    }
+
+    /// Only the oldest are to be read, so many at most. To be said before the first is.
+    #[must_use]
+    pub fn only_oldest(self, most: u32) -> Self {
+        let unread = self.unread.min(most);
+        Self { beyond: self.unread - unread, unread, ..self }
     }
 
     /// How many there are to read. Others may be reading some of them at this moment; those do not count.
@@ -175,10 +184,28 @@ impl DeadLetters {
     /// If the broker does not say so.
     pub async fn close(mut self) -> Result<(), DeadLettersError> {
         while self.next().await?.is_some() {}
+        self.pass_what_came_back().await?;
         self.give_back().await?;
         within(self.limit, self.channel.close(200, "done".into())).await.map_err(|error| self.failed(error))?;
         close(&self.connection, self.limit).await;
         Ok(())
+    }
+
+    /// Of those beyond the oldest, only what came back earlier has to be read as well. It lies in front of what was never
+    /// given out, so it ends with the first that was not.
+    async fn pass_what_came_back(&mut self) -> Result<(), DeadLettersError> {
+        self.unread = std::mem::take(&mut self.beyond);
+        loop {
+            match self.next().await? {
+                Some(letter) if letter.incoming.redelivered => {}
+                Some(_) => return Ok(()),
+                None => {
+                    // Whatever was counted and is not there, somebody else has.
+                    self.unread = 0;
+                    return Ok(());
+                }
+            }
+        }
     }
 
     /// A few at a time: the broker keeps what it is told too fast for later, and forgets that when the channel closes.
@@ -206,7 +233,8 @@ impl DeadLetters {
         let deadline = Instant::now() + self.limit;
         while Instant::now() < deadline {
             let back = within(self.limit, ask(&self.channel, &self.queue)).await.map_err(|error| self.failed(error))?;
-            if back >= given {
+            // What was not read lies there all the time.
+            if back >= given.saturating_add(self.unread) {
                 return Ok(true);
             }
             tokio::time::sleep(PAUSE).await;

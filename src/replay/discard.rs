@@ -29,12 +29,12 @@ pub enum MoveError {
 
 const MOST_TOLD: usize = 100;
 
-/// How many dead letters are meant.
+/// How many dead letters are meant, `among` so many of the oldest.
 ///
 /// # Errors
 /// If they cannot be read.
-pub async fn count(broker: &Broker, selection: &Selection) -> Result<u32, DeadLettersError> {
-    let mut letters = DeadLetters::open(broker).await?;
+pub async fn count(broker: &Broker, selection: &Selection, among: u32) -> Result<u32, DeadLettersError> {
+    let mut letters = DeadLetters::open(broker).await?.only_oldest(among);
     let counted = async {
         let mut count = 0;
         while let Some(letter) = letters.next().await? {
@@ -57,7 +57,8 @@ struct Move<'a> {
     to: To,
 }
 
-/// Moves dead letters to the discarded ones, `most` at most, the oldest first; `told` hears of each that was read.
+/// Moves dead letters to the discarded ones, `most` at most `among` so many of the oldest; `told` hears of each that was
+/// read.
 ///
 /// # Errors
 /// If a service fails on the way.
@@ -65,9 +66,11 @@ pub async fn discard(
     broker: &Broker,
     selection: &Selection,
     most: u32,
+    among: u32,
     told: impl FnMut() + Send,
 ) -> Result<Moved, MoveError> {
-    moved(DeadLetters::open(broker).await?, broker, Move { selection, most, to: To::Discarded }, told).await
+    let letters = DeadLetters::open(broker).await?.only_oldest(among);
+    moved(letters, broker, Move { selection, most, to: To::Discarded }, told).await
 }
 
 /// Moves discarded letters back to the dead letters.

@@ -18,7 +18,7 @@ pub(super) async fn run(args: Discard, context: &Context) -> anyhow::Result<Exit
     let Discard { which, yes_discard, why } = args;
     let (output, broker, selection) = (context.output, &context.config.broker, which.selection());
     operator(context)?;
-    let count = replay::count(broker, &selection).await?;
+    let count = replay::count(broker, &selection, u32::MAX).await?;
     if count > 0 {
         let agreed = match yes_discard {
             Some(agreed) => agreed,
@@ -27,7 +27,7 @@ pub(super) async fn run(args: Discard, context: &Context) -> anyhow::Result<Exit
         ensure!(agreed == count, "nothing was discarded: {} are meant, and not {agreed}", counted(count));
     }
     let bar = progress(count);
-    let moved = replay::discard(broker, &selection, count, || bar.inc(1)).await;
+    let moved = replay::discard(broker, &selection, count, u32::MAX, || bar.inc(1)).await;
     bar.finish_and_clear();
     let outcome = match &moved {
         Ok(moved) => format!("discarded {}", moved.moved),

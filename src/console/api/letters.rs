@@ -14,6 +14,7 @@ use crate::console::access::Operator;
 use crate::console::actions::Deed;
 use crate::console::failure::{Failure, Problem};
 use crate::console::letters::Snapshot;
+use crate::console::oldest::missing;
 use crate::console::parts::Console;
 
 /// What is known of the dead letters.
@@ -39,7 +40,7 @@ pub(super) async fn dead_letters(State(console): State<Arc<Console>>) -> Json<De
     Json(known(&console))
 }
 
-/// Reads the dead letters, and puts each back in its place. Meanwhile no other command sees them.
+/// Reads the oldest dead letters, 2,000 at most, and puts each back in its place. Meanwhile no other command sees them.
 #[utoipa::path(
     post, path = "/api/v1/dead-letters/reading", tag = "operator",
     responses(
@@ -99,7 +100,7 @@ impl Console {
     pub(in crate::console) async fn read_letters(&self, operator: &Operator) -> Result<bool, Failure> {
         let read = self.letters.read().await;
         let outcome = match &read {
-            Ok(Some(snapshot)) => format!("read {}", snapshot.total),
+            Ok(Some(snapshot)) => format!("read {} of {}", snapshot.read, snapshot.total),
             Ok(None) => "reading".to_owned(),
             Err(failure) => format!("failed: {}", failure.message()),
         };
@@ -135,6 +136,6 @@ impl Console {
         };
         // What is not on record is not shown.
         self.record(operator, Deed { action: "dead_letters.unmask", target: id, reason, outcome }).await?;
-        found?.ok_or_else(|| Failure::Missing("there is no such dead letter now".to_owned()))
+        found?.ok_or_else(missing)
     }
 }

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use crate::console::access::Operator;
 use crate::console::failure::{Failure, Problem};
 use crate::console::parts::Console;
-use crate::console::repair::{Plan, Progress};
+use crate::console::repair::{self, Plan, Progress};
 use crate::console::which::Which;
 use crate::replay::{Moved, Order, USUAL_RATE};
 
@@ -39,6 +39,10 @@ pub(super) struct DryRunAnswer {
     letters: Vec<crate::replay::Shown>,
     /// Whether there are more than are shown.
     more: bool,
+    /// How many dead letters there are.
+    total: u32,
+    /// Among how many of them it was looked for what is meant: the oldest.
+    read: u32,
 }
 
 /// What is to be replayed, and how.
@@ -87,7 +91,7 @@ pub(super) struct ReplayState {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct DiscardOrder {
     letters: Which,
-    /// How many they are; another number than there are discards nothing.
+    /// How many they are among the oldest 2,000; another number than there are discards nothing.
     count: u32,
     /// Why; it is recorded.
     reason: String,
@@ -138,8 +142,9 @@ pub(super) async fn dry_run(
     Extension(operator): Extension<Operator>,
     Json(DryRun { letters, force, unmask }): Json<DryRun>,
 ) -> Result<Json<DryRunAnswer>, Failure> {
-    let (letters, more) = console.dry_run(&operator, &letters, force, unmask.as_deref()).await?;
-    Ok(Json(DryRunAnswer { letters, more }))
+    let dry_run = console.dry_run(&operator, &letters, force, unmask.as_deref()).await?;
+    let repair::DryRun { shown, more, among } = dry_run;
+    Ok(Json(DryRunAnswer { letters: shown, more, total: among.total, read: among.read }))
 }
 
 /// How far the replay is, or what the last one came to.
@@ -148,7 +153,7 @@ pub(super) async fn replay_state(State(console): State<Arc<Console>>) -> Json<Re
     Json(ReplayState { replay: console.repair.progress() })
 }
 
-/// Begins a replay in steps of 1, 5, 25, …; it goes on by itself, and one at a time does.
+/// Begins a replay in steps of 1, 5, 25, …, of all that are meant; it goes on by itself, and one at a time does.
 #[utoipa::path(
     post, path = "/api/v1/dead-letters/replay", tag = "operator", request_body = ReplayOrder,
     responses((status = 202, body = ReplayState), (status = 400, body = Problem), (status = 409, body = Problem))

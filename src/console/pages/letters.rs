@@ -46,8 +46,6 @@ pub(super) async fn list(
                 button { "Read them" }
                 " Each goes back to its place; meanwhile no command sees them."
             }
-        }
-        @if operator.role >= ConsoleRole::Operator {
             (repair::forms(only.reason.as_deref().unwrap_or_default(), ""))
         }
         @if let Some(seen) = &seen {
@@ -110,7 +108,16 @@ pub(super) async fn unmask(
 fn groups(seen: &Snapshot) -> Markup {
     html! {
         h2 { "By reason and error" }
-        p class="note" { (seen.total) " were read at " time { (seen.read_at()) } "." }
+        p class="note" {
+            (seen.read) @if seen.read < seen.total { " of " (seen.total) ", the oldest," } " were read at "
+            time { (seen.read_at()) } "."
+        }
+        @if seen.read < seen.total {
+            p class="note" {
+                "A dry run, discarding, editing and unmasking know of the oldest alone; discard or replay those, and the next "
+                "ones are the oldest. A replay takes all that are meant."
+            }
+        }
         div class="wide" tabindex="0" role="region" aria-label="Groups" {
             table {
                 thead { tr { @for name in ["Count", "Reason", "Error", "First", "Last"] { th scope="col" { (name) } } } }

@@ -23,6 +23,7 @@ use crate::console::access::Operator;
 use crate::console::api::careful;
 use crate::console::failure::Failure;
 use crate::console::parts::Console;
+use crate::console::repair::DryRun;
 use crate::console::which::Which;
 
 /// Between two looks at a replay.
@@ -37,11 +38,14 @@ pub(super) async fn dry_run(
     Form(fields): Form<Fields>,
 ) -> Page {
     let which = which(&fields);
-    let (shown, more) = console.dry_run(&operator, &which, fields.contains_key("force"), None).await?;
+    let DryRun { shown, more, among } = console.dry_run(&operator, &which, fields.contains_key("force"), None).await?;
     let body = html! {
         h1 { "Dry run" }
         p { "What each would come to if it were replayed now. Nothing was changed. Personal data is masked." }
         @if more { p class="note" { "There are more; these are the oldest." } }
+        @if let Some(among) = among.in_words() {
+            p class="note" { "Looked for " (among) ". A replay takes all that are meant, the newer ones too." }
+        }
         @for one in &shown { (foreseen(one)) }
         @if shown.is_empty() { p { "No dead letter is meant by that." } }
         h2 { "Replay them" }

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use super::run::nothing_left;
-use super::{Plan, Progress};
+use super::{DryRun, Plan, Progress};
 use crate::config::ConsoleRole;
 use crate::console::access::Operator;
 use crate::console::actions::{Deed, said};
 use crate::console::failure::Failure;
+use crate::console::oldest::missing;
 use crate::console::parts::Console;
 use crate::console::which::Which;
 use crate::replay::{Link, Moved, Shown};
@@ -20,7 +21,7 @@ impl Console {
         which: &Which,
         force: bool,
         unmasked: Option<&str>,
-    ) -> Result<(Vec<Shown>, bool), Failure> {
+    ) -> Result<DryRun, Failure> {
         let selection = which.selection()?;
         let reason = unmasked.unwrap_or_default();
         let target = which.words();
@@ -35,7 +36,7 @@ impl Console {
             self.record(operator, deed).await?;
         }
         let shown = self.repair.dry_run(&self.letters, selection, force, unmasked.is_some()).await;
-        let outcome = outcome(&shown, |(shown, _)| format!("foresaw {}", shown.len()));
+        let outcome = outcome(&shown, |dry_run| format!("foresaw {}", dry_run.shown.len()));
         self.note(operator, Deed { action: "dead_letters.dry_run", target: &target, reason, outcome: &outcome }).await;
         shown
     }
@@ -148,7 +149,7 @@ impl Console {
             None => "not found".to_owned(),
         });
         self.note(operator, Deed { outcome: &outcome, ..deed }).await;
-        edited?.ok_or_else(|| Failure::Missing("there is no such dead letter now".to_owned()))
+        edited?.ok_or_else(missing)
     }
 }
 

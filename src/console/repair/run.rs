@@ -10,7 +10,8 @@ use uuid::Uuid;
 use super::progress::{self, Ended, Rest, Running};
 use super::{Plan, Repair};
 use crate::console::failure::Failure;
-use crate::console::letters::{Letters, open};
+use crate::console::letters::Letters;
+use crate::console::oldest::open;
 use crate::postgres::{Role, Session};
 use crate::rabbitmq::courier::Courier;
 use crate::replay::{Parts, Replay, Told};
@@ -72,7 +73,7 @@ impl Repair {
             Some(Earlier { id, confirmed, replayed }) => (way_back.of(id), confirmed, replayed),
             None => (way_back, BTreeSet::new(), 0),
         };
-        // Whether they are few enough, and can be read, is said at once.
+        // Whether they can be read is said at once. It goes through all of them, however many: nobody waits for it.
         open(&config.broker).await?.leave().await;
         let courier = Courier::connect(&config.broker.url, "join-community console replay", &config.broker).await?;
         let store = Session::new(&config.database, Role::Tool)?;

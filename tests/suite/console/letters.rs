@@ -4,7 +4,8 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::{Caller, Installation, Message, ask_for_tokens};
+use super::repairing::{DEAD, REPLAY, ended};
+use crate::support::{Caller, Installation, Message, PATIENCE, ask_for_tokens, eventually};
 
 const TOKEN: &str = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl";
 const PERSONAL: [&str; 3] = ["jane@example.com", "+1 202 555 0142", "Jane Doe"];
@@ -94,20 +95,62 @@ async fn personal_data_is_shown_to_an_admin_who_says_why_and_that_is_recorded() 
     worker.stop().await;
 }
 
+/// Has the letters read, and waits for what was found if that takes long.
+async fn reading(operator: &Caller, found: impl Fn(&Value) -> bool) -> Value {
+    eventually("nobody else reads them", PATIENCE, async || {
+        let begun = operator.post("/api/v1/dead-letters/reading", &Value::Null).await;
+        if begun.status == StatusCode::CONFLICT { Err(begun.text) } else { Ok(()) }
+    })
+    .await;
+    eventually("the dead letters are read", PATIENCE, async || {
+        let read = operator.get("/api/v1/dead-letters").await.json()["read"].take();
+        if found(&read) { Ok(read) } else { Err(read) }
+    })
+    .await
+}
+
 #[tokio::test]
-async fn where_there_are_too_many_they_are_left_to_the_command_line() {
-    const TOO_MANY: u32 = 2_001;
+async fn of_many_the_oldest_are_read_and_discarded_and_then_the_next_while_a_replay_takes_all() {
+    const MANY: u32 = 2_050;
     let installation = Installation::with(ask_for_tokens).await;
     let worker = installation.start().await;
-    let letters: Vec<_> =
-        (0..TOO_MANY).map(|_| Message::bytes("x").to("join-community.internal", "dead-letter")).collect();
-    installation.other_producer().await.send_all(&letters).await;
-    installation.until_holds("join-community.dead-letters", TOO_MANY).await;
+    let letter = |number: u32| {
+        let letter = Message::bytes(format!("letter {number}")).to("join-community.internal", "dead-letter");
+        // The first, and the first that is not read.
+        if [0, 2_000].contains(&number) { letter.text_header("x-join-community-reason", "busy") } else { letter }
+    };
+    let letters: Vec<_> = (0..MANY).map(letter).collect();
+    installation.producer_as_worker().await.send_all(&letters).await;
+    installation.until_holds(DEAD, MANY).await;
     let operator = Caller::of(&worker).bearing("operator");
-    let refused = operator.post("/api/v1/dead-letters/reading", &Value::Null).await;
-    assert_eq!(refused.status, StatusCode::CONFLICT, "{refused:?}");
-    assert!(refused.text.contains("dead-letters list"), "{}", refused.text);
-    installation.until_holds("join-community.dead-letters", TOO_MANY).await;
+    let first = reading(&operator, |read| !read.is_null()).await;
+    assert_eq!((&first["total"], &first["read"]), (&json!(MANY), &json!(2_000)), "{first}");
+    let page = operator.get("/dead-letters").await;
+    assert!(page.text.contains("2000 of 2050, the oldest, were read at"), "{}", page.text);
+
+    let busy = json!({ "reason": "busy" });
+    let foreseen = operator.post("/api/v1/dead-letters/dry-run", &json!({ "letters": busy })).await;
+    assert_eq!(foreseen.status, StatusCode::OK, "{foreseen:?}");
+    let foreseen = foreseen.json();
+    assert_eq!((&foreseen["total"], &foreseen["read"]), (&json!(MANY), &json!(2_000)), "{foreseen}");
+    assert_eq!(foreseen["letters"].as_array().unwrap().len(), 1, "{foreseen}");
+    let begun = operator.post(REPLAY, &json!({ "letters": busy, "reason": "known" })).await;
+    assert_eq!(begun.status, StatusCode::ACCEPTED, "{begun:?}");
+    let replay = ended(&operator).await;
+    assert_eq!((&replay["tally"]["chosen"], &replay["tally"]["refused"]), (&json!(2), &json!(2)), "{replay}");
+
+    let order = |count: u32| json!({ "letters": busy, "count": count, "reason": "known" });
+    let wrong = operator.post("/api/v1/dead-letters/discard", &order(2)).await;
+    assert_eq!(wrong.status, StatusCode::CONFLICT, "{wrong:?}");
+    assert!(wrong.text.contains("1 are meant among the oldest 2000 of 2050, and not 2"), "{}", wrong.text);
+    operator.post("/api/v1/dead-letters/discard", &order(1)).await;
+    installation.until_holds("join-community.discarded", 1).await;
+    installation.until_holds(DEAD, MANY - 1).await;
+    let second = reading(&operator, |read| read["total"] == MANY - 1).await;
+    let lines = |read: &Value| read["letters"].as_array().unwrap().clone();
+    assert_eq!(lines(&first)[1..], lines(&second)[..199], "not where they lay");
+    let busy = second["groups"].as_array().unwrap().iter().find(|group| group["reason"] == "busy").cloned();
+    assert_eq!(busy.map(|group| group["count"].clone()), Some(json!(1)), "{second}");
     worker.stop().await;
 }
 

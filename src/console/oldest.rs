@@ -1,0 +1,46 @@
+//! The oldest dead letters, which are all that the console reads where there are many. Apart, because reading, finding one, a
+//! dry run and discarding are about the same ones.
+
+use secrecy::ExposeSecret as _;
+
+use super::failure::Failure;
+use crate::config::Broker;
+use crate::rabbitmq::dead_letters::DeadLetters;
+
+/// So many are read, the oldest; `dead-letters list` reads all.
+const MOST_READ: u32 = 2_000;
+
+/// What is not among those that are read.
+pub(super) fn missing() -> Failure {
+    Failure::Missing(format!("no such dead letter is among the oldest {MOST_READ}; `dead-letters` commands read all"))
+}
+
+/// Among which an action by filter, or on all, looks for what it is about.
+pub(super) struct Among {
+    /// How many there are.
+    pub(super) total: u32,
+    /// How many of them are read, the oldest.
+    pub(super) read: u32,
+}
+
+impl Among {
+    pub(super) const fn of(letters: &DeadLetters) -> Self {
+        let total = letters.total();
+        Self { total, read: if total < MOST_READ { total } else { MOST_READ } }
+    }
+
+    /// In words, if not all are read.
+    pub(super) fn in_words(&self) -> Option<String> {
+        let Self { total, read } = self;
+        (read < total).then(|| format!("among the oldest {read} of {total}"))
+    }
+}
+
+/// Begins to read the oldest.
+pub(super) async fn open(broker: &Broker) -> Result<DeadLetters, Failure> {
+    if broker.operator_url.expose_secret().is_empty() {
+        let text = "broker.operator_url is empty: it names the broker user who may read dead letters";
+        return Err(Failure::Refused(text.to_owned()));
+    }
+    Ok(DeadLetters::open(broker).await?.only_oldest(MOST_READ))
+}
