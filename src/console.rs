@@ -21,6 +21,7 @@ mod server;
 mod steps;
 mod store;
 mod timeline;
+mod unanswered;
 mod which;
 
 pub use access::{Secret, digest_of};

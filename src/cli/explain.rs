@@ -4,18 +4,27 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use anyhow::bail;
+use secrecy::ExposeSecret as _;
 
 use super::Context;
 use super::print::visible;
 use super::values;
+use crate::config::Broker;
 use crate::console::{Explained, explain, proof};
 use crate::domain::{RequestId, SiteId};
 use crate::postgres::{Role, Session};
+use crate::rabbitmq::dead_letters::{DeadLetters, DeadLettersError, Letter};
+use crate::telemetry::chain;
 
 const AFTER_HELP: &str = "\
 Several requesters may have used the same id; all of them are shown, each with its own verdict. A request that is not recorded
-waits on the retry ladder or was dead-lettered (`dead-letters list`), was refused as unauthenticated, or is older than
-`requests.retention`.";
+waits on the retry ladder, was dead-lettered, was refused as unauthenticated, or is older than `requests.retention`: it is
+looked for among the oldest 2,000 dead letters, if `broker.operator_url` names a user who may read them.";
+
+/// So many dead letters are looked through, the oldest.
+const MOST_READ: u32 = 2_000;
+/// Most letters of one request that are told.
+const MOST_TOLD: usize = 10;
 
 /// Arguments of `explain`.
 #[derive(Debug, clap::Args)]
@@ -38,16 +47,58 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
     let found = store.recorded(&args.request, args.site).await?;
     if found.is_empty() {
         let place = args.site.map_or_else(|| "any site".to_owned(), |site| format!("site {site}"));
-        bail!(
-            "no verdict is recorded for request {} at {place}: it waits on the retry ladder, was dead-lettered, was \
-             refused as unauthenticated, or is older than requests.retention",
-            args.request
-        );
+        let why = Box::pin(unanswered(&args, &context.config.broker)).await;
+        bail!("no verdict is recorded for request {} at {place}: {why}", args.request);
     }
     let records: Vec<_> = found.iter().map(|record| (&args.request, record)).collect();
     let explained = explain(&mut store, &records).await;
     context.output.result(&explained, |all| all.iter().map(text).collect::<Vec<_>>().join("\n\n"))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Why there is no verdict, as far as the dead letters tell.
+async fn unanswered(args: &Args, broker: &Broker) -> String {
+    let otherwise = "it waits on the retry ladder, was dead-lettered, was refused as unauthenticated, or is older than \
+                     requests.retention";
+    if broker.operator_url.expose_secret().is_empty() {
+        return format!("{otherwise}; broker.operator_url is empty, so the dead letters were not looked through");
+    }
+    match died(args, broker).await {
+        Ok((told, _)) if !told.is_empty() => format!("it was dead-lettered; {}", told.join("; ")),
+        Ok((_, total)) => {
+            let read = total.min(MOST_READ);
+            format!("{otherwise}; it is not among the {read} of {total} dead letters that were read just now")
+        }
+        Err(error) => format!("{otherwise}; the dead letters could not be looked through: {}", chain(&error)),
+    }
+}
+
+/// The letters of a request, in words, and how many letters there are of all requests.
+async fn died(args: &Args, broker: &Broker) -> Result<(Vec<String>, u32), DeadLettersError> {
+    let mut letters = DeadLetters::open(broker).await?.only_oldest(MOST_READ);
+    let (total, mut told) = (letters.total(), Vec::new());
+    let read = async {
+        while told.len() < MOST_TOLD
+            && let Some(letter) = letters.next().await?
+        {
+            if is_of(args, &letter) {
+                let attempts = letter.attempts.map(|attempts| format!(", attempts {attempts}")).unwrap_or_default();
+                told.push(format!("letter {}, reason {}{attempts}", letter.id, letter.reason.unwrap_or("unknown")));
+            }
+        }
+        Ok::<_, DeadLettersError>(())
+    }
+    .await;
+    let closed = letters.close().await;
+    read?;
+    closed?;
+    Ok((told, total))
+}
+
+/// Whether a letter is of this request; one whose body names no site may be.
+fn is_of(args: &Args, letter: &Letter) -> bool {
+    letter.incoming.message_id.as_deref() == Some(args.request.as_str())
+        && args.site.is_none_or(|wanted| letter.about().0.is_none_or(|site| site == wanted))
 }
 
 fn text(explained: &Explained) -> String {

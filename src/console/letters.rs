@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 
 use super::failure::Failure;
 use super::oldest::open;
+use super::unanswered::AllDied;
 use crate::config::Broker;
 use crate::rabbitmq::dead_letters::{self, Groups, Letter, mask, without_personal_data};
 use crate::wire::instant;
@@ -42,6 +43,9 @@ pub(super) struct Snapshot {
     pub(super) letters: Vec<Line>,
     #[serde(skip)]
     whole: HashMap<String, Value>,
+    /// The requests of all that were read.
+    #[serde(skip)]
+    pub(super) died: AllDied,
 }
 
 /// Dead letters with the same reason and error.
@@ -201,6 +205,7 @@ struct Gathered {
     groups: Groups,
     letters: Vec<Line>,
     whole: HashMap<String, Value>,
+    died: AllDied,
 }
 
 impl Gathered {
@@ -208,6 +213,7 @@ impl Gathered {
         self.read += 1;
         let line = line(letter);
         self.groups.add(letter);
+        self.died.add(letter);
         if self.letters.len() < MOST_KEPT {
             let guarded = letter.guarded();
             if guarded.to_string().len() <= LONGEST_KEPT {
@@ -218,9 +224,9 @@ impl Gathered {
     }
 
     fn snapshot(self, read_at: OffsetDateTime) -> Snapshot {
-        let Self { total, read, groups, letters, whole } = self;
+        let Self { total, read, groups, letters, whole, died } = self;
         let groups = groups.most_first().into_iter().map(Group::from).collect();
-        Snapshot { read_at: instant::text(read_at), total, read, groups, letters, whole }
+        Snapshot { read_at: instant::text(read_at), total, read, groups, letters, whole, died }
     }
 }
 

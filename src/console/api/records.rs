@@ -85,12 +85,10 @@ pub(super) async fn request(
     Path(id): Path<String>,
     Query(at): Query<At>,
 ) -> Result<Json<Vec<Explained>>, Failure> {
-    let look = Look { id: Some(id), site: at.site, ..Look::default() };
+    let look = Look { id: Some(id.clone()), site: at.site, ..Look::default() };
     let found = looked_for(&console, &look).await?.requests;
     if found.is_empty() {
-        let text = "no verdict is recorded under this id: it waits on the retry ladder, was dead-lettered, was refused as \
-                    unauthenticated, or is older than requests.retention";
-        return Err(Failure::Missing(text.to_owned()));
+        return Err(Failure::Missing(console.unanswered(&id).in_full()));
     }
     Ok(Json(found))
 }

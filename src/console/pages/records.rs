@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
 use axum::response::IntoResponse as _;
 use maud::{Markup, html};
 
@@ -12,9 +13,9 @@ use super::layout::{encoded, id, link, page};
 use crate::console::access::Operator;
 use crate::console::api::{Look, looked_for, now_of, told};
 use crate::console::explained::{Explained, proof};
-use crate::console::failure::Failure;
 use crate::console::parts::Console;
 use crate::console::timeline::{Entry, Now, Record, Timeline};
+use crate::console::unanswered::Unanswered;
 use crate::domain::Verdict;
 
 /// The search, with what it found.
@@ -30,6 +31,9 @@ pub(super) async fn search(
         (form(&look))
         @if let Some(found) = &found {
             @if found.requests.is_empty() { p { "Nothing was found here." } } @else { (rows(&found.requests)) }
+            @if let Some(one) = look.id.as_deref().filter(|one| found.requests.is_empty() && !one.trim().is_empty()) {
+                (without_verdict(&console.unanswered(one)))
+            }
             @if let Some(next) = &found.next {
                 p { a href=(further(&look, next)) { "Go on with older ids" } ": each look examines "
                     (found.examined_at_most) " records at most." }
@@ -48,11 +52,11 @@ pub(super) async fn explain(
     let look = Look { id: Some(request.clone()), ..Look::default() };
     let found = looked_for(&console, &look).await?.requests;
     if found.is_empty() {
-        let text = format!(
-            "No verdict is recorded for request {request}: it waits on the retry ladder, was dead-lettered, was refused as \
-             unauthenticated, or is older than requests.retention."
-        );
-        return Err(Failure::Missing(text).into());
+        let body = html! {
+            h1 { "Request " (id(&request)) }
+            (without_verdict(&console.unanswered(&request)))
+        };
+        return Ok((StatusCode::NOT_FOUND, page("Request", Some(&operator), &body)).into_response());
     }
     let mut nows = Vec::with_capacity(found.len());
     for explained in &found {
@@ -183,6 +187,20 @@ fn member(request: &Explained) -> Markup {
         @if let Some(member) = &request.member_id {
             a href=(link(&link("/members", &request.site_id), member)) { (id(member)) }
         } @else { "none was named" }
+    }
+}
+
+fn without_verdict(unanswered: &Unanswered) -> Markup {
+    html! {
+        p { (unanswered.text) "." }
+        @for (died, is_kept) in &unanswered.letters {
+            p {
+                "Dead letter "
+                @if *is_kept { a href=(link("/dead-letters", &died.letter)) { (id(&died.letter)) } }
+                @else { (id(&died.letter)) }
+                ", " (died.in_words())
+            }
+        }
     }
 }
 

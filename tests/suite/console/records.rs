@@ -4,7 +4,8 @@ use join_community::domain::Control;
 use join_community::operations::Dependency;
 use join_community::postgres::Terms;
 use reqwest::StatusCode;
-use serde_json::Value;
+use secrecy::ExposeSecret as _;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::support::{Caller, Installation, JOINABLE, MemberSpec, Message, ask_for_tokens};
@@ -57,6 +58,42 @@ async fn a_request_is_found_by_id_member_verdict_and_time_and_explained() {
     assert!(page.text.contains("rejected (428) COMMUNITY_JOIN_IMPOSSIBLE, BLOCKED"), "{}", page.text);
     let page = viewer.get(&format!("/requests?site={site}")).await;
     assert!(page.text.contains("href=\"/requests/a%2Fb%3Fc%23d\""), "{}", page.text);
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn of_a_request_without_a_verdict_it_is_said_which_dead_letter_it_became() {
+    let installation = Installation::with(ask_for_tokens).await;
+    let worker = installation.start().await;
+    let malformed = Message::json(&json!({ "siteId": Uuid::new_v4(), "memberId": 7 })).id("given-up");
+    assert_eq!(installation.producer().await.ask(&malformed).await.status, 400);
+    installation.until_holds("join-community.dead-letters", 1).await;
+    let operator = Caller::of(&worker).bearing("operator");
+    let unread = operator.get("/api/v1/requests/given-up").await;
+    assert_eq!(unread.status, StatusCode::NOT_FOUND, "{unread:?}");
+    assert!(unread.text.contains("nobody has had the dead letters read"), "{}", unread.text);
+
+    let read = operator.post("/api/v1/dead-letters/reading", &Value::Null).await.json();
+    let letter = read["read"]["letters"][0]["id"].as_str().unwrap_or_else(|| panic!("{read}")).to_owned();
+    let (words, place) = ("reason malformed, attempts 0", format!("/dead-letters/{letter}"));
+    let told = operator.get("/api/v1/requests/given-up").await;
+    assert_eq!(told.status, StatusCode::NOT_FOUND, "{told:?}");
+    assert!(told.text.contains(&format!("letter {letter}, {words}, at /api/v1{place}")), "{}", told.text);
+    for page in ["/requests/given-up", "/requests?id=given-up"] {
+        let page = operator.get(page).await.text;
+        assert!(page.contains(&format!("href=\"{place}\"")) && page.contains(words), "{page}");
+    }
+    let by_operator = [("JOIN_COMMUNITY__BROKER__OPERATOR_URL", installation.config.broker.operator_url.expose_secret())];
+    let said = installation.program_with(&["explain", "given-up"], &by_operator).end().await;
+    assert!(said.code == Some(1) && said.stderr.contains(&format!("letter {letter}, {words}")), "{said:?}");
+
+    let elsewhere = "it is not among the 1 of 1 dead letters";
+    for path in ["/api/v1/requests/unheard-of", "/requests/unheard-of"] {
+        let unknown = operator.get(path).await;
+        assert!(unknown.status == StatusCode::NOT_FOUND && unknown.text.contains(elsewhere), "{unknown:?}");
+    }
+    let said = installation.program_with(&["explain", "unheard-of"], &by_operator).end().await;
+    assert!(said.code == Some(1) && said.stderr.contains(elsewhere), "{said:?}");
     worker.stop().await;
 }
 
