@@ -133,7 +133,7 @@ impl DeadLetters {
         self.total
     }
 
-    /// How many of them were not read yet.
+    /// How many of those that are to be read were not yet.
     #[must_use]
     pub const fn unread(&self) -> u32 {
         self.unread

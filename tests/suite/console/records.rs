@@ -83,7 +83,8 @@ async fn of_a_request_without_a_verdict_it_is_said_which_dead_letter_it_became()
         let page = operator.get(page).await.text;
         assert!(page.contains(&format!("href=\"{place}\"")) && page.contains(words), "{page}");
     }
-    let by_operator = [("JOIN_COMMUNITY__BROKER__OPERATOR_URL", installation.config.broker.operator_url.expose_secret())];
+    let by_operator =
+        [("JOIN_COMMUNITY__BROKER__OPERATOR_URL", installation.config.broker.operator_url.expose_secret())];
     let said = installation.program_with(&["explain", "given-up"], &by_operator).end().await;
     assert!(said.code == Some(1) && said.stderr.contains(&format!("letter {letter}, {words}")), "{said:?}");
 
