@@ -218,6 +218,9 @@ def scaled(thing, deployment, name, service):
         wrong += [f"trigger {trigger['name']}: docs/metrics.md knows no {metric}" for metric in sorted(used - METRICS)]
         if query.count("{") != query.count(f'job="{service["metadata"]["name"]}"'):
             wrong.append(f"trigger {trigger['name']} counts in metrics of other jobs")
+        # Where one Prometheus watches two installations, both are the same job.
+        if query.count("{") != query.count(f'namespace="{thing["metadata"].get("namespace", "default")}"'):
+            wrong.append(f"trigger {trigger['name']} counts in metrics of other namespaces")
         # KEDA falls back for this type of metric alone.
         if not used or trigger.get("metricType") != "AverageValue":
             wrong.append(f"trigger {trigger['name']} has no metric of ours, or not type AverageValue")
