@@ -186,6 +186,7 @@ pub(super) async fn edit(
         h1 { @if send { "Sent" } @else { "What it would come to" } }
         (foreseen(&shown))
         (both(&link))
+        @if send { p { "The letter as it was lies among the discarded ones: it can be restored for seven days." } }
         @if !send { (form_of(&letter, &new_body, true)) }
         p { a href="/dead-letters" { "To the dead letters" } }
     };

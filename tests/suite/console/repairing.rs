@@ -197,6 +197,7 @@ async fn an_edited_letter_is_foreseen_sent_and_on_record_with_both_versions() {
     })
     .await;
     installation.until_holds(DEAD, 0).await;
+    installation.until_holds("join-community.discarded", 1).await;
     let record = on_record(&worker, "dead_letters.edit").await;
     let (_, outcome) =
         record.iter().find(|(reason, outcome)| reason == "ticket 4711" && outcome.starts_with("sent")).unwrap();
