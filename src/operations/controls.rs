@@ -50,10 +50,10 @@ impl Controls {
         }
     }
 
-    /// All that is set, as last read.
+    /// All that is set, as last read; `None` before it was read once.
     #[must_use]
-    pub fn all(&self) -> Vec<Setting> {
-        self.0.in_force.borrow().clone().unwrap_or_default()
+    pub fn last_read(&self) -> Option<Vec<Setting>> {
+        self.0.in_force.borrow().clone()
     }
 
     /// Why something is set, and by whom; `None` if it is not.

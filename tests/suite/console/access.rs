@@ -16,6 +16,8 @@ const ROUTES: &[(&str, &str, ConsoleRole)] = &[
     ("GET", "/dead-letters", ConsoleRole::Viewer),
     ("GET", "/dead-letters/{id}", ConsoleRole::Viewer),
     ("POST", "/dead-letters/reading", ConsoleRole::Operator),
+    ("GET", "/dead-letters/discarded", ConsoleRole::Viewer),
+    ("POST", "/dead-letters/discarded/reading", ConsoleRole::Operator),
     ("GET", "/dead-letters/replay", ConsoleRole::Viewer),
     ("POST", "/dead-letters/dry-run", ConsoleRole::Operator),
     ("POST", "/dead-letters/replay", ConsoleRole::Operator),
