@@ -259,7 +259,7 @@ faults: ## The whole fault matrix, into docs/reliability.md; hours, RESUME=1 goe
 	$(own_services)
 	cargo test --locked --all-features --test faults -- --whole $(if $(RESUME),--resume) --record docs/reliability.md $(FAULTS)
 
-# No release was made yet, so there is none to begin with: FROM is any commit.
+# A release is a commit as any other: FROM is the one that it was packed from, or whichever is of interest.
 .PHONY: upgrade
 upgrade: ## From the worker of an earlier commit to this one, under load: FROM=REVISION; minutes, more the first time
 	[[ -n "$(FROM)" ]] || { echo "make upgrade FROM=REVISION: say which commit, tag or branch to begin with" >&2; exit 2; }

@@ -4,6 +4,7 @@ mod controls;
 mod health;
 mod meters;
 mod push;
+mod resource;
 mod traces;
 
 pub use controls::Controls;

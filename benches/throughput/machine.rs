@@ -38,7 +38,7 @@ pub(crate) async fn describe(worker: &Path) -> Result<String> {
          {}; worker's binary {size} kB, its defaults. Peers: {}, Node.js {}, {}.\n\
          PostgreSQL: {postgres}. RabbitMQ: quorum queues, persistent messages, publisher confirms. \
          Redis: appendonly = {appendonly}.\n",
-        told("git", &["rev-parse", "--short", "HEAD"]),
+        commit(),
         processor(),
         versions.get("cores").map_or("?", String::as_str),
         memory(),
@@ -49,6 +49,14 @@ pub(crate) async fn describe(worker: &Path) -> Result<String> {
         told("node", &["--version"]),
         told("go", &["version"]),
     ))
+}
+
+/// Which, and whether what is compiled was changed since.
+fn commit() -> String {
+    let changed =
+        told("git", &["status", "--porcelain", "--", "src", "migrations", "benches", "Cargo.toml", "Cargo.lock"]);
+    let since = if changed.is_empty() { "" } else { ", and what was changed since" };
+    told("git", &["rev-parse", "--short", "HEAD"]) + since
 }
 
 fn processor() -> String {

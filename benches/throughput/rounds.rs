@@ -142,11 +142,17 @@ pub(crate) async fn worker_once(size: Size, cli: &Cli) -> Result<(Measured, usiz
     Ok((measured, size.recorded - left))
 }
 
-/// As many requests as the worker needs to be measured with, and how many a second it so joins.
+/// As many requests as the worker needs to be measured with, and how many a second it so joins. What was over too soon is made
+/// again: it says little of what comes after the start.
 pub(crate) async fn worker_pilot(cli: &Cli) -> Result<(usize, f64)> {
-    let requests = cli.requests().unwrap_or(WORKER.first_guess());
-    let (measured, _) = worker_once(Size::of(requests), cli).await?;
-    Ok((cli.requests().unwrap_or(enough(&measured, cli.seconds)), measured.rate()))
+    let mut requests = cli.requests().unwrap_or(WORKER.first_guess());
+    loop {
+        let (measured, _) = worker_once(Size::of(requests), cli).await?;
+        if cli.requests().is_some() || measured.seconds >= cli.seconds {
+            return Ok((cli.requests().unwrap_or(enough(&measured, cli.seconds)), measured.rate()));
+        }
+        requests = enough(&measured, cli.seconds);
+    }
 }
 
 /// Runs a series once, on ground of its own, and checks what came of it.

@@ -84,7 +84,10 @@ pub(crate) async fn measure(cli: &Cli) -> Result<String> {
 
 async fn one_distance(distance: &Distance, cli: &Cli, progress: &Progress) -> Result<Vec<Rates>> {
     progress.begins(format!("pilot: {}", distance.name));
-    let pilot = once(distance, Setting::Defaults, cli.requests().unwrap_or(PILOT), cli).await?;
+    let mut pilot = once(distance, Setting::Defaults, cli.requests().unwrap_or(PILOT), cli).await?;
+    while cli.requests().is_none() && pilot.seconds < cli.seconds {
+        pilot = once(distance, Setting::Defaults, enough(&pilot, cli.seconds), cli).await?;
+    }
     let requests = cli.requests().unwrap_or(enough(&pilot, cli.seconds));
     progress.done(&format!("pilot    {:<10} {:>6.0} joins/s", distance.name, pilot.rate()));
     let mut all: Vec<Rates> = distance.settings.iter().map(|setting| (*setting, Vec::new())).collect();

@@ -33,7 +33,16 @@ USERS = [
 # Laid over the rights in config/rabbitmq/permissions.json.
 RIGHTS = {
     # Where everything is declared by these definitions, the worker makes nothing but queues that end with its connection.
-    "worker": {"configure": r"^(join-community\.ahead|amq\.gen.*)$"},
+    # To bind or unbind takes `write` on what is bound and `read` on the exchange. What stays bound it may only read. Dead
+    # letters are the exception: it is not to take them, but RabbitMQ 4.3.1 wants some right of whoever asks whether a queue
+    # is there, so that is `write`; what they are bound to, `join-community.internal`, it may not read.
+    "worker": {
+        "configure": r"^(join-community\.ahead|amq\.gen.*)$",
+        "write": r"^(join-community(\.ahead|\.internal|\.discarded|(\.webhooks)?\.dead-letters(\.[a-z0-9-]+)?)?"
+                 r"|members\.events|amq\.gen.*|amq\.default)$",
+        "read": r"^(join-community(\.requests(\.[1-9][0-9]?)?|\.shards|\.ahead|\.retry\.(1s|5s|30s|2m|10m)"
+                r"|\.webhooks(\.to\.[a-z0-9.-]+)?)?|members\.events(\.unrouted)?|amq\.gen.*)$",
+    },
     # Its own queues, which begin with its name, bound to the events; requests and dead letters are none of its business.
     "consumer": {
         "configure": r"^member-consumer\..*$",

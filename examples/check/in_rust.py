@@ -13,13 +13,6 @@ def check(installation, report, vectors):
         return
     with report.part("Rust: decisions"):
         decisions(installation, report, [vector for vector in vectors if is_sayable(vector)])
-    with report.part("Rust: sends without a broker"):
-        site, member = str(uuid.uuid4()), str(uuid.uuid4())
-        lines = f"{site} {member} the-one\n{site} {member} the-other\n"
-        ended = main_of(rust("enqueue"), "amqp://nobody:nobody@127.0.0.1:1/none", lines)
-        report.equal("exit code", 75, ended.returncode, ended.stderr)
-        named = all(id in ended.stderr for id in ("the-one", "the-other"))
-        report.equal("names the requests", True, named, f"it said: {ended.stderr}")
 
 
 def is_sayable(vector):

@@ -5,6 +5,8 @@ import uuid
 from programs import askers, enqueuers, main_of, producers
 
 NOT_KNOWN = 75
+# The ids that those who do not wait are given.
+SENT = ("the-one", "the-other")
 
 
 def refused(installation, report):
@@ -30,7 +32,7 @@ def refused(installation, report):
                  timeout=2, sends=False)
     with report.part("producers: no broker"):
         each(report, "amqp://nobody:nobody@127.0.0.1:1/none", {
-            "pika": "Connection", "FastStream": "Connect", "amqplib": "ECONNREFUSED", "Rust": "cannot reach"}, sends=False)
+            "pika": "Connection", "FastStream": "Connect", "amqplib": "ECONNREFUSED", "Rust": "cannot reach"})
 
 
 def queue(installation, vhost, arguments):
@@ -39,20 +41,20 @@ def queue(installation, vhost, arguments):
 
 
 def each(report, url, says, timeout=20, sends=True):
-    """Each producer that waits, and each that only sends, has to name the request and say what happened."""
+    """Each producer that waits, and each that only sends, has to name every request and say what happened."""
     site, member = str(uuid.uuid4()), str(uuid.uuid4())
     for name, command in askers():
         if name in says:
             judge(report, name, main_of([*command, site, member, "the-id"], url, TIMEOUT=str(timeout)), says[name])
     for name, _, command in enqueuers(None) if sends else []:
-        ended = main_of(command, url, f"{site} {member} the-id\n", TIMEOUT=str(timeout))
-        judge(report, f"{name}, without waiting", ended, says[name])
+        lines = "".join(f"{site} {member} {id}\n" for id in SENT)
+        judge(report, f"{name}, without waiting", main_of(command, url, lines, TIMEOUT=str(timeout)), says[name], SENT)
 
 
-def judge(report, name, ended, says):
+def judge(report, name, ended, says, ids=("the-id",)):
     report.equal(f"{name}: exit code", NOT_KNOWN, ended.returncode, ended.stderr)
-    named = says in ended.stderr and "the-id" in ended.stderr
-    report.equal(f"{name}: names the request and `{says}`", True, named, f"it said: {ended.stderr}")
+    named = all(word in ended.stderr for word in (says, *ids))
+    report.equal(f"{name}: names {' and '.join(ids)}, and `{says}`", True, named, f"it said: {ended.stderr}")
 
 
 def by_hand(installation, report):

@@ -38,7 +38,8 @@ export class Outbox {
 }
 
 async function main() {
-  const outbox = await Outbox.connect(process.env.AMQP_URL);
+  // Where nothing can be reached nothing is sent, and each line is named.
+  const outbox = await Outbox.connect(process.env.AMQP_URL).catch((error) => ({ send: () => Promise.reject(error) }));
   const unsent = [];
   for await (const line of createInterface({ input: process.stdin })) {
     // The id comes with the request and stays with it: whatever is sent twice counts once.

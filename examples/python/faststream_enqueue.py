@@ -8,6 +8,7 @@ import asyncio
 import json
 import os
 import sys
+from contextlib import AsyncExitStack
 from urllib.parse import urlsplit
 
 from aio_pika.exceptions import AMQPError
@@ -28,15 +29,21 @@ async def send(broker, user, body, **properties):
 
 
 async def main(lines):
-    url, unsent = os.environ["AMQP_URL"], 0
+    url, lost, unsent = os.environ["AMQP_URL"], None, 0
     kind = os.environ.get("METHOD", "join") + "-community.v1"
-    async with outbox(url) as broker:
+    async with AsyncExitStack() as connected:
+        try:
+            broker = await connected.enter_async_context(outbox(url))
+        except (AMQPError, OSError) as error:  # nothing is sent, and each line is named
+            lost = error
         for line in lines:
             # The id comes with the request and stays with it: whatever is sent twice counts once.
             site, member, request_id = line.split()
             identity = {"identityType": "MEMBER", "memberId": member}
             body = json.dumps({"siteId": site, "memberId": member, "identity": identity}).encode()
             try:
+                if lost:
+                    raise lost
                 await send(broker, urlsplit(url).username, body, message_id=request_id, message_type=kind,
                            content_type="application/json", headers={"memberId": member.lower()})
             except (AMQPError, OSError) as error:

@@ -117,7 +117,8 @@ impl App {
         }
         if let Some(store) = self.watcher.take() {
             let several_sites = Arc::clone(&self.several_sites);
-            let watch = Watch { store, several_sites, controls: self.controls.clone(), health: self.health.clone() };
+            let (controls, health, meters) = (self.controls.clone(), self.health.clone(), self.meters.clone());
+            let watch = Watch { store, several_sites, controls, health, meters };
             tokio::spawn(watch.run(self.background.clone()));
         }
     }

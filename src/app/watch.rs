@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use crate::domain::Control;
-use crate::operations::{Controls, Dependency, Health};
+use crate::operations::{Controls, Dependency, Health, Meters};
 use crate::postgres::{Session, StoreError};
 use crate::telemetry::chain;
 
@@ -24,6 +24,7 @@ pub(super) struct Watch {
     pub(super) several_sites: Arc<AtomicBool>,
     pub(super) controls: Controls,
     pub(super) health: Health,
+    pub(super) meters: Meters,
 }
 
 impl Watch {
@@ -47,6 +48,7 @@ impl Watch {
 
     async fn look(&mut self, at_sites: bool) -> Result<(), StoreError> {
         self.controls.read(self.store.controls().await?);
+        self.controls.show(&self.meters);
         for (control, dependency) in [
             (Control::PauseDatabase, Dependency::Database),
             (Control::PauseEvents, Dependency::Publishing),

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::Context;
 use super::print::visible;
+use super::record::Deed;
 use super::values;
 use super::worker::Worker;
 use crate::console::SetControl;
@@ -231,16 +232,7 @@ async fn release(store: &mut Session, control: Control, why: &Why) -> anyhow::Re
     Ok(())
 }
 
-fn action(word: &str, control: Control, why: &Why, outcome: &str) -> anyhow::Result<Action> {
-    // Whoever may use the database may do this: the name is a courtesy, the right is the database's.
-    let user = std::env::var("USER").unwrap_or_else(|_| "unknown".to_owned());
-    let reason: String = why.said()?.chars().filter(|letter| !letter.is_control()).take(500).collect();
-    Ok(Action {
-        who: format!("command line: {user}"),
-        role: "database".to_owned(),
-        action: word.to_owned(),
-        target: control.to_string(),
-        reason,
-        outcome: outcome.to_owned(),
-    })
+/// Whoever may use the database may do this: the name is a courtesy, the right is the database's.
+fn action(word: &'static str, control: Control, why: &Why, outcome: &str) -> anyhow::Result<Action> {
+    Ok(Deed { action: word, target: &control.to_string(), why: Some(why.said()?) }.action(outcome))
 }

@@ -65,6 +65,11 @@ impl Deed<'_> {
         recorded.context("nothing was done, because it cannot be recorded in operator_actions")
     }
 
+    /// The same of what must be possible without PostgreSQL: a database that is away is told and hinders nothing.
+    pub(super) async fn begins_anyway(self, outcome: &str, context: &Context) {
+        self.ended(outcome, context).await;
+    }
+
     /// Records what came of it; a database that is away is told and undoes nothing.
     pub(super) async fn ended(self, outcome: &str, context: &Context) {
         if let Err(error) = Box::pin(keep(self.action(outcome), context)).await {
@@ -80,7 +85,8 @@ impl Deed<'_> {
         }
     }
 
-    fn action(self, outcome: &str) -> Action {
+    /// It as it goes on record, done by whoever works at this command line.
+    pub(super) fn action(self, outcome: &str) -> Action {
         let who = std::env::var("USER").ok().filter(|user| !user.is_empty());
         Action {
             who: tidy(who.as_deref().unwrap_or("somebody")),
@@ -104,9 +110,9 @@ pub(super) fn said<'a>(why: Option<&'a str>, option: &str) -> anyhow::Result<&'a
 }
 
 async fn keep(action: Action, context: &Context) -> Result<(), StoreError> {
-    Session::new(&context.config.database, Role::Tool)?.record_action(&action).await?;
+    // The log first: it has also what the table does not take.
     action.log();
-    Ok(())
+    Session::new(&context.config.database, Role::Tool)?.record_action(&action).await
 }
 
 /// One line, not too long, whatever was written.

@@ -130,7 +130,7 @@ impl Access {
         let shown = match (self.tokens.find(token), self.issuer.as_ref().filter(|_| token.contains('.'))) {
             (Some(operator), _) => Ok(Admitted::by_token(operator, LASTS)),
             (None, Some(issuer)) => issuer.by_token(token).await,
-            (None, None) => Err(NoAccess::Unknown),
+            (None, None) => Err(NoAccess::UnknownToken),
         };
         self.judged(shown, from, now)
     }
@@ -217,7 +217,7 @@ mod tests {
         let access = access("127.0.0.1:0", &[("ana", ConsoleRole::Admin, "one"), ("ben", ConsoleRole::Viewer, "two")]);
         let now = Instant::now();
         assert_eq!(access.without_token(), Err(NoAccess::Unknown));
-        assert_eq!(access.by_token("three", HERE, now).await, Err(NoAccess::Unknown));
+        assert_eq!(access.by_token("three", HERE, now).await, Err(NoAccess::UnknownToken));
         let ben = access.by_token("two", HERE, now).await.unwrap();
         assert_eq!((&*ben.operator.who, ben.operator.role), ("ben", ConsoleRole::Viewer));
         let session = access.begin(&ben, now).unwrap();
@@ -231,7 +231,7 @@ mod tests {
         let access = access("127.0.0.1:0", &[("ana", ConsoleRole::Admin, "one")]);
         let now = Instant::now();
         for _ in 0..10 {
-            assert_eq!(access.by_token("wrong", HERE, now).await, Err(NoAccess::Unknown));
+            assert_eq!(access.by_token("wrong", HERE, now).await, Err(NoAccess::UnknownToken));
         }
         for token in ["wrong", "one"] {
             assert!(matches!(access.by_token(token, HERE, now).await, Err(NoAccess::TooMany(_))));

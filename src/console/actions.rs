@@ -54,7 +54,7 @@ impl Console {
         noted(self.record(operator, deed)).await;
     }
 
-    /// The same for whoever was not let in by the issuer's word. How many that can be, the limit of tries says.
+    /// The same for whoever was not let in by a token or the issuer's word. How many that can be, the limit of tries says.
     pub(super) async fn note_refusal(&self, no: &NoAccess, deed: Deed<'_>) {
         if let Some((who, outcome)) = no.on_record() {
             noted(self.keep((who, NO_ROLE), Deed { outcome: &outcome, ..deed })).await;

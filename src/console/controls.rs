@@ -15,6 +15,8 @@ use crate::operations::Dependency;
 use crate::postgres::{Action, Terms};
 use crate::wire::instant;
 
+/// A page that must be there while PostgreSQL is out waits no longer for what that has.
+const READ_WITHIN: Duration = Duration::from_secs(2);
 /// Longer than a year is until it is released.
 const LONGEST: u64 = 366 * 24 * 60 * 60;
 
@@ -87,6 +89,22 @@ impl Console {
     pub(super) async fn controls(&self) -> Result<Vec<SetControl>, Failure> {
         let settings = self.store.session().await.controls().await?;
         Ok(settings.into_iter().map(SetControl::from).collect())
+    }
+
+    /// The same for the page, which is to be there while PostgreSQL is away or hangs: then it is what this worker read last,
+    /// if it read any, and why it is no newer.
+    pub(super) async fn controls_as_known(&self) -> (Option<Vec<SetControl>>, Option<Failure>) {
+        let read = tokio::time::timeout(READ_WITHIN, self.controls()).await.unwrap_or_else(|_| {
+            let seconds = READ_WITHIN.as_secs();
+            Err(Failure::Unavailable(format!("PostgreSQL does not answer within {seconds} seconds")))
+        });
+        match read {
+            Ok(set) => (Some(set), None),
+            Err(failure) => {
+                let last = self.controls.last_read();
+                (last.map(|set| set.into_iter().map(SetControl::from).collect()), Some(failure))
+            }
+        }
     }
 
     /// Sets a control for all workers.

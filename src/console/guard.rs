@@ -60,6 +60,7 @@ pub(super) async fn guard(
             console.note(operator, Deed { outcome: &outcome, ..deed }).await;
         }
         Refusal::Access(no) => console.note_refusal(no, deed).await,
+        // In the log alone: any page can have a browser ask so, as often as it likes.
         Refusal::Host | Refusal::CrossSite => {}
     }
     // What is live is asked for by a script, which could make nothing of a page.
@@ -123,7 +124,7 @@ async fn admit(console: &Console, role: ConsoleRole, request: &Parts) -> Result<
 /// `page`: the request, if a page is asked for.
 fn answer(refusal: &Refusal, role: ConsoleRole, page: Option<&Parts>) -> Response {
     let (status, word, message) = match (refusal, page) {
-        (Refusal::Access(no @ (NoAccess::Unknown | NoAccess::Over)), Some(asked)) => {
+        (Refusal::Access(no @ (NoAccess::Unknown | NoAccess::UnknownToken | NoAccess::Over)), Some(asked)) => {
             return Redirect::to(&login(asked, *no == NoAccess::Over)).into_response();
         }
         (Refusal::Access(no), _) => return no_access(no, page.is_some()),
@@ -158,7 +159,12 @@ pub(super) fn no_access(no: &NoAccess, is_page: bool) -> Response {
     let wait = match no {
         NoAccess::TooMany(waits) => Some(waits.as_secs() + 1),
         NoAccess::Away => Some(2),
-        NoAccess::Closed | NoAccess::Unknown | NoAccess::Over | NoAccess::NotProven(_) | NoAccess::NoRole(_) => None,
+        NoAccess::Closed
+        | NoAccess::Unknown
+        | NoAccess::UnknownToken
+        | NoAccess::Over
+        | NoAccess::NotProven(_)
+        | NoAccess::NoRole(_) => None,
     };
     if let Some(seconds) = wait {
         answer.headers_mut().insert(header::RETRY_AFTER, seconds.into());

@@ -104,7 +104,7 @@ pub(super) async fn sample(console: Arc<Console>, stop: CancellationToken) {
         let (ready, report) = console.health.report();
         let draining = report["draining"] == true;
         let at = instant::text(OffsetDateTime::now_utc());
-        let controls = console.controls.all().into_iter().map(SetControl::from).collect();
+        let controls = console.controls.last_read().into_iter().flatten().map(SetControl::from).collect();
         let version = env!("CARGO_PKG_VERSION");
         let issuer = issuer(&console, &at);
         let overview = Overview { at, version, ready, draining, issuer, controls, ..overview };

@@ -4,6 +4,7 @@
 use secrecy::ExposeSecret as _;
 
 use super::failure::Failure;
+use super::letters::Pile;
 use crate::config::Broker;
 use crate::rabbitmq::dead_letters::DeadLetters;
 
@@ -36,11 +37,20 @@ impl Among {
     }
 }
 
-/// Begins to read the oldest.
+/// Begins to read the oldest dead letters.
 pub(super) async fn open(broker: &Broker) -> Result<DeadLetters, Failure> {
+    open_pile(broker, Pile::Dead).await
+}
+
+/// Begins to read the oldest of a pile.
+pub(super) async fn open_pile(broker: &Broker, pile: Pile) -> Result<DeadLetters, Failure> {
     if broker.operator_url.expose_secret().is_empty() {
         let text = "broker.operator_url is empty: it names the broker user who may read dead letters";
         return Err(Failure::Refused(text.to_owned()));
     }
-    Ok(DeadLetters::open(broker).await?.only_oldest(MOST_READ))
+    let letters = match pile {
+        Pile::Dead => DeadLetters::open(broker).await?,
+        Pile::Discarded => DeadLetters::open_discarded(broker).await?,
+    };
+    Ok(letters.only_oldest(MOST_READ))
 }

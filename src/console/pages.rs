@@ -2,6 +2,7 @@
 
 mod chart;
 mod controls;
+mod discarded;
 mod fields;
 mod issuer;
 mod layout;
@@ -69,6 +70,7 @@ pub(super) fn routes(role: ConsoleRole) -> Router<Arc<Console>> {
             .route("/members/{site}/{member}", get(records::timeline))
             .route("/controls", get(controls::show))
             .route("/dead-letters", get(letters::list))
+            .route("/dead-letters/discarded", get(discarded::list))
             .route("/dead-letters/replay", get(repair::progress))
             .route("/dead-letters/replay/live", get(repair::live))
             .route("/dead-letters/{id}", get(letters::show)),
@@ -78,6 +80,7 @@ pub(super) fn routes(role: ConsoleRole) -> Router<Arc<Console>> {
             .route("/drain", post(controls::drain))
             .route("/try-now", post(controls::try_now))
             .route("/dead-letters/reading", post(letters::read))
+            .route("/dead-letters/discarded/reading", post(discarded::read))
             .route("/dead-letters/dry-run", post(repair::dry_run))
             .route("/dead-letters/replay", post(repair::replay))
             .route("/dead-letters/replay/stop", post(repair::stop))

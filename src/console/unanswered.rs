@@ -1,7 +1,7 @@
 //! Why a request has no verdict, as far as the dead letters tell that were read last. Apart from what is on record: it is known
 //! as of then, and not at all before somebody had them read.
 
-use super::letters::Snapshot;
+use super::letters::{Pile, Snapshot};
 use super::parts::Console;
 use crate::rabbitmq::dead_letters::{Letter, shown_id};
 
@@ -84,6 +84,6 @@ impl Unanswered {
 impl Console {
     /// Why this request has no verdict.
     pub(super) fn unanswered(&self, request: &str) -> Unanswered {
-        Unanswered::new(request.trim(), self.letters.seen().as_deref())
+        Unanswered::new(request.trim(), self.letters.seen(Pile::Dead).as_deref())
     }
 }

@@ -51,6 +51,23 @@ pub struct Setting {
 }
 
 impl Control {
+    /// Each kind that there is, as metrics name it.
+    pub const KINDS: [&'static str; 6] =
+        ["pause intake", "pause events", "pause cache", "pause database", "hold", "bounds"];
+
+    /// What it is, without what it is for: the same for every site.
+    #[must_use]
+    pub const fn kind(self) -> &'static str {
+        match self {
+            Self::PauseIntake => "pause intake",
+            Self::PauseEvents => "pause events",
+            Self::PauseCache => "pause cache",
+            Self::PauseDatabase => "pause database",
+            Self::HoldSite(_) => "hold",
+            Self::Bounds => "bounds",
+        }
+    }
+
     /// The control that a name stands for.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
@@ -73,12 +90,10 @@ impl Control {
 impl fmt::Display for Control {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::PauseIntake => f.write_str("pause intake"),
-            Self::PauseEvents => f.write_str("pause events"),
-            Self::PauseCache => f.write_str("pause cache"),
-            Self::PauseDatabase => f.write_str("pause database"),
-            Self::HoldSite(site) => write!(f, "hold {site}"),
-            Self::Bounds => f.write_str("bounds"),
+            Self::PauseIntake | Self::PauseEvents | Self::PauseCache | Self::PauseDatabase | Self::Bounds => {
+                f.write_str(self.kind())
+            }
+            Self::HoldSite(site) => write!(f, "{} {site}", self.kind()),
         }
     }
 }
@@ -94,9 +109,12 @@ mod tests {
     fn every_control_is_read_back_from_its_name_and_nothing_else_is_one() {
         let hold = Control::HoldSite(SiteId(Uuid::from_u128(7)));
         let pauses = [Control::PauseIntake, Control::PauseEvents, Control::PauseCache, Control::PauseDatabase];
-        for control in pauses.into_iter().chain([Control::Bounds, hold]) {
-            assert_eq!(Control::parse(&control.to_string()), Some(control));
+        let controls: Vec<Control> = pauses.into_iter().chain([hold, Control::Bounds]).collect();
+        for control in &controls {
+            assert_eq!(Control::parse(&control.to_string()), Some(*control));
         }
+        let kinds: Vec<&str> = controls.iter().copied().map(Control::kind).collect();
+        assert_eq!(kinds, Control::KINDS);
         for name in ["", "pause", "hold", "hold x", "hold 00000000000000000000000000000007", "Bounds"] {
             assert_eq!(Control::parse(name), None, "{name}");
         }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::watch;
 use tracing::info;
 
+use super::Meters;
 use crate::domain::{Bounds, Control, Setting, SiteId};
 
 /// What is in force. Cheap to share.
@@ -40,10 +41,19 @@ impl Controls {
         });
     }
 
-    /// All that is set, as last read.
+    /// Brings the metric up to what is known here.
+    pub fn show(&self, meters: &Meters) {
+        let in_force = self.0.in_force.borrow();
+        for kind in Control::KINDS {
+            let count = in_force.iter().flatten().filter(|setting| setting.control.kind() == kind).count();
+            meters.control_set.of(kind).set(f64::from(u32::try_from(count).unwrap_or(u32::MAX)));
+        }
+    }
+
+    /// All that is set, as last read; `None` before it was read once.
     #[must_use]
-    pub fn all(&self) -> Vec<Setting> {
-        self.0.in_force.borrow().clone().unwrap_or_default()
+    pub fn last_read(&self) -> Option<Vec<Setting>> {
+        self.0.in_force.borrow().clone()
     }
 
     /// Why something is set, and by whom; `None` if it is not.
@@ -135,6 +145,7 @@ mod tests {
 
     use super::Controls;
     use crate::domain::{Control, Setting, SiteId};
+    use crate::operations::Meters;
 
     const SITE: SiteId = SiteId(Uuid::from_u128(1));
 
@@ -176,5 +187,28 @@ mod tests {
         assert!(controls.holds(SITE) && !controls.holds(SiteId(Uuid::nil())));
         controls.read(Vec::new());
         assert!(!controls.holds(SITE));
+    }
+
+    #[test]
+    fn the_metric_counts_held_sites_and_names_none_of_them() {
+        let (controls, meters) = (Controls::default(), Meters::register().unwrap());
+        let told = |kind: &str, count: u32| {
+            controls.show(&meters);
+            let (text, line) = (meters.render(), format!("join_community_control_set{{control=\"{kind}\"}} {count}"));
+            assert!(text.lines().any(|told| told == line), "{line} is not in\n{text}");
+            assert!(!text.contains(&SITE.to_string()), "{text}");
+        };
+        for kind in Control::KINDS {
+            told(kind, 0);
+        }
+        let held = [SITE, SiteId(Uuid::nil())].map(|site| set(Control::HoldSite(site)));
+        controls.read(held.into_iter().chain([set(Control::PauseEvents)]).collect());
+        for (kind, count) in [("hold", 2), ("pause events", 1), ("pause intake", 0), ("bounds", 0)] {
+            told(kind, count);
+        }
+        controls.read(vec![set(Control::HoldSite(SITE))]);
+        for (kind, count) in [("hold", 1), ("pause events", 0)] {
+            told(kind, count);
+        }
     }
 }

@@ -18,7 +18,6 @@ use opentelemetry::trace::{
     TraceState, Tracer as _, TracerProvider as _,
 };
 use opentelemetry::{Context, KeyValue};
-use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, SdkTracer, SdkTracerProvider};
 use tokio::time::Instant;
 
@@ -27,6 +26,7 @@ pub use self::exporter::Unusable;
 pub use self::place::Destination;
 use self::place::Place;
 use super::meters::{Laps, Meters};
+use super::resource::resource;
 use crate::domain::Method;
 
 /// Spans that may wait for the collector; what is made beyond is lost, and counted.
@@ -109,15 +109,10 @@ impl Traces {
             .with_max_export_batch_size(MOST_AT_ONCE)
             .with_scheduled_delay(PATIENCE)
             .build();
-        // Service name and further attributes may be set by the environment, as everywhere: OTEL_RESOURCE_ATTRIBUTES.
-        let resource = Resource::builder()
-            .with_service_name("join-community")
-            .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
-            .build();
         let provider = SdkTracerProvider::builder()
             .with_span_processor(BatchSpanProcessor::builder(exporter).with_batch_config(bounds).build())
             .with_max_links_per_span(MOST_LINKS)
-            .with_resource(resource)
+            .with_resource(resource())
             .build();
         let tracer = provider.tracer("join-community");
         let Collector { joins, leaves, events, .. } = collector;

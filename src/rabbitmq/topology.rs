@@ -12,5 +12,6 @@ pub use declare::{Declared, Existence, declare, existing, highest_shard, missing
 pub use error::TopologyError;
 pub use export::export;
 pub use names::{Names, RUNGS, Rung, rung_for};
+pub(crate) use plan::DISCARDED_FOR;
 pub use plan::{Arguments, Binding, Destination, Exchange, Plan, Queue, Value, plan};
 pub use verify::{Depth, Finding, Problem, Report, VerifyError, verify};

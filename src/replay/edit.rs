@@ -16,7 +16,7 @@ use crate::domain::Request;
 use crate::join::rehearsal::{Foreseen, take_in};
 use crate::postgres::{Session, StoreError};
 use crate::rabbitmq::courier::Courier;
-use crate::rabbitmq::dead_letters::{DeadLetters, Letter, shown_id};
+use crate::rabbitmq::dead_letters::{DeadLetters, Letter, Mover, To, shown_id};
 use crate::wire::Incoming;
 use crate::wire::copy::body_digest;
 
@@ -70,10 +70,11 @@ impl fmt::Display for Link {
     }
 }
 
-/// Sends an edited letter, and removes the letter once that is confirmed.
+/// Sends an edited letter. The letter as it was is kept among the discarded ones before, under the id that its replacement
+/// names, so that a bad edit can be undone; from where it lies it is removed once both are confirmed.
 ///
 /// # Errors
-/// If it is not sent, or the letter may still be there.
+/// If it is not sent, or the letter may still be there. It may then lie in both queues.
 pub async fn send_edited(
     letters: &mut DeadLetters,
     letter: &Letter,
@@ -81,9 +82,20 @@ pub async fn send_edited(
     courier: &mut Courier,
     broker: &Broker,
 ) -> Result<(), ReplayError> {
+    // Boxed: it is a connection beside the one that sends.
+    Box::pin(keep(letter, broker)).await?;
     let message = edited.ready.message.clone();
     send(courier, broker, &letter.id, message).await?.map_err(ReplayError::Refused)?;
     Ok(letters.remove(letter).await?)
+}
+
+/// Puts the letter to the discarded ones, from where it can be restored.
+async fn keep(letter: &Letter, broker: &Broker) -> Result<(), ReplayError> {
+    let mut mover = Mover::connect(broker).await.map_err(ReplayError::Keeping)?;
+    let put = mover.put(letter, To::Discarded).await;
+    mover.close().await;
+    let not_kept = |why: String| ReplayError::Refused(format!("it cannot be kept among the discarded letters: {why}"));
+    put.map_err(ReplayError::Keeping)?.map_err(not_kept)
 }
 
 /// Makes the replacement of a letter with another body. Writes nothing anywhere.

@@ -27,6 +27,9 @@ pub enum ReplayError {
     /// An edited letter is not sent, and stays; why.
     #[error("nothing was sent: {0}")]
     Refused(String),
+    /// Nothing is sent, because the letter could not be restored afterwards.
+    #[error("nothing was sent: maybe the letter is not kept among the discarded ones; editing it again is safe")]
+    Keeping(#[source] CourierError),
     /// What came back cannot be counted.
     #[error("what became of the last step cannot be told")]
     Looking(#[source] CourierError),

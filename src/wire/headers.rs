@@ -92,7 +92,7 @@ pub const ARRIVED: &str = "x-join-community-arrived";
 pub const PERMISSION: &str = "x-join-community-permission";
 /// Which dead letter a request was replayed from, and by which replay: `<letter>/<replay>`.
 pub const REPLAY: &str = "x-join-community-replay";
-/// What a dead letter was before it was moved from one queue to another: its properties and headers.
+/// What a dead letter was before it was moved from one queue to another: its sender and headers; and when it was moved.
 pub const MOVED: &str = "x-join-community-moved";
 /// Name of the receiver that a webhook is for.
 pub const TARGET: &str = "x-join-community-target";

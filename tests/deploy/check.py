@@ -172,6 +172,36 @@ def lets_out(policy, port):
     return any(not rule.get("ports") or any(map(covers, rule["ports"])) for rule in policy["spec"].get("egress", []))
 
 
+def brings_token(endpoint):
+    return bool(endpoint.get("authorization", {}).get("credentials", {}).get("name"))
+
+
+def console(things, service, held):
+    """Where it is served somebody may use it, its dead letters can be read, and browsers reach it by TLS at its public_url."""
+    wrong, ways = [], of(things, "Ingress")
+    if setting(held, "http", "console") != "true":
+        return ["an Ingress leads to a console that is off"] if ways else []
+    tokens = held.get(f"{PREFIX}HTTP__TOKENS", "[]")
+    if tokens == "[]" and not setting(held, "http", "oidc_issuer"):
+        wrong.append("the console is on, and nobody may use it: neither http.tokens nor http.oidc_issuer")
+    if f"{PREFIX}BROKER__OPERATOR_URL_FILE" not in held:
+        wrong.append("the console is on, and broker.operator_url_file is not given: it reads no dead letters")
+    if setting(held, "http", "metrics_open") == "true":
+        wrong.append("the console is on, and http.metrics_open shows metrics to whoever comes to it")
+    for way in ways:
+        by_tls = {host for each in way["spec"].get("tls", []) if each.get("secretName") for host in each.get("hosts", [])}
+        for rule in way["spec"].get("rules", []):
+            host = rule.get("host")
+            if host not in by_tls or setting(held, "http", "public_url") != f"https://{host}":
+                wrong.append(f"Ingress leads from {host} to the console: not by TLS, or http.public_url is another")
+            for path in rule["http"]["paths"]:
+                leads = path["backend"].get("service", {})
+                ports = {each["name"] for each in service["spec"]["ports"]}
+                if leads.get("name") != service["metadata"]["name"] or leads.get("port", {}).get("name") not in ports:
+                    wrong.append(f"Ingress leads to {leads}, which is no port of the Service")
+    return wrong
+
+
 def connected(things, deployment, held):
     """What names the worker from outside of its pod finds it, and it finds what its configuration names."""
     labels, name = deployment["spec"]["template"]["metadata"]["labels"], deployment["metadata"]["name"]
@@ -189,8 +219,8 @@ def connected(things, deployment, held):
         for endpoint in monitor["spec"]["endpoints"]:
             if endpoint.get("port") not in {each["name"] for each in service["spec"]["ports"]} or endpoint.get("path") not in ROUTES:
                 wrong.append(f"ServiceMonitor scrapes {endpoint.get('path')} at {endpoint.get('port')}, which the worker does not serve")
-        if setting(held, "http", "metrics_open") != "true":
-            wrong.append("ServiceMonitor brings no token, and http.metrics_open is not true")
+            if setting(held, "http", "metrics_open") != "true" and not brings_token(endpoint):
+                wrong.append("ServiceMonitor brings no token, and http.metrics_open is not true")
     for policy in of(things, "NetworkPolicy"):
         if not any(port.get("port") == "http" for rule in policy["spec"].get("ingress", []) for port in rule.get("ports", [])):
             wrong.append("NetworkPolicy lets nobody scrape")
@@ -200,6 +230,7 @@ def connected(things, deployment, held):
             wrong.append(f"{key} leads to port {port}, and no NetworkPolicy lets the worker out there")
     if of(things, "PodDisruptionBudget") == []:
         wrong.append("there is no PodDisruptionBudget")
+    wrong += console(things, service, held)
     return wrong + [finding for each in of(things, "ScaledObject") for finding in scaled(each, deployment, name, service)]
 
 
@@ -218,6 +249,9 @@ def scaled(thing, deployment, name, service):
         wrong += [f"trigger {trigger['name']}: docs/metrics.md knows no {metric}" for metric in sorted(used - METRICS)]
         if query.count("{") != query.count(f'job="{service["metadata"]["name"]}"'):
             wrong.append(f"trigger {trigger['name']} counts in metrics of other jobs")
+        # Where one Prometheus watches two installations, both are the same job.
+        if query.count("{") != query.count(f'namespace="{thing["metadata"].get("namespace", "default")}"'):
+            wrong.append(f"trigger {trigger['name']} counts in metrics of other namespaces")
         # KEDA falls back for this type of metric alone.
         if not used or trigger.get("metricType") != "AverageValue":
             wrong.append(f"trigger {trigger['name']} has no metric of ours, or not type AverageValue")
@@ -228,6 +262,9 @@ def check(things):
     wrong = [finding for thing in things for finding in shaped(thing)]
     if wrong:
         return wrong
+    places = {thing["metadata"].get("namespace") for thing in things if thing["kind"] != "Namespace"}
+    if len(places) > 1:
+        wrong.append(f"things that belong together are in several namespaces: {sorted(map(str, places))}")
     for thing in filter(pod, things):
         for container in pod(thing)["containers"]:
             held, found = environment(container, things)

@@ -27,6 +27,7 @@ NAME = f"jc_deploy_{os.getpid()}"
 PATIENCE = 60
 QUEUE = "member-consumer.events"
 KEY = "wix.members.v1.member_updated"
+DEAD_LETTERS = "join-community.dead-letters"
 # In the private services everybody's password is their name; these stay as they are there.
 USERS = {"worker": "join-worker", "producer": "member-gateway", "consumer": "member-consumer", "operator": "join-operator"}
 REQUEST_KEYS = ["request", "leave"]
@@ -153,6 +154,12 @@ def imported():
     print(program("topology", "verify").stdout.strip().splitlines()[-1])
 
 
+def limits(queue):
+    """What becomes of what a queue has no room for, by the policies that are in effect on it."""
+    policy = manage("GET", f"queues/{NAME}/{queue}").get("effective_policy_definition") or {}
+    return policy.get("overflow") if policy.get("max-length-bytes") else None
+
+
 def looks_ahead():
     """What the worker does while one site crowds the queue: a queue that ends with its connection, bound like the shards."""
     looking = channel("worker")
@@ -191,6 +198,7 @@ def everybody_does_what_they_are_there_for():
     consumer = channel("consumer")
     consumer.queue_declare(QUEUE, durable=True, arguments={"x-queue-type": "quorum"})
     consumer.queue_bind(QUEUE, "members.events", KEY)
+    until("a consumer's queue has a limit", lambda: limits(QUEUE) == "reject-publish" or None)
     site, member, stranger = (str(uuid.uuid4()) for _ in range(3))
     program("members", "import", "--site", site, "-", stdin=json.dumps({"id": member, "profile": {"nickname": "Ada"}}))
 
@@ -218,6 +226,12 @@ def nobody_does_more():
         "the worker deletes a queue": lambda: channel("worker").queue_delete("join-community.requests"),
         "the worker deletes the exchange of the events": lambda: channel("worker").exchange_delete("members.events"),
         "the worker declares a shard": lambda: channel("worker").queue_declare("join-community.requests.3", durable=True),
+        "the worker unbinds the requests": lambda: channel("worker").queue_unbind("join-community.requests", "join-community", "request"),
+        "the worker unbinds a shard": lambda: channel("worker").queue_unbind("join-community.requests.1", "join-community.shards", "1"),
+        "the worker unbinds all shards": lambda: channel("worker").exchange_unbind("join-community.shards", "join-community", "request"),
+        "the worker unbinds the webhooks": lambda: channel("worker").queue_unbind("join-community.webhooks", "members.events", KEY),
+        "the worker unbinds the dead letters": lambda: channel("worker").queue_unbind(DEAD_LETTERS, "join-community.internal", "dead"),
+        "the worker takes dead letters": lambda: channel("worker").basic_get(DEAD_LETTERS),
         "the worker declares a queue of webhooks": lambda: channel("worker").queue_declare("join-community.webhooks.to.more", durable=True),
         "a producer takes requests": lambda: channel("producer").basic_get("join-community.requests"),
         "a producer takes requests of a shard": lambda: channel("producer").basic_get("join-community.requests.1"),
@@ -234,6 +248,7 @@ def nobody_does_more():
     }
     for role, exchanges in {
         "producer": ["join-community.internal", "members.events", "members.events.unrouted", ""],
+        "worker": ["join-community.shards", "members.events.unrouted"],
         "consumer": ["join-community", "join-community.internal", "members.events", ""],
         "operator": ["join-community", "join-community.internal", "members.events", ""],
     }.items():

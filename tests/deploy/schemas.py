@@ -21,7 +21,7 @@ KUBERNETES = "v1.30.0"
 KINDS = {
     "apps/v1": ["Deployment"],
     "batch/v1": ["Job"],
-    "networking.k8s.io/v1": ["NetworkPolicy"],
+    "networking.k8s.io/v1": ["Ingress", "NetworkPolicy"],
     "policy/v1": ["PodDisruptionBudget"],
     "v1": ["ConfigMap", "Namespace", "Service", "ServiceAccount"],
 }

@@ -155,6 +155,28 @@ async fn lanes_and_batches_are_as_somebody_sets_them_until_that_is_released() {
 }
 
 #[tokio::test]
+async fn the_metric_says_what_is_set_as_long_as_it_is_set() {
+    let installation = Installation::new().await;
+    let worker = installation.start().await;
+    let sites = [Uuid::new_v4(), Uuid::new_v4()].map(|site| Control::HoldSite(SiteId(site)));
+    let series = |kind: &str| format!("join_community_control_set{{control=\"{kind}\"}}");
+    for control in sites.into_iter().chain([Control::PauseIntake]) {
+        installation.set(control, Terms::default()).await;
+    }
+    until_shows(&worker, &series("pause intake"), 1).await;
+    until_shows(&worker, &series("hold"), 2).await;
+    // Of all kinds, nothing but these.
+    assert_eq!(worker.counted("join_community_control_set"), 3);
+    installation.release(sites[0]).await;
+    until_shows(&worker, &series("hold"), 1).await;
+    installation.release(Control::PauseIntake).await;
+    until_shows(&worker, &series("pause intake"), 0).await;
+    installation.release(sites[1]).await;
+    until_shows(&worker, "join_community_control_set", 0).await;
+    worker.stop().await;
+}
+
+#[tokio::test]
 async fn what_is_set_for_a_time_is_over_with_it() {
     let installation = Installation::new().await;
     installation.set(Control::PauseIntake, Terms { bounds: None, seconds: Some(1.0) }).await;

@@ -110,6 +110,32 @@ async fn a_collector_is_told_what_a_scrape_shows_and_once_more_when_the_worker_s
     assert_eq!(joins(&metrics), 2);
 }
 
+#[tokio::test]
+async fn a_collector_tells_two_workers_apart_and_names_them_as_their_environment_says() {
+    let mut collector = Collector::start().await;
+    let installation = Installation::new().await;
+    let endpoint = collector.url();
+    let environment = [
+        ("JOIN_COMMUNITY__HTTP__LISTEN", ""),
+        ("JOIN_COMMUNITY__OTLP__ENDPOINT", endpoint.as_str()),
+        // One push of each, at its start.
+        ("JOIN_COMMUNITY__OTLP__METRICS_INTERVAL", "1h"),
+        ("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=trial,service.name=overridden"),
+    ];
+    let mut instances = Vec::new();
+    for (more, name) in [(None, "overridden"), (Some(("OTEL_SERVICE_NAME", "joins")), "joins")] {
+        let environment: Vec<_> = environment.into_iter().chain(more).collect();
+        let worker = installation.program_with(&["run"], &environment);
+        collector.next_push().await;
+        let teller = collector.teller();
+        assert_eq!((teller["service.name"].as_str(), &*teller["deployment.environment.name"]), (name, "trial"));
+        assert_eq!(teller["service.version"], env!("CARGO_PKG_VERSION"));
+        instances.push(teller["service.instance.id"].parse::<Uuid>().unwrap());
+        worker.kill().await;
+    }
+    assert_ne!(instances[0], instances[1]);
+}
+
 /// Of all requests, those that joined.
 fn joins(metrics: &[Metric]) -> u64 {
     let requests = metrics.iter().find(|metric| metric.name == "join_community_requests_total").unwrap();

@@ -84,6 +84,9 @@ async fn a_request_is_seen_from_its_producer_through_its_batch_to_its_event() {
     assert_eq!(collector.until(7).await.len(), 7, "nothing of the request that is not sampled");
     let raw = collector.raw().to_lowercase();
     assert!(!raw.contains("jane") && !raw.contains("555 0142") && !raw.contains(unseen.request_id()), "{raw}");
+    let of_spans = collector.teller().clone();
+    collector.next_push().await;
+    assert_eq!(collector.teller(), &of_spans, "spans and metrics of a worker name it alike");
 }
 
 #[tokio::test]

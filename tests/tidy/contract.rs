@@ -2,9 +2,9 @@
 
 use aws_lc_rs::digest::{SHA256, digest};
 
-use crate::tree::read;
+use crate::tree::{files, read};
 
-const RELEASED: &str = "contract/released/asyncapi.json";
+const RELEASED: &str = "contract/released/";
 const PINNED: &str = "tests/tidy/contract.sha256";
 
 /// Versions that have a section of the changelog, the newest first.
@@ -18,20 +18,28 @@ fn released() -> Vec<String> {
     sections
 }
 
+fn sum(text: &str) -> String {
+    digest(&SHA256, text.as_bytes()).as_ref().iter().fold(String::new(), |sum, byte| sum + &format!("{byte:02x}"))
+}
+
 #[test]
 fn the_released_contract_is_never_edited_and_is_that_of_the_last_release() {
-    let sum = digest(&SHA256, read(RELEASED).text.as_bytes());
-    let sum = sum.as_ref().iter().fold(String::new(), |sum, byte| sum + &format!("{byte:02x}"));
     let pinned = read(PINNED).text;
-    let lines: Vec<(&str, &str)> = pinned.lines().filter_map(|line| line.split_once("  ")).collect();
+    let version = |line: &str| line.split_once("  ").and_then(|(_, path)| path.split_once('/')).unwrap().0.to_owned();
+    let mut versions: Vec<String> = pinned.lines().map(version).collect();
+    versions.dedup();
+    versions.reverse();
+    assert_eq!(versions, released(), "{PINNED} has lines for each release in CHANGELOG.md, the newest last");
+    let last = &versions[0];
+    let expected: Vec<&str> = pinned.lines().filter(|line| version(line) == *last).collect();
+    let kept: Vec<String> = files(RELEASED, true, &[""])
+        .iter()
+        .map(|file| format!("{}  {last}/{}", sum(&file.text), file.path.trim_start_matches(RELEASED)))
+        .collect();
     assert_eq!(
-        lines.last().map(|(sum, _)| *sum),
-        Some(sum.as_str()),
+        kept, expected,
         "{RELEASED} was edited. It changes with a release alone: scripts/release --freeze (CONTRIBUTING.md)"
     );
-    let mut versions: Vec<&str> = lines.iter().map(|(_, version)| *version).collect();
-    versions.reverse();
-    assert_eq!(versions, released(), "{PINNED} has a line for each release in CHANGELOG.md, the newest last");
 }
 
 #[test]

@@ -30,7 +30,8 @@ Examples:
 
 const AFTER_EDIT: &str = "\
 The edited letter keeps its request id, its caller and its proof. It can say no other site, no other caller and no more
-elevation than the letter did, unless a token that lies on it covers that. What it would come to is shown before it is sent.";
+elevation than the letter did, unless a token that lies on it covers that. What it would come to is shown before it is sent.
+For seven days `restore` takes back the letter as it was.";
 
 /// Commands of `dead-letters`.
 #[derive(Debug, clap::Subcommand)]

@@ -26,6 +26,9 @@ pub(super) async fn run(args: Discard, context: &Context) -> anyhow::Result<Exit
         };
         ensure!(agreed == count, "nothing was discarded: {} are meant, and not {agreed}", counted(count));
     }
+    let target = which.words();
+    let deed = Deed { action: "dead_letters.discard", target: &target, why: why.as_deref() };
+    deed.begins_anyway("ordered", context).await;
     let bar = progress(count);
     let moved = replay::discard(broker, &selection, count, u32::MAX, || bar.inc(1)).await;
     bar.finish_and_clear();
@@ -33,7 +36,6 @@ pub(super) async fn run(args: Discard, context: &Context) -> anyhow::Result<Exit
         Ok(moved) => format!("discarded {}", moved.moved),
         Err(error) => format!("failed: {error}"),
     };
-    let deed = Deed { action: "dead_letters.discard", target: &which.words(), why: why.as_deref() };
     deed.ended(&outcome, context).await;
     let moved = moved?;
     let result = json!({ "discarded": moved.moved, "kept": kept(&moved), "notFound": moved.missing });
@@ -45,6 +47,9 @@ pub(super) async fn run(args: Discard, context: &Context) -> anyhow::Result<Exit
 /// Moves discarded letters back.
 pub(super) async fn restore(which: Which, why: Option<String>, context: &Context) -> anyhow::Result<ExitCode> {
     operator(context)?;
+    let target = which.words();
+    let deed = Deed { action: "dead_letters.restore", target: &target, why: why.as_deref() };
+    deed.begins_anyway("ordered", context).await;
     let bar = progress(0);
     let moved = replay::restore(&context.config.broker, &which.selection(), || bar.inc(1)).await;
     bar.finish_and_clear();
@@ -52,7 +57,6 @@ pub(super) async fn restore(which: Which, why: Option<String>, context: &Context
         Ok(moved) => format!("restored {}", moved.moved),
         Err(error) => format!("failed: {error}"),
     };
-    let deed = Deed { action: "dead_letters.restore", target: &which.words(), why: why.as_deref() };
     deed.ended(&outcome, context).await;
     let moved = moved?;
     let result = json!({ "restored": moved.moved, "kept": kept(&moved), "notFound": moved.missing });

@@ -17,7 +17,7 @@ use crate::cli::record::{Deed, said};
 use crate::postgres::{Role, Session};
 use crate::rabbitmq::courier::Courier;
 use crate::rabbitmq::dead_letters::{DeadLetters, Letter};
-use crate::replay::{Edited, Preview, edit, send_edited};
+use crate::replay::{Edited, Link, Preview, edit, send_edited};
 
 /// Edits a letter and replays it.
 pub(super) async fn run(args: Edit, context: &Context) -> anyhow::Result<ExitCode> {
@@ -41,6 +41,8 @@ pub(super) async fn run(args: Edit, context: &Context) -> anyhow::Result<ExitCod
     if sent {
         let mut courier =
             Courier::connect(&config.broker.url, "join-community dead-letters edit", &config.broker).await?;
+        let deed = Deed { action: "dead_letters.edit", target: &args.id, why: args.why.as_deref() };
+        deed.begins("ordered", context).await?;
         let done = with(context, false, async |letters| {
             let letter = find(letters, &args.id).await?;
             Ok(send_edited(letters, &letter, &edited, &mut courier, &config.broker).await)
@@ -52,13 +54,17 @@ pub(super) async fn run(args: Edit, context: &Context) -> anyhow::Result<ExitCod
             Ok(Err(error)) => format!("failed: {error}"),
             Err(error) => format!("failed: {error}"),
         };
-        let deed = Deed { action: "dead_letters.edit", target: &args.id, why: args.why.as_deref() };
         deed.ended(&outcome, context).await;
         done??;
     }
     let result = json!({ "sent": sent, "link": link, "foreseen": shown });
-    context.output.result(&result, |_| if sent { format!("sent: {link}") } else { "Nothing was sent.".to_owned() })?;
+    context.output.result(&result, |_| if sent { told(link) } else { "Nothing was sent.".to_owned() })?;
     Ok(if sent || args.dry_run { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn told(link: &Link) -> String {
+    let id = &link.letter;
+    format!("sent: {link}; for seven days `dead-letters restore {id}` takes back the letter as it was")
 }
 
 async fn find(letters: &mut DeadLetters, id: &str) -> anyhow::Result<Letter> {

@@ -53,6 +53,9 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCod
         patience: args.wait,
         at_once: args.at_once,
     };
+    let target = args.which.words();
+    let deed = Deed { action: "dead_letters.replay", target: &target, why: args.why.as_deref() };
+    deed.begins("ordered", context).await?;
     let parts = Parts { broker: config.broker.clone(), way_back, courier, store };
     let mut replay = Replay::new(parts, order, stop);
     if context.output.is_json() {
@@ -74,7 +77,6 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCod
     let (tally, missing) = (replay.tally().clone(), replay.missing().to_vec());
     replay.close().await;
     let outcome = format!("replayed {}, refused {}, came back {}", tally.replayed, tally.refused, tally.came_back);
-    let deed = Deed { action: "dead_letters.replay", target: &args.which.words(), why: args.why.as_deref() };
     deed.ended(&outcome, context).await;
     untold?;
     report(&args, &tally, &missing, done.is_ok(), context)?;

@@ -12,8 +12,10 @@ use crate::auth::{NotProven, reason};
 pub(in crate::console) enum NoAccess {
     /// Nobody is known who may, and the server does not listen on the loopback alone.
     Closed,
-    /// Neither a token nor a session is shown, or one that is not known.
+    /// Neither a token nor a session is shown, or a session that is not known.
     Unknown,
+    /// A token is shown that is not known.
+    UnknownToken,
     /// A session is shown whose login at the issuer is too long ago.
     Over,
     /// Too many wrong tokens or logins came from there; in how long another may.
@@ -30,8 +32,8 @@ impl NoAccess {
     /// Whether it counts as a try to get in.
     pub(super) const fn is_failure(&self) -> bool {
         match self {
-            Self::Unknown | Self::NotProven(_) | Self::NoRole(_) => true,
-            Self::Closed | Self::Over | Self::TooMany(_) | Self::Away => false,
+            Self::UnknownToken | Self::NotProven(_) | Self::NoRole(_) => true,
+            Self::Closed | Self::Unknown | Self::Over | Self::TooMany(_) | Self::Away => false,
         }
     }
 
@@ -50,7 +52,7 @@ impl NoAccess {
                  token console`, name an issuer by http.oidc_issuer, or open metrics alone by http.metrics_open"
                     .to_owned(),
             ),
-            Self::Unknown => (
+            Self::Unknown | Self::UnknownToken => (
                 StatusCode::UNAUTHORIZED,
                 "unauthenticated",
                 "give a token of http.tokens, or of http.oidc_issuer, as `authorization: Bearer …`".to_owned(),
@@ -79,9 +81,11 @@ impl NoAccess {
         }
     }
 
-    /// Who was refused and why, where that goes on record. Without an issuer nobody has a name before they are let in.
+    /// Who was refused and why, where that goes on record: of tries to get in alone, for nothing else limits how many
+    /// rows that makes.
     pub(in crate::console) fn on_record(&self) -> Option<(&str, String)> {
         match self {
+            Self::UnknownToken => Some(("nobody", "refused: unknown token".to_owned())),
             Self::NotProven(word) => Some(("nobody", format!("refused: {word}"))),
             Self::NoRole(who) => Some((&**who, "refused: no role".to_owned())),
             Self::Closed | Self::Unknown | Self::Over | Self::TooMany(_) | Self::Away => None,

@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::console::access::Operator;
 use crate::console::actions::Deed;
 use crate::console::failure::{Failure, Problem};
-use crate::console::letters::Snapshot;
+use crate::console::letters::{Pile, Snapshot};
 use crate::console::oldest::missing;
 use crate::console::parts::Console;
 
@@ -27,6 +27,20 @@ pub(super) struct DeadLetters {
     read: Option<Snapshot>,
 }
 
+/// Which letters are meant.
+#[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Of {
+    /// `true`: those that were discarded and can still be restored, and not the dead letters.
+    discarded: Option<bool>,
+}
+
+impl Of {
+    fn pile(self) -> Pile {
+        if self.discarded.unwrap_or_default() { Pile::Discarded } else { Pile::Dead }
+    }
+}
+
 /// Why something is done.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(super) struct Why {
@@ -35,14 +49,16 @@ pub(super) struct Why {
 }
 
 /// What is known of the dead letters, without reading them.
-#[utoipa::path(get, path = "/api/v1/dead-letters", tag = "viewer", responses((status = 200, body = DeadLetters)))]
-pub(super) async fn dead_letters(State(console): State<Arc<Console>>) -> Json<DeadLetters> {
-    Json(known(&console))
+#[utoipa::path(
+    get, path = "/api/v1/dead-letters", tag = "viewer", params(Of), responses((status = 200, body = DeadLetters))
+)]
+pub(super) async fn dead_letters(State(console): State<Arc<Console>>, Query(of): Query<Of>) -> Json<DeadLetters> {
+    Json(known(&console, of.pile()))
 }
 
 /// Reads the oldest dead letters, 2,000 at most, and puts each back in its place. Meanwhile no other command sees them.
 #[utoipa::path(
-    post, path = "/api/v1/dead-letters/reading", tag = "operator",
+    post, path = "/api/v1/dead-letters/reading", tag = "operator", params(Of),
     responses(
         (status = 200, body = DeadLetters), (status = 202, description = "It takes longer; look again."),
         (status = 409, body = Problem)
@@ -51,10 +67,11 @@ pub(super) async fn dead_letters(State(console): State<Arc<Console>>) -> Json<De
 pub(super) async fn read(
     State(console): State<Arc<Console>>,
     Extension(operator): Extension<Operator>,
+    Query(of): Query<Of>,
 ) -> Result<Response, Failure> {
-    let read = console.read_letters(&operator).await?;
+    let read = console.read_letters(&operator, of.pile()).await?;
     let status = if read { StatusCode::OK } else { StatusCode::ACCEPTED };
-    Ok((status, Json(known(&console))).into_response())
+    Ok((status, Json(known(&console, of.pile()))).into_response())
 }
 
 /// One of those that were read, its tokens and personal data masked.
@@ -85,33 +102,34 @@ pub(super) async fn unmask(
     console.unmask(&operator, &id, &why.reason).await.map(Json)
 }
 
-fn known(console: &Console) -> DeadLetters {
-    DeadLetters { waiting: console.dead_letters_waiting(), read: console.letters.seen().map(|seen| (*seen).clone()) }
+fn known(console: &Console, pile: Pile) -> DeadLetters {
+    let read = console.letters.seen(pile).map(|seen| (*seen).clone());
+    DeadLetters { waiting: console.letters_waiting(pile), read }
 }
 
 impl Console {
-    /// How many dead letters lie there, as last counted.
-    pub(in crate::console) fn dead_letters_waiting(&self) -> f64 {
+    /// How many lie there, as last counted.
+    pub(in crate::console) fn letters_waiting(&self, pile: Pile) -> f64 {
         let now = self.live.now();
-        now.queues.iter().find(|depth| depth.queue == "dead_letters").map_or(0.0, |depth| depth.ready)
+        now.queues.iter().find(|depth| depth.queue == pile.queue()).map_or(0.0, |depth| depth.ready)
     }
 
     /// Has them read; whether that is done already.
-    pub(in crate::console) async fn read_letters(&self, operator: &Operator) -> Result<bool, Failure> {
-        let read = self.letters.read().await;
+    pub(in crate::console) async fn read_letters(&self, operator: &Operator, pile: Pile) -> Result<bool, Failure> {
+        let read = self.letters.read(pile).await;
         let outcome = match &read {
             Ok(Some(snapshot)) => format!("read {} of {}", snapshot.read, snapshot.total),
             Ok(None) => "reading".to_owned(),
             Err(failure) => format!("failed: {}", failure.message()),
         };
-        let deed = Deed { action: "dead_letters.read", outcome: &outcome, ..Deed::default() };
+        let deed = Deed { action: "dead_letters.read", target: pile.queue(), outcome: &outcome, ..Deed::default() };
         self.note(operator, deed).await;
         read.map(|read| read.is_some())
     }
 
     /// One of those that were read, masked.
     pub(in crate::console) fn letter(&self, id: &str) -> Result<Value, Failure> {
-        let letter = self.letters.seen().and_then(|seen| seen.letter(id).cloned());
+        let letter = self.letters.seen(Pile::Dead).and_then(|seen| seen.letter(id).cloned());
         letter.ok_or_else(|| {
             let text = "it is not among those that were read last and are kept; read them, or use `dead-letters show`";
             Failure::Missing(text.to_owned())

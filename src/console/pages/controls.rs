@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::{Form, State};
-use axum::response::{IntoResponse as _, Redirect};
+use axum::response::{IntoResponse as _, Redirect, Response};
 use maud::{Markup, html};
 
 use super::Page;
@@ -13,19 +13,23 @@ use super::layout::page;
 use crate::config::ConsoleRole;
 use crate::console::access::Operator;
 use crate::console::controls::{ControlOrder, DrainOrder, ReleaseOrder, SetControl, TryOrder};
+use crate::console::failure::Failure;
 use crate::console::parts::Console;
 
 /// The page.
-pub(super) async fn show(State(console): State<Arc<Console>>, Extension(operator): Extension<Operator>) -> Page {
-    let set = console.controls().await?;
+pub(super) async fn show(State(console): State<Arc<Console>>, Extension(operator): Extension<Operator>) -> Response {
+    let (set, failure) = console.controls_as_known().await;
     let may_act = operator.role >= ConsoleRole::Operator;
     let body = html! {
         h1 { "Controls" }
         p { "They count for all workers, within a second or two, and for those that start later." }
-        @if set.is_empty() { p { "Nothing is set." } } @else { (table(&set, may_act)) }
+        @if let Some(failure) = &failure { (outage(failure)) }
+        @if let Some(set) = &set {
+            @if set.is_empty() { p { "Nothing is set." } } @else { (table(set, may_act)) }
+        } @else { p { "What is set is not known: this worker could not read it yet." } }
         @if may_act { (forms()) }
     };
-    Ok(page("Controls", Some(&operator), &body).into_response())
+    page("Controls", Some(&operator), &body).into_response()
 }
 
 /// Sets one.
@@ -80,6 +84,16 @@ pub(super) async fn try_now(
     let order = TryOrder { service: text(&fields, "service").to_owned(), reason: text(&fields, "why").to_owned() };
     console.try_now(&operator, &order).await?;
     Ok(Redirect::to("/").into_response())
+}
+
+/// The forms that an outage is for are below it.
+fn outage(failure: &Failure) -> Markup {
+    html! {
+        p class="state bad" { "This may be out of date: " (failure.message()) }
+        p class="note" {
+            "Nothing is set or released without PostgreSQL. A service can be tried, and this worker stopped, all the same."
+        }
+    }
 }
 
 fn table(set: &[SetControl], may_release: bool) -> Markup {

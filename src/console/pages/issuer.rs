@@ -11,16 +11,12 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use super::layout::page;
-use super::login::Asked;
+use super::login::{Asked, LOGIN};
 use super::{goes_on, message};
 use crate::console::access::{NoAccess, Returned, WAITS};
-use crate::console::actions::Deed;
 use crate::console::cookies::{login_cookie, login_under_way, session, session_cookie};
 use crate::console::guard::{is_visited, no_access, peer};
 use crate::console::parts::Console;
-
-/// What a login is called on record.
-const LOGIN: Deed<'static> = Deed { action: "login", target: "", reason: "", outcome: "granted" };
 
 /// Sends a browser to the issuer.
 pub(super) async fn begin(
@@ -97,6 +93,7 @@ fn refused(console: &Console, no: &NoAccess) -> Response {
         NoAccess::TooMany(_) => "limited",
         NoAccess::Closed
         | NoAccess::Unknown
+        | NoAccess::UnknownToken
         | NoAccess::Over
         | NoAccess::NotProven(_)
         | NoAccess::NoRole(_)

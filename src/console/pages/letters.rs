@@ -15,7 +15,7 @@ use super::layout::{encoded, id, link, page};
 use super::repair;
 use crate::config::ConsoleRole;
 use crate::console::access::Operator;
-use crate::console::letters::{Line, Snapshot};
+use crate::console::letters::{Line, Pile, Snapshot};
 use crate::console::parts::Console;
 
 /// Which of them are listed.
@@ -37,10 +37,13 @@ pub(super) async fn list(
     Extension(operator): Extension<Operator>,
     Query(only): Query<Only>,
 ) -> Response {
-    let seen = console.letters.seen();
+    let seen = console.letters.seen(Pile::Dead);
     let body = html! {
         h1 { "Dead letters" }
-        p { strong { (number(console.dead_letters_waiting())) } " lie in the queue, as last counted." }
+        p {
+            strong { (number(console.letters_waiting(Pile::Dead))) } " lie in the queue, as last counted. "
+            a href="/dead-letters/discarded" { "Those that were discarded" }
+        }
         @if operator.role >= ConsoleRole::Operator {
             form method="post" action="/dead-letters/reading" {
                 button { "Read them" }
@@ -58,7 +61,7 @@ pub(super) async fn list(
 
 /// Has them read.
 pub(super) async fn read(State(console): State<Arc<Console>>, Extension(operator): Extension<Operator>) -> Page {
-    console.read_letters(&operator).await?;
+    console.read_letters(&operator, Pile::Dead).await?;
     Ok(Redirect::to("/dead-letters").into_response())
 }
 

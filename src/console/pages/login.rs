@@ -19,6 +19,8 @@ use crate::console::cookies::session_cookie;
 use crate::console::guard::{is_cross_site, no_access, peer};
 use crate::console::parts::Console;
 
+/// What a login is called on record.
+pub(super) const LOGIN: Deed<'static> = Deed { action: "login", target: "", reason: "", outcome: "granted" };
 /// Longest address of a page to come back to.
 const LONGEST: usize = 1024;
 
@@ -63,6 +65,7 @@ pub(super) async fn show(State(console): State<Arc<Console>>, Query(asked): Quer
         }
         Err(
             NoAccess::Unknown
+            | NoAccess::UnknownToken
             | NoAccess::Over
             | NoAccess::TooMany(_)
             | NoAccess::NotProven(_)
@@ -76,6 +79,7 @@ pub(super) async fn show(State(console): State<Arc<Console>>, Query(asked): Quer
 pub(super) async fn begin(State(console): State<Arc<Console>>, request: Request) -> Response {
     let (from, headers) = (peer(request.extensions()), request.headers().clone());
     if is_cross_site(&headers) {
+        warn!(%from, "another site asked for a login");
         return message(StatusCode::FORBIDDEN, "Another site asked for this.");
     }
     let Ok(Form(Shown { token, to })) = request.extract::<Form<Shown>, _>().await else {
@@ -90,7 +94,7 @@ pub(super) async fn begin(State(console): State<Arc<Console>>, request: Request)
                 return message(StatusCode::SERVICE_UNAVAILABLE, "No session can be begun now.");
             };
             outcome("granted");
-            console.note(&admitted.operator, Deed { action: "login", outcome: "granted", ..Deed::default() }).await;
+            console.note(&admitted.operator, LOGIN).await;
             let cookie = session_cookie(&console.http, &headers, &secret, admitted.known_for());
             ([(header::SET_COOKIE, cookie)], Redirect::to(to)).into_response()
         }
@@ -98,14 +102,15 @@ pub(super) async fn begin(State(console): State<Arc<Console>>, request: Request)
             outcome(if no == NoAccess::Away { "refused" } else { "limited" });
             no_access(&no, true)
         }
-        Err(no @ (NoAccess::Unknown | NoAccess::Over | NoAccess::Closed)) => {
+        Err(no @ (NoAccess::Unknown | NoAccess::UnknownToken | NoAccess::Over | NoAccess::Closed)) => {
             outcome("refused");
             warn!(%from, "a login with an unknown token was refused");
+            console.note_refusal(&no, LOGIN).await;
             (no.told().0, form(&console, to, Some("This token is not known."))).into_response()
         }
         Err(no @ (NoAccess::NotProven(_) | NoAccess::NoRole(_))) => {
             outcome("refused");
-            console.note_refusal(&no, Deed { action: "login", ..Deed::default() }).await;
+            console.note_refusal(&no, LOGIN).await;
             let (status, _, why) = no.told();
             (status, form(&console, to, Some(&why))).into_response()
         }

@@ -15,7 +15,7 @@ use maud::html;
 use tokio_util::sync::CancellationToken;
 
 use self::parts::{both, foreseen, hidden, how, now};
-pub(super) use self::parts::{form_of, forms};
+pub(super) use self::parts::{form_of, form_that_restores, forms};
 use super::Page;
 use super::fields::{Fields, number, text};
 use super::layout::{id, page};
@@ -157,6 +157,7 @@ pub(super) async fn discard(
             label { "Why" input name="why" required maxlength="500" autocomplete="off"; }
             button { "Restore them" }
         }
+        p { a href="/dead-letters/discarded" { "All that were discarded" } }
     };
     Ok(page("Discarded", Some(&operator), &body).into_response())
 }
@@ -190,6 +191,12 @@ pub(super) async fn edit(
         h1 { @if send { "Sent" } @else { "What it would come to" } }
         (foreseen(&shown))
         (both(&link))
+        @if send {
+            p {
+                "The letter as it was lies among the " a href="/dead-letters/discarded" { "discarded ones" }
+                ": it can be restored for seven days."
+            }
+        }
         @if !send { (form_of(&letter, &new_body, true)) }
         p { a href="/dead-letters" { "To the dead letters" } }
     };

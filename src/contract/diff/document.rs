@@ -8,11 +8,21 @@ use crate::contract::schemas::SentBy;
 
 /// The parts of a message that are schemas.
 const SCHEMAS: [&str; 3] = ["payload", "headers", "x-amqp-properties"];
+/// What is for people, wherever it stands.
+const WORDS: [&str; 6] = ["title", "summary", "description", "tags", "externalDocs", "examples"];
+/// Parts of a document that are no promise, or are compared where an operation leads to them.
+const PARTS: [&str; 7] = ["asyncapi", "info", "servers", "channels", "operations", "components", "defaultContentType"];
+/// Components that are compared where a message leads to them.
+const COMPONENTS: [&str; 3] = ["schemas", "messages", "messageTraits"];
 
 /// Differences between two whole contracts.
 pub(super) fn diff(old: &Value, new: &Value) -> Vec<Change> {
     let mut all = Vec::new();
-    let (before, after) = (operations(old), operations(new));
+    // What belongs to no operation is everybody's.
+    for sent_by in [SentBy::Producer, SentBy::Worker] {
+        Both { roots: [old, new], sent_by, all: &mut all }.document();
+    }
+    let (before, after) = (entries(old, "operations"), entries(new, "operations"));
     for (name, was) in &before {
         let place = below("/operations", name);
         let Some(is) = after.get(name) else {
@@ -32,8 +42,8 @@ pub(super) fn diff(old: &Value, new: &Value) -> Vec<Change> {
     all
 }
 
-fn operations(document: &Value) -> Map<String, Value> {
-    document.get("operations").and_then(Value::as_object).cloned().unwrap_or_default()
+fn entries(value: &Value, part: &str) -> Map<String, Value> {
+    value.get(part).and_then(Value::as_object).cloned().unwrap_or_default()
 }
 
 /// What the worker receives, producers send.
@@ -61,18 +71,32 @@ struct Both<'a> {
 }
 
 impl Both<'_> {
-    fn operation(&mut self, place: &str, old: &Value, new: &Value) {
-        for part in ["bindings", "reply"] {
-            // Where a reply goes is said by the request; what it holds belongs to the operation that sends it.
-            self.same(&below(place, part), old.get(part), new.get(part));
+    fn document(&mut self) {
+        let [old, new] = self.roots;
+        self.rest("", [old, new], &PARTS);
+        let part = |document: &Value| document.get("components").cloned().unwrap_or_default();
+        self.rest("/components", [&part(old), &part(new)], &COMPONENTS);
+        let (before, after) = (entries(old, "servers"), entries(new, "servers"));
+        for (name, was) in &before {
+            let place = below("/servers", name);
+            match after.get(name) {
+                Some(is) => self.rest(&place, [was, is], &[]),
+                None => self.push(&place, true, "the server is gone", (Some(was), None)),
+            }
         }
+        for (name, is) in after.iter().filter(|(name, _)| !before.contains_key(*name)) {
+            self.push(&below("/servers", name), false, "the server is new", (None, Some(is)));
+        }
+    }
+
+    fn operation(&mut self, place: &str, old: &Value, new: &Value) {
+        // Where a reply goes is said by the request; what it holds belongs to the operation that sends it.
+        self.rest(place, [old, new], &["action", "channel", "messages"]);
+        self.chosen(&below(place, "messages"), (old.get("messages"), new.get("messages")));
         let [old, new] = [self.target(0, old.get("channel")), self.target(1, new.get("channel"))];
         let ((_, was), (place, is)) = (old, new);
-        for part in ["address", "bindings"] {
-            self.same(&below(&place, part), was.get(part), is.get(part));
-        }
-        let names = |value: &Value| value.get("messages").and_then(Value::as_object).cloned().unwrap_or_default();
-        let (before, after) = (names(&was), names(&is));
+        self.rest(&place, [&was, &is], &["messages"]);
+        let (before, after) = (entries(&was, "messages"), entries(&is, "messages"));
         let place = below(&place, "messages");
         for (name, was) in &before {
             match after.get(name) {
@@ -87,11 +111,24 @@ impl Both<'_> {
         }
     }
 
+    /// The messages of the channel that an operation is about; without a list, all of them.
+    fn chosen(&mut self, place: &str, values: Values<'_>) {
+        let (Some(Value::Array(old)), Some(Value::Array(new))) = values else {
+            return self.same(place, values.0, values.1);
+        };
+        for was in old.iter().filter(|was| !new.contains(was)) {
+            self.push(place, true, "the message is gone", (Some(was), None));
+        }
+        for is in new.iter().filter(|is| !old.contains(is)) {
+            self.push(place, self.sent_by == SentBy::Worker, "the message is new", (None, Some(is)));
+        }
+    }
+
     fn message(&mut self, old: &Value, new: &Value) {
         let ((_, was), (place, is)) = (self.target(0, Some(old)), self.target(1, Some(new)));
-        for part in ["bindings", "correlationId"] {
-            self.same(&below(&place, part), was.get(part), is.get(part));
-        }
+        let (before, after) = (self.traits(0, &was), self.traits(1, &is));
+        self.rest(&below(&place, "traits"), [&before, &after], &["contentType"]);
+        self.rest(&place, [&was, &is], &["traits", "contentType", SCHEMAS[0], SCHEMAS[1], SCHEMAS[2]]);
         let (before, after) = (self.content_type(0, &was), self.content_type(1, &is));
         self.same(&below(&place, "contentType"), Some(&before), Some(&after));
         for part in SCHEMAS {
@@ -105,6 +142,13 @@ impl Both<'_> {
                 (old, new) => self.same(&place, old, new),
             }
         }
+    }
+
+    /// What a message's traits say together.
+    fn traits(&self, side: usize, message: &Value) -> Value {
+        let traits = message.get("traits").and_then(Value::as_array).cloned().unwrap_or_default();
+        let said = traits.iter().filter_map(|part| self.target(side, Some(part)).1.as_object().cloned());
+        said.flatten().collect::<Map<String, Value>>().into()
     }
 
     /// A message's own content type, else that of a trait, else the document's.
@@ -126,6 +170,20 @@ impl Both<'_> {
             found = (target.to_owned(), self.roots[side].pointer(target).cloned().unwrap_or_default());
         }
         found
+    }
+
+    /// What nothing else compares may not change: nobody here knows what it means.
+    fn rest(&mut self, place: &str, [old, new]: [&Value; 2], compared: &[&str]) {
+        let fields = |value: &Value| value.as_object().cloned().unwrap_or_default();
+        let (old, new) = (fields(old), fields(new));
+        let mut parts: Vec<&String> = old.keys().chain(new.keys()).collect();
+        parts.sort_unstable();
+        parts.dedup();
+        for part in parts {
+            if !WORDS.contains(&part.as_str()) && !compared.contains(&part.as_str()) {
+                self.same(&below(place, part), old.get(part), new.get(part));
+            }
+        }
     }
 
     /// What may not change at all: names of exchanges and queues, keys, flags.

@@ -8,8 +8,8 @@ use super::{Audience, Change};
 use crate::contract::schemas::SentBy;
 
 /// Keywords that let nothing through and hold nothing back.
-const ANNOTATIONS: [&str; 9] =
-    ["$schema", "$defs", "$comment", "title", "description", "examples", "default", "deprecated", SentBy::KEYWORD];
+const ANNOTATIONS: [&str; 8] =
+    ["$schema", "$defs", "$comment", "title", "description", "examples", "deprecated", SentBy::KEYWORD];
 /// Deepest that references are followed: a schema may refer to itself.
 const MAX_DEPTH: usize = 64;
 
@@ -89,7 +89,10 @@ impl Pair<'_> {
         let place = below(pointer, keyword);
         let values = (old.get(keyword), new.get(keyword));
         match keyword {
-            "properties" => self.properties(&place, values, depth),
+            "properties" => {
+                let was_closed = old.get("additionalProperties") == Some(&Value::Bool(false));
+                self.properties(&place, values, was_closed, depth);
+            }
             "required" => self.required(&place, values),
             "type" => self.words(&place, keyword, values),
             "enum" | "const" => self.choices(pointer, keyword, old, new),
@@ -105,12 +108,16 @@ impl Pair<'_> {
                 self.bound(&place, keyword, values, Set::Narrower);
             }
             "additionalProperties" => self.additional(&place, values),
+            // It holds nothing back, but says what it means that a field is absent.
+            "default" if values.0 == values.1 => {}
+            "default" => self.tell(&place, Set::Other, "the default changed", values),
             _ => self.limit(&place, keyword, values),
         }
     }
 
-    /// A field that is gone is told as gone, though more would fit: whoever read or wrote it does so in vain.
-    fn properties(&mut self, place: &str, (old, new): Values<'_>, depth: usize) {
+    /// A field that is gone is told as gone, though more would fit: whoever read or wrote it does so in vain. One that is new
+    /// was ignored in whatever form producers sent it, unless it was refused; now it is judged.
+    fn properties(&mut self, place: &str, (old, new): Values<'_>, was_closed: bool, depth: usize) {
         let empty = Map::new();
         let fields = |value: Option<&'_ Value>| value.and_then(Value::as_object).cloned();
         let (old, new) = (fields(old).unwrap_or_else(|| empty.clone()), fields(new).unwrap_or(empty));
@@ -121,8 +128,17 @@ impl Pair<'_> {
             }
         }
         for (name, is) in new.iter().filter(|(name, _)| !old.contains_key(*name)) {
-            self.push(&below(place, name), false, "the field is new", (None, Some(is)));
+            let breaks = self.sent_by == SentBy::Producer && !was_closed && self.judges(is);
+            self.push(&below(place, name), breaks, "the field is new", (None, Some(is)));
         }
+    }
+
+    /// Whether a newer schema does not take everything alike.
+    fn judges(&self, schema: &Value) -> bool {
+        let (_, schema) = resolved(self.roots[1], "", schema);
+        schema.as_object().map_or(*schema != Value::Bool(true), |keywords| {
+            keywords.keys().any(|keyword| !ANNOTATIONS.contains(&keyword.as_str()))
+        })
     }
 
     fn required(&mut self, place: &str, (old, new): Values<'_>) {

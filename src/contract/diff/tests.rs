@@ -39,6 +39,23 @@ fn break_whom_they_should(rows: &[(&str, Value, Value, [bool; 2])]) {
 fn each_change_of_fields_types_and_words_breaks_those_whom_it_should() {
     break_whom_they_should(&[
         ("a new field", json!({ "properties": {} }), json!({ "properties": { "a": {} } }), NOBODY),
+        ("a new field of a type", json!({}), json!({ "properties": { "a": { "type": "string" } } }), PRODUCERS),
+        (
+            "a new field by reference",
+            json!({ "$defs": { "x": { "maxLength": 1 } } }),
+            json!({ "properties": { "a": { "$ref": "#/$defs/x" } }, "$defs": { "x": { "maxLength": 1 } } }),
+            PRODUCERS,
+        ),
+        ("a new field that may not be", json!({}), json!({ "properties": { "a": false } }), PRODUCERS),
+        ("a new field that is described", json!({}), json!({ "properties": { "a": { "title": "A" } } }), NOBODY),
+        (
+            "a new field that was refused",
+            json!({ "additionalProperties": false }),
+            json!({ "additionalProperties": false, "properties": { "a": { "type": "string" } } }),
+            NOBODY,
+        ),
+        ("a default", json!({}), json!({ "default": 1 }), BOTH),
+        ("another default", json!({ "default": 1 }), json!({ "default": 2 }), BOTH),
         ("a field that is gone", json!({ "properties": { "a": {} } }), json!({ "properties": {} }), BOTH),
         ("the last field is gone", json!({ "properties": { "a": {} } }), json!({}), BOTH),
         ("a field becomes required", json!({ "required": ["a"] }), json!({ "required": ["a", "b"] }), PRODUCERS),
@@ -193,6 +210,43 @@ fn each_change_of_the_document_breaks_those_whom_it_should() {
         ("/operations/other", json!({ "action": "send" }), vec![(Consumers, false)]),
         ("/operations/announceMember/action", json!("receive"), vec![(Consumers, true)]),
         ("/info/version", json!("2.0.0"), vec![]),
+    ];
+    for (pointer, value, expected) in rows {
+        assert_eq!(from_spoken(pointer, value), expected, "{pointer}");
+    }
+}
+
+#[test]
+fn what_nothing_else_compares_may_not_change_in_the_document() {
+    use Audience::{Consumers, Producers};
+    let everybody = || vec![(Producers, true), (Consumers, true)];
+    let message = |channel: &str, name: &str| json!({ "$ref": format!("#/channels/{channel}/messages/{name}") });
+    let rows = [
+        ("/id", json!("urn:example"), everybody()),
+        ("/servers/broker/protocol", json!("kafka"), everybody()),
+        ("/servers/broker/security", json!([]), everybody()),
+        ("/servers/broker/description", json!("x"), vec![]),
+        ("/servers/cache", Value::Null, everybody()),
+        ("/servers/other", json!({}), vec![(Producers, false), (Consumers, false)]),
+        ("/components/securitySchemes", json!({ "x": {} }), everybody()),
+        ("/components/messageTraits/other", json!({}), vec![]),
+        ("/channels/profiles/parameters", Value::Null, vec![(Consumers, true)]),
+        ("/channels/requests/servers", json!([]), vec![(Producers, true)]),
+        ("/operations/receiveRequest/security", json!([]), vec![(Producers, true)]),
+        ("/operations/receiveRequest/summary", json!("x"), vec![]),
+        ("/operations/sendReply/messages", json!([message("replies", "error")]), vec![(Consumers, true)]),
+        (
+            "/operations/receiveRequest/messages",
+            json!([message("requests", "request"), message("requests", "other")]),
+            vec![(Producers, false)],
+        ),
+        ("/operations/receiveRequest/messages", Value::Null, vec![(Producers, true)]),
+        ("/components/messages/request/name", json!("x"), vec![(Producers, true)]),
+        (
+            "/components/messageTraits/json/bindings",
+            json!({ "amqp": {} }),
+            vec![(Producers, true), (Producers, true), (Consumers, true), (Consumers, true), (Consumers, true)],
+        ),
     ];
     for (pointer, value, expected) in rows {
         assert_eq!(from_spoken(pointer, value), expected, "{pointer}");

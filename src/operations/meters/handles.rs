@@ -8,7 +8,7 @@ use super::family::{
 };
 use super::laps::Step;
 use super::oldest::Oldest;
-use crate::domain::Wait;
+use crate::domain::{Control, Wait};
 use crate::operations::Dependency;
 
 /// The rungs of the retry ladder, as labels.
@@ -121,6 +121,7 @@ pub struct Handles {
     /// Logins to the console.
     pub operator_logins: ByWord<Counter>,
     pub(super) webhooks: Vec<(Box<str>, WebhookSeries)>,
+    pub(in crate::operations) control_set: ByWord<Gauge>,
     pub(in crate::operations) dependency_up: ByWord<Gauge>,
     pub(in crate::operations) dependency_outages: ByWord<Counter>,
     pub(in crate::operations) dependency_held: ByWord<Gauge>,
@@ -239,6 +240,12 @@ impl Handles {
                 &["granted", "refused", "limited"],
             ),
             webhooks: family::webhooks(targets),
+            control_set: gauges(
+                "join_community_control_set",
+                "What operators have set by hand, by kind; of holds, how many sites.",
+                "control",
+                &Control::KINDS,
+            ),
             dependency_up: gauges(
                 "join_community_dependency_up",
                 "Whether a dependency serves.",

@@ -14,6 +14,9 @@ use opentelemetry_proto::tonic::metrics::v1::{
     ScopeMetrics, Sum,
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
+use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
+
+use crate::operations::resource::resource;
 
 /// A line of the text: what follows the name of its metric, labels, value.
 struct Line<'a> {
@@ -30,11 +33,11 @@ pub(super) fn request(text: &str, began: SystemTime, now: SystemTime) -> ExportM
     });
     // Between two metrics there is an empty line.
     let metrics = text.split("\n\n").filter_map(|block| metric(block, times)).collect();
-    let attributes = [("service.name", "join-community"), ("service.version", env!("CARGO_PKG_VERSION"))];
+    let attributes = ResourceAttributesWithSchema::from(&resource()).attributes.0;
     let scope = InstrumentationScope { name: "join-community".to_owned(), ..InstrumentationScope::default() };
     ExportMetricsServiceRequest {
         resource_metrics: vec![ResourceMetrics {
-            resource: Some(Resource { attributes: pairs(&attributes), ..Resource::default() }),
+            resource: Some(Resource { attributes, ..Resource::default() }),
             scope_metrics: vec![ScopeMetrics { scope: Some(scope), metrics, schema_url: String::new() }],
             schema_url: String::new(),
         }],

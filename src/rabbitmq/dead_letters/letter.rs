@@ -4,10 +4,11 @@ use aws_lc_rs::digest::{Context, SHA256};
 use lapin::message::Delivery;
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Acker, BasicProperties};
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use super::moved;
 use crate::rabbitmq::incoming::from_parts;
+use crate::rabbitmq::topology::DISCARDED_FOR;
 use crate::wire::{Incoming, headers, instant};
 
 /// Every reason there is: the worker's own words, then the broker's.
@@ -34,6 +35,8 @@ pub struct Letter {
     pub cut_from: Option<i64>,
     /// Which letter it was before it was replayed and came back, and by which replay.
     pub replayed: Option<(String, String)>,
+    /// When the worker moved it to where it lies: of a discarded one, when it was discarded.
+    pub moved_at: Option<OffsetDateTime>,
     /// The message.
     pub incoming: Incoming,
     properties: BasicProperties,
@@ -54,6 +57,7 @@ impl Letter {
     pub fn read(delivery: Delivery, worker_user: &str) -> Self {
         let Delivery { delivery_tag: tag, exchange, routing_key, redelivered, properties, data, acker, .. } = delivery;
         // What was moved from one queue to another is what it was: the worker vouches for that, and for no more.
+        let moved_at = moved::moved_at(&properties, worker_user);
         let properties = moved::original(properties, worker_user);
         let incoming = from_parts(&exchange, &routing_key, redelivered, &properties, data);
         let written_by_worker = incoming.user_id.as_deref() == Some(worker_user);
@@ -76,11 +80,18 @@ impl Letter {
             written_by_worker,
             cut_from,
             replayed: own(headers::REPLAY).as_deref().and_then(mark),
+            moved_at,
             incoming,
             properties,
             tag,
             acker,
         }
+    }
+
+    /// When the broker lets go of it for good, if it lies among the discarded ones.
+    #[must_use]
+    pub fn gone_at(&self) -> Option<OffsetDateTime> {
+        self.moved_at.and_then(|at| at.checked_add(Duration::milliseconds(DISCARDED_FOR)))
     }
 
     pub(super) const fn tag(&self) -> u64 {

@@ -3,13 +3,17 @@
 
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
+use time::OffsetDateTime;
 
 use crate::wire::headers::MOVED;
+use crate::wire::instant;
 
 /// In the record of a moved letter: who had sent it, if the broker vouched for somebody.
 const USER: &str = "user";
 /// And the headers that it had.
 const HEADERS: &str = "headers";
+/// And when it was moved, by the clock of whoever did.
+const AT: &str = "at";
 /// Most bytes of headers: they go out in one frame, and a larger one than the broker's 128 KiB closes the connection.
 const MOST: usize = 96 * 1024;
 
@@ -17,8 +21,9 @@ const MOST: usize = 96 * 1024;
 ///
 /// What it was lies in one header, out of everybody's sight but that of [`original`]: as headers of the worker's own they
 /// would be believed, wherever this message were moved to next. Nothing in it expires, and `CC` leads nowhere.
-pub(super) fn wrapped(properties: &BasicProperties, worker_user: &str) -> Option<BasicProperties> {
+pub(super) fn wrapped(properties: &BasicProperties, worker_user: &str, at: OffsetDateTime) -> Option<BasicProperties> {
     let mut record = FieldTable::default();
+    record.insert(AT.into(), AMQPValue::LongString(LongString::from(instant::text(at).as_str())));
     if let Some(user) = properties.user_id() {
         record.insert(USER.into(), AMQPValue::LongString(LongString::from(user.as_str())));
     }
@@ -34,12 +39,23 @@ pub(super) fn wrapped(properties: &BasicProperties, worker_user: &str) -> Option
 /// The properties that a message had before the worker moved it; of all others, their own. Nobody else's word counts: a
 /// producer's message of this form stays what it is.
 pub(super) fn original(properties: BasicProperties, worker_user: &str) -> BasicProperties {
-    let by_worker = properties.user_id().as_ref().is_some_and(|user| user.as_str() == worker_user);
-    let headers = properties.headers().as_ref().filter(|_| by_worker);
-    let Some(record) = headers.and_then(|headers| table(headers, MOVED)) else { return properties };
+    let Some(record) = record(&properties, worker_user) else { return properties };
     let user = record.inner().get(USER).and_then(AMQPValue::as_long_string);
     let user = user.and_then(|user| ShortString::try_new(String::from_utf8_lossy(user.as_bytes()).into_owned()).ok());
     rebuilt(&properties, user, table(record, HEADERS).cloned())
+}
+
+/// When the worker moved a message to where it lies; `None` of all others, and of what was moved before this was noted.
+pub(super) fn moved_at(properties: &BasicProperties, worker_user: &str) -> Option<OffsetDateTime> {
+    let at = record(properties, worker_user)?.inner().get(AT)?.as_long_string()?;
+    instant::parse(std::str::from_utf8(at.as_bytes()).ok()?)
+}
+
+/// What the worker keeps of a message that it moved.
+fn record<'a>(properties: &'a BasicProperties, worker_user: &str) -> Option<&'a FieldTable> {
+    let by_worker = properties.user_id().as_ref().is_some_and(|user| user.as_str() == worker_user);
+    let headers = properties.headers().as_ref().filter(|_| by_worker)?;
+    table(headers, MOVED)
 }
 
 fn table<'a>(table: &'a FieldTable, name: &str) -> Option<&'a FieldTable> {
@@ -118,8 +134,11 @@ fn size_of_value(value: &AMQPValue) -> usize {
 mod tests {
     use lapin::BasicProperties;
     use lapin::types::{AMQPValue, FieldTable};
+    use time::OffsetDateTime;
 
-    use super::{MOST, original, wrapped};
+    use super::{MOST, moved_at, original, wrapped};
+
+    const AT: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
     fn of(user: Option<&str>, header: (&str, &str)) -> BasicProperties {
         let mut headers = FieldTable::default();
@@ -136,25 +155,26 @@ mod tests {
     fn what_is_moved_is_read_as_what_it_was_whoever_had_sent_it() {
         for user in [None, Some("stranger"), Some("worker")] {
             let letter = of(user, ("x-join-community-requester", "producer:admin"));
-            let moved = wrapped(&letter, "worker").unwrap();
+            let moved = wrapped(&letter, "worker", AT).unwrap();
+            assert_eq!((moved_at(&moved, "worker"), moved_at(&letter, "worker")), (Some(AT), None));
             assert_eq!(moved.user_id().as_ref().unwrap().as_str(), "worker");
             let headers = moved.headers().as_ref().unwrap();
             assert_eq!(headers.inner().len(), 1, "headers of a stranger became the worker's: {headers:?}");
             assert_eq!(original(moved.clone(), "worker"), letter);
             // Moved back and away again, it is still the same.
-            assert_eq!(wrapped(&original(moved.clone(), "worker"), "worker").unwrap(), moved);
+            assert_eq!(wrapped(&original(moved.clone(), "worker"), "worker", AT).unwrap(), moved);
         }
     }
 
     #[test]
     fn nobody_but_the_worker_can_say_that_a_message_was_moved() {
         let forged =
-            wrapped(&of(Some("worker"), ("x-join-community-requester", "producer:admin")), "stranger").unwrap();
-        assert_eq!(original(forged.clone(), "worker"), forged);
+            wrapped(&of(Some("worker"), ("x-join-community-requester", "producer:admin")), "stranger", AT).unwrap();
+        assert_eq!((moved_at(&forged, "worker"), original(forged.clone(), "worker")), (None, forged));
     }
 
     #[test]
     fn headers_that_fit_into_no_frame_are_not_moved() {
-        assert!(wrapped(&of(None, ("a", &"x".repeat(MOST))), "worker").is_none());
+        assert!(wrapped(&of(None, ("a", &"x".repeat(MOST))), "worker", AT).is_none());
     }
 }

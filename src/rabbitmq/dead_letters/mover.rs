@@ -1,5 +1,7 @@
 //! Moves dead letters to the discarded ones and back. Separate from reading, because it publishes, as the worker's user.
 
+use time::OffsetDateTime;
+
 use super::letter::Letter;
 use super::moved::wrapped;
 use crate::config;
@@ -46,7 +48,7 @@ impl Mover {
             To::Discarded => (self.names.discarded_key(), self.names.discarded()),
             To::DeadLetters => (self.names.dead_letter_key(), self.names.dead_letters()),
         };
-        let Some(properties) = wrapped(letter.properties(), &self.worker_user) else {
+        let Some(properties) = wrapped(letter.properties(), &self.worker_user, OffsetDateTime::now_utc()) else {
             return Ok(Err("its headers are larger than a message of ours may have".to_owned()));
         };
         let internal = self.names.internal();

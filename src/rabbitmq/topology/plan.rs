@@ -19,7 +19,7 @@ const LOOKING_USES_NOTHING_UP: i64 = 2_000_000_000;
 /// A last net, for what the worker itself never gets to settle: it counts attempts by headers of its own.
 const REQUESTS_DELIVERY_LIMIT: i64 = 200;
 /// Seven days: longer than a long weekend. Fixed, because an argument cannot be changed once the queue is declared.
-const DISCARDED_FOR: i64 = 7 * 24 * 60 * 60 * 1000;
+pub(crate) const DISCARDED_FOR: i64 = 7 * 24 * 60 * 60 * 1000;
 /// Nobody is bound for these events: keep some days of them, but never fill the disk.
 const UNROUTED_CAP: i64 = 100_000;
 

@@ -21,7 +21,11 @@ use super::{broker, client};
 use crate::support::{Installation, JOINABLE, PATIENCE, Proxy, Wire, eventually};
 
 const QUEUE: &str = "shop.members";
-const VECTORS: &str = include_str!("../../../contract/v1/vectors/events.json");
+/// As they are spoken, and as they were released.
+const VECTORS: [&str; 2] = [
+    include_str!("../../../contract/v1/vectors/events.json"),
+    include_str!("../../../contract/released/vectors/events.json"),
+];
 
 async fn listen(installation: &Installation) -> MemberEvents {
     MemberEvents::connect(&broker(&installation.administrator_url()), Queue::durable(QUEUE)).await.unwrap()
@@ -57,8 +61,8 @@ async fn of_the_test_vectors_exactly_what_is_news_is_handed_out() {
     let installation = Installation::new().await;
     let channel = installation.channel().await;
     let mut events = listen(&installation).await;
-    let vectors: Value = serde_json::from_str(VECTORS).unwrap();
-    for vector in vectors["vectors"].as_array().unwrap() {
+    let files = VECTORS.map(|text| serde_json::from_str::<Value>(text).unwrap());
+    for vector in files.iter().flat_map(|file| file["vectors"].as_array().unwrap()) {
         // Sites of its own, so that one consumer takes them all.
         let mut sites: BTreeMap<String, Uuid> = BTreeMap::new();
         let deliveries = vector["deliveries"].as_array().unwrap();

@@ -13,7 +13,11 @@ use uuid::Uuid;
 use super::{client, request};
 use crate::support::{Installation, JOINABLE, PATIENCE, Proxy, Wire, eventually};
 
-const VECTORS: &str = include_str!("../../../contract/v1/vectors/profiles.json");
+/// As they are spoken, and as they were released.
+const VECTORS: [&str; 2] = [
+    include_str!("../../../contract/v1/vectors/profiles.json"),
+    include_str!("../../../contract/released/vectors/profiles.json"),
+];
 
 fn reader(installation: &Installation, url: &str) -> Profiles {
     Profiles::at(url).unwrap().prefix(&installation.config.cache.prefix).within(PATIENCE)
@@ -39,8 +43,8 @@ async fn the_test_vectors_are_read_as_they_are_meant() {
     let installation = Installation::new().await;
     let profiles = reader(&installation, cache_url(&installation).expose_secret());
     let mut redis = installation.redis();
-    let vectors: Value = serde_json::from_str(VECTORS).unwrap();
-    for vector in vectors["vectors"].as_array().unwrap() {
+    let files = VECTORS.map(|text| serde_json::from_str::<Value>(text).unwrap());
+    for vector in files.iter().flat_map(|file| file["vectors"].as_array().unwrap()) {
         let (site, member) = (Uuid::new_v4(), Uuid::new_v4());
         let fields: BTreeMap<String, String> = serde_json::from_value(vector["hash"].clone()).unwrap();
         let key = format!("{}:{site}:{member}", installation.config.cache.prefix);

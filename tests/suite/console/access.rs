@@ -16,6 +16,8 @@ const ROUTES: &[(&str, &str, ConsoleRole)] = &[
     ("GET", "/dead-letters", ConsoleRole::Viewer),
     ("GET", "/dead-letters/{id}", ConsoleRole::Viewer),
     ("POST", "/dead-letters/reading", ConsoleRole::Operator),
+    ("GET", "/dead-letters/discarded", ConsoleRole::Viewer),
+    ("POST", "/dead-letters/discarded/reading", ConsoleRole::Operator),
     ("GET", "/dead-letters/replay", ConsoleRole::Viewer),
     ("POST", "/dead-letters/dry-run", ConsoleRole::Operator),
     ("POST", "/dead-letters/replay", ConsoleRole::Operator),
@@ -202,6 +204,14 @@ async fn over_tls_a_session_is_a_cookie_that_no_neighbour_in_the_domain_can_set(
     worker.stop().await;
 }
 
+/// Who did or tried what, the oldest first: who, role, action, target and outcome.
+async fn recorded(installation: &Installation) -> Vec<[String; 5]> {
+    let statement = "SELECT who, role, action, target, outcome FROM operator_actions ORDER BY id";
+    let rows: Vec<(String, String, String, String, String)> =
+        sqlx::query_as(statement).fetch_all(&mut installation.stranger().await).await.unwrap();
+    rows.into_iter().map(<[String; 5]>::from).collect()
+}
+
 #[tokio::test]
 async fn wrong_tokens_are_counted_and_soon_not_heard_any_more() {
     let installation = Installation::with(ask_for_tokens).await;
@@ -215,6 +225,8 @@ async fn wrong_tokens_are_counted_and_soon_not_heard_any_more() {
     assert!(!script.header("retry-after").is_empty());
     let counted = |outcome| worker.counted(&format!("join_community_operator_logins_total{{outcome=\"{outcome}\"}}"));
     assert_eq!((counted("refused"), counted("limited"), counted("granted")), (10, 1, 0));
+    let row = ["nobody", "none", "login", "", "refused: unknown token"].map(str::to_owned);
+    assert_eq!(recorded(&installation).await, vec![row; 10], "what is not heard is not on record");
     worker.stop().await;
 }
 
@@ -226,15 +238,15 @@ async fn what_a_role_is_refused_is_on_record_and_the_record_cannot_be_changed() 
     let refused = Caller::of(&worker).bearing("viewer").post(path, &json!({ "reason": "curious" })).await;
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
     assert_eq!(Caller::of(&worker).bearing("viewer").get("/actions").await.status, StatusCode::FORBIDDEN);
+    assert_eq!(Caller::of(&worker).bearing("guess").get("/metrics").await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(Caller::of(&worker).get("/metrics").await.status, StatusCode::UNAUTHORIZED, "no try to get in");
+    let refused = [
+        ["viewer", "viewer", "POST", path, "refused: needs role admin"],
+        ["viewer", "viewer", "GET", "/actions", "refused: needs role admin"],
+        ["nobody", "none", "GET", "/metrics", "refused: unknown token"],
+    ];
+    assert_eq!(recorded(&installation).await, refused.map(|row| row.map(str::to_owned)));
     let mut stranger = installation.stranger().await;
-    let recorded: Vec<(String, String, String, String, String)> =
-        sqlx::query_as("SELECT who, role, action, target, outcome FROM operator_actions ORDER BY id")
-            .fetch_all(&mut stranger)
-            .await
-            .unwrap();
-    let words = [("POST", path), ("GET", "/actions")]
-        .map(|(action, target)| ["viewer", "viewer", action, target, "refused: needs role admin"].map(str::to_owned));
-    assert_eq!(recorded.into_iter().map(<[String; 5]>::from).collect::<Vec<_>>(), words);
     for change in [
         "UPDATE operator_actions SET who = 'nobody'",
         "DELETE FROM operator_actions",

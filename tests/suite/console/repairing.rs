@@ -129,6 +129,32 @@ async fn a_replay_is_shown_live_is_the_only_one_and_can_be_stopped() {
     worker.stop().await;
 }
 
+/// So many discarded letters are read: each says when it was discarded, and that it goes seven days later. A filled form leads
+/// on from the list.
+async fn are_listed(operator: &Caller, count: usize) {
+    let (path, reading) = ("/api/v1/dead-letters?discarded=true", "/api/v1/dead-letters/reading?discarded=true");
+    assert!(operator.get(path).await.json()["read"].is_null(), "a look reads nothing");
+    let read = operator.post(reading, &Value::Null).await.json()["read"].clone();
+    let letters = read["letters"].as_array().unwrap();
+    assert_eq!((letters.len(), operator.get(path).await.json()["read"] == read), (count, true), "{read}");
+    for letter in letters {
+        let [discarded, gone] = ["discardedAt", "goneAt"]
+            .map(|name| join_community::wire::instant::parse(letter[name].as_str().unwrap()).unwrap());
+        let ago = time::OffsetDateTime::now_utc() - discarded;
+        assert!(ago >= time::Duration::ZERO && ago < time::Duration::minutes(1), "{letter}");
+        assert_eq!((gone - discarded, &letter["reason"]), (time::Duration::days(7), &json!("busy")), "{letter}");
+    }
+    assert!(operator.get("/api/v1/dead-letters").await.json()["read"].is_null(), "these are no dead letters");
+    let id = letters[0]["id"].as_str().unwrap();
+    let page = operator.get(&format!("/dead-letters/discarded?ids={id}")).await.text;
+    for part in [format!("name=\"ids\" value=\"{id}\""), format!("{count} of the {count} that"), "Restore them".into()]
+    {
+        assert!(page.contains(&part), "{part} is not on the page: {page}");
+    }
+    let again = operator.submit("/dead-letters/discarded/reading", "").await;
+    assert_eq!((again.status, again.header("location")), (StatusCode::SEE_OTHER, "/dead-letters/discarded"));
+}
+
 #[tokio::test]
 async fn as_many_as_are_said_are_discarded_and_restored_by_api_and_by_pages() {
     let installation = Installation::with(ask_for_tokens).await;
@@ -142,6 +168,7 @@ async fn as_many_as_are_said_are_discarded_and_restored_by_api_and_by_pages() {
     let discarded = operator.post("/api/v1/dead-letters/discard", &order(3)).await;
     assert_eq!((discarded.status, &discarded.json()["moved"]), (StatusCode::OK, &json!(3)), "{discarded:?}");
     installation.until_holds("join-community.discarded", 3).await;
+    are_listed(&operator, 3).await;
     let restore = json!({ "letters": { "all": true }, "reason": "not known" });
     assert_eq!(operator.post("/api/v1/dead-letters/restore", &restore).await.json()["moved"], 3);
     installation.until_holds(DEAD, 3).await;
@@ -197,6 +224,7 @@ async fn an_edited_letter_is_foreseen_sent_and_on_record_with_both_versions() {
     })
     .await;
     installation.until_holds(DEAD, 0).await;
+    installation.until_holds("join-community.discarded", 1).await;
     let record = on_record(&worker, "dead_letters.edit").await;
     let (_, outcome) =
         record.iter().find(|(reason, outcome)| reason == "ticket 4711" && outcome.starts_with("sent")).unwrap();

@@ -160,6 +160,36 @@ async fn a_database_that_is_out_can_be_tried_at_once_although_it_cannot_record_w
 }
 
 #[tokio::test]
+async fn the_page_of_controls_has_its_forms_and_what_was_read_last_while_the_database_is_out() {
+    let installation = Installation::with(ask_for_tokens).await;
+    let mut config = installation.alert();
+    let wire = Proxy::before(&mut config.database.url);
+    let worker = Worker::start(config).await;
+    let operator = Caller::of(&worker).bearing("operator");
+    installation.set(Control::PauseEvents, Terms::default()).await;
+    eventually("the worker knows what is set", PATIENCE, async || {
+        let set = operator.get("/api/v1/overview").await.json()["controls"].clone();
+        if set[0]["control"] == "pause events" { Ok(()) } else { Err(set) }
+    })
+    .await;
+    let page = operator.get("/controls").await;
+    assert!(page.text.contains("<td>pause events</td>") && !page.text.contains("out of date"), "{page:?}");
+    for fault in [Wire::Cut, Wire::Hung] {
+        wire.set(fault);
+        worker.until_misses(Dependency::Database).await;
+        let page = operator.get("/controls").await;
+        assert_eq!(page.status, StatusCode::OK, "{fault:?}: {page:?}");
+        for part in ["out of date", "<td>pause events</td>", "action=\"/try-now\"", ">Try database<", ">Drain<"] {
+            assert!(page.text.contains(part), "{fault:?}: {part} is not on the page: {page:?}");
+        }
+    }
+    wire.set(Wire::Whole);
+    assert_eq!(operator.submit("/try-now", "service=database&why=it+is+back").await.status, StatusCode::SEE_OTHER);
+    until_up(&worker, Dependency::Database).await;
+    worker.stop().await;
+}
+
+#[tokio::test]
 async fn a_worker_whose_database_hangs_lets_operators_in_and_drains_although_it_cannot_record_that() {
     let installation = Installation::with(|config| {
         ask_for_tokens(config);
@@ -177,6 +207,8 @@ async fn a_worker_whose_database_hangs_lets_operators_in_and_drains_although_it_
     let refused = async || viewer.get("/api/v1/actions").await.status;
     assert_eq!(tokio::join!(refused(), refused()), (StatusCode::FORBIDDEN, StatusCode::FORBIDDEN));
     assert_eq!(Caller::of(&worker).submit("/login", "token=operator").await.status, StatusCode::SEE_OTHER);
+    let page = operator.get("/controls").await;
+    assert!(page.status == StatusCode::OK && page.text.contains(">Drain<"), "{page:?}");
     let drained = operator.post("/api/v1/drain", &json!({ "reason": "it hangs" })).await;
     assert_eq!(drained.status, StatusCode::ACCEPTED, "{drained:?}");
     wire.set(Wire::Whole);

@@ -35,7 +35,30 @@ async fn what_is_discarded_is_gone_and_nothing_else_is() {
     assert!(list(&installation).await.is_empty());
     assert_eq!(installation.depth(DISCARDED).await, 4);
     let record = on_record(&installation).await;
-    assert_eq!(record[1], ["dead_letters.discard", "--reason busy", "known", "discarded 1"]);
+    for (row, outcome) in [(2, "ordered"), (3, "discarded 1")] {
+        assert_eq!(record[row], ["dead_letters.discard", "--reason busy", "known", outcome]);
+    }
+}
+
+#[tokio::test]
+async fn without_a_table_for_the_record_letters_are_discarded_and_restored_but_not_replayed_and_the_log_has_it() {
+    let installation = Installation::new().await;
+    let letter = left_by_the_worker(Uuid::now_v7(), Uuid::now_v7(), &now());
+    installation.producer_as_worker().await.send(&letter).await;
+    let mut stranger = installation.stranger().await;
+    sqlx::query("ALTER TABLE operator_actions RENAME TO elsewhere").execute(&mut stranger).await.unwrap();
+    let refused = dead_letters(&installation, &["replay", "--at-once", "--all"]).await;
+    assert!(refused.code == Some(1) && refused.stderr.contains("cannot be recorded"), "{refused:?}");
+    assert_eq!((list(&installation).await.len(), installation.depth("join-community.requests").await), (1, 0));
+    for (arguments, done) in
+        [(&["discard", "--all", "--yes-discard", "1"][..], "discarded 1"), (&["restore", "--all"], "restored 1")]
+    {
+        let said = dead_letters(&installation, arguments).await;
+        assert_eq!(said.code, Some(0), "{said:?}");
+        for part in ["an operator acted", "ordered", done, "not on record"] {
+            assert!(said.stderr.contains(part), "no {part}: {said:?}");
+        }
+    }
 }
 
 #[tokio::test]

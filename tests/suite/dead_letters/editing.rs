@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use join_community::domain::IdentityType;
+use lapin::options::QueueDeleteOptions;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -71,13 +72,62 @@ async fn a_malformed_request_of_a_trusted_producer_is_mended_under_its_id_and_bo
     let verdict = installation.verdict(site, &sent).await;
     assert_eq!((verdict.requester.as_str(), verdict.verdict.as_str()), ("producer:member-gateway", "joined"));
     assert!(installation.dead_letters(0).await.is_empty());
-    let [[action, target, reason, outcome]] = on_record(&installation).await.try_into().unwrap();
-    assert_eq!([action, target, reason], ["dead_letters.edit", id.as_str(), "ticket 4711"]);
+    let [ordered, [action, target, reason, outcome]] = on_record(&installation).await.try_into().unwrap();
+    assert_eq!(ordered, ["dead_letters.edit", id.as_str(), "ticket 4711", "ordered"]);
+    assert_eq!([&action, &target, &reason], [&ordered[0], &ordered[1], &ordered[2]]);
     let digest = |body: &Value| join_community::wire::copy::body_digest(body.to_string().as_bytes());
     for part in [&digest(&malformed), &digest(&mended), &id, "mend-me"] {
         assert!(outcome.contains(part), "{part} is not in {outcome}");
     }
     worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_bad_edit_is_undone_by_restoring_the_letter_that_its_replacement_names() {
+    let installation = Installation::new().await;
+    let (site, member) = (Uuid::now_v7(), Uuid::now_v7());
+    installation.producer_as_worker().await.send(&left_by_the_worker(site, member, &now()).id("edited")).await;
+    let id = only_letter(&installation).await;
+    let before = shown(&installation, &id, &[]).await;
+    let bad = json!({ "siteId": site, "memberId": member, "identity": member_of(member), "elevated": false });
+    let said = edit(&installation, &id, &bad, &["--yes"]).await;
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let sent = installation.messages("join-community.requests", 1).await.remove(0);
+    assert!(sent.header("x-join-community-replay").starts_with(&format!("{id}/")), "{}", sent.headers);
+    assert!(list(&installation).await.is_empty());
+    assert_eq!(shown(&installation, &id, &["--discarded"]).await, before, "kept, it is what it was");
+    let said = dead_letters(&installation, &["restore", &id, "--output", "json"]).await;
+    assert_eq!((said.code, &said.json()["restored"]), (Some(0), &json!(1)), "{said:?}");
+    assert_eq!(shown(&installation, &id, &[]).await, before, "restored, it is what it was");
+}
+
+#[tokio::test]
+async fn a_letter_that_cannot_be_kept_is_not_edited_and_stays() {
+    let installation = Installation::new().await;
+    let (site, member) = (Uuid::now_v7(), Uuid::now_v7());
+    installation.producer_as_worker().await.send(&left_by_the_worker(site, member, &now())).await;
+    let id = only_letter(&installation).await;
+    let channel = installation.channel().await;
+    channel.queue_delete("join-community.discarded".into(), QueueDeleteOptions::default()).await.unwrap();
+    let body = json!({ "siteId": site, "memberId": member, "identity": member_of(member) });
+    let said = edit(&installation, &id, &body, &["--yes"]).await;
+    assert!(said.code == Some(1) && said.stderr.contains("join-community.discarded"), "{said:?}");
+    assert_eq!(only_letter(&installation).await, id);
+    assert_eq!(installation.depth("join-community.requests").await, 0);
+}
+
+/// What the letter is to whoever may see all of it, without what the broker adds when it is looked at, and whether it is kept
+/// on disk: all that is moved is.
+async fn shown(installation: &Installation, id: &str, more: &[&str]) -> Value {
+    let show = [&["show", id, "--unmask", "--why", "a test", "--output", "json"][..], more].concat();
+    let said = dead_letters(installation, &show).await;
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let mut letter = said.json();
+    for name in ["x-delivery-count", "x-acquired-count"] {
+        letter["headers"].as_object_mut().unwrap().remove(name);
+    }
+    letter["properties"].as_object_mut().unwrap().remove("deliveryMode");
+    letter
 }
 
 #[tokio::test]
@@ -198,7 +248,7 @@ async fn an_editor_is_given_the_body_and_what_it_leaves_is_sent() {
     let done: Vec<_> = on_record(&installation).await.into_iter().map(|[action, ..]| action).collect();
     assert_eq!(
         done,
-        ["dead_letters.unmask", "dead_letters.unmask", "dead_letters.edit"],
+        ["dead_letters.unmask", "dead_letters.unmask", "dead_letters.edit", "dead_letters.edit"],
         "whoever saw it is on record"
     );
 }

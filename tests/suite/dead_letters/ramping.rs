@@ -38,8 +38,9 @@ async fn steps_of_one_five_and_more_are_each_waited_for_and_every_verdict_is_cou
     for member in members {
         assert_eq!(installation.record(site, member).await.unwrap().privacy, "PUBLIC");
     }
-    let [[action, target, reason, outcome]] = on_record(&installation).await.try_into().unwrap();
-    assert_eq!([action, target, reason], ["dead_letters.replay", "--reason busy", "ticket 4711"]);
+    let [ordered, [action, target, reason, outcome]] = on_record(&installation).await.try_into().unwrap();
+    assert_eq!(ordered, ["dead_letters.replay", "--reason busy", "ticket 4711", "ordered"]);
+    assert_eq!([&action, &target, &reason], [&ordered[0], &ordered[1], &ordered[2]]);
     assert!(outcome.contains("replayed 8"), "{outcome}");
     worker.stop().await;
 }

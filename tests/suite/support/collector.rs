@@ -1,5 +1,6 @@
 //! A collector of traces: takes OTLP over HTTP and decodes what arrives. Apart, because it is a server.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use axum::Router;
@@ -10,6 +11,7 @@ use axum::routing::post;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::resource::v1::Resource;
 use prost::Message as _;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -26,6 +28,7 @@ pub(crate) struct Collector {
     pushed: mpsc::UnboundedReceiver<(HeaderMap, Bytes)>,
     spans: Vec<Span>,
     raw: Vec<u8>,
+    teller: BTreeMap<String, String>,
 }
 
 impl Collector {
@@ -41,7 +44,7 @@ impl Collector {
         let traces = Router::new().route("/v1/traces", post(take)).with_state(to_traces);
         let router = traces.merge(Router::new().route("/v1/metrics", post(take)).with_state(to_metrics));
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { address, came, pushed, spans: Vec::new(), raw: Vec::new() }
+        Self { address, came, pushed, spans: Vec::new(), raw: Vec::new(), teller: BTreeMap::new() }
     }
 
     /// Its base URL.
@@ -57,8 +60,7 @@ impl Collector {
             let request = ExportTraceServiceRequest::decode(body.clone()).expect("it is OTLP");
             self.raw.extend_from_slice(&body);
             for resource in request.resource_spans {
-                let service = &resource.resource.as_ref().expect("a resource").attributes;
-                assert!(service.iter().any(|pair| pair.key == "service.name"), "{service:?}");
+                self.teller = texts(resource.resource);
                 self.spans.extend(resource.scope_spans.into_iter().flat_map(|scope| scope.spans));
             }
         }
@@ -70,14 +72,34 @@ impl Collector {
         let (headers, body) = within_patience("metrics come", self.pushed.recv()).await.expect("the collector lives");
         assert_eq!(headers["content-type"], "application/x-protobuf");
         let request = ExportMetricsServiceRequest::decode(body).expect("it is OTLP");
-        let scopes = request.resource_metrics.into_iter().flat_map(|resource| resource.scope_metrics);
-        (scopes.flat_map(|scope| scope.metrics).collect(), headers["authorization"].to_str().unwrap().to_owned())
+        let authorization = headers.get("authorization").map_or("", |value| value.to_str().unwrap()).to_owned();
+        let mut metrics = Vec::new();
+        for resource in request.resource_metrics {
+            self.teller = texts(resource.resource);
+            metrics.extend(resource.scope_metrics.into_iter().flat_map(|scope| scope.metrics));
+        }
+        (metrics, authorization)
+    }
+
+    /// Who told what came last, spans or metrics.
+    pub(crate) fn teller(&self) -> &BTreeMap<String, String> {
+        &self.teller
     }
 
     /// Everything that came, as it came.
     pub(crate) fn raw(&self) -> String {
         String::from_utf8_lossy(&self.raw).into_owned()
     }
+}
+
+/// What a resource says of itself: nothing but texts.
+fn texts(resource: Option<Resource>) -> BTreeMap<String, String> {
+    let text = |value: Option<Value>| match value {
+        Some(Value::StringValue(text)) => text,
+        other => panic!("{other:?} is no text"),
+    };
+    let attributes = resource.expect("a resource").attributes;
+    attributes.into_iter().map(|pair| (pair.key, text(pair.value.and_then(|value| value.value)))).collect()
 }
 
 /// The attribute of a span, as text.

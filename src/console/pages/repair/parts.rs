@@ -43,6 +43,17 @@ pub(in crate::console::pages) fn forms(reason: &str, error: &str) -> Markup {
     }
 }
 
+/// The form on the page of the discarded letters; `ids` are those that somebody chose there.
+pub(in crate::console::pages) fn form_that_restores(ids: &str) -> Markup {
+    html! {
+        form method="post" action="/dead-letters/restore" class="search" {
+            (choice(&Fields::from([("ids".to_owned(), ids.to_owned())])))
+            label { "Why" input name="why" required maxlength="500" autocomplete="off"; }
+            button { "Restore them" }
+        }
+    }
+}
+
 fn choice(fields: &Fields) -> Markup {
     html! {
         @for (name, label) in [

@@ -1,11 +1,12 @@
 //! What is set by hand, by clicks: each pause, a held site, bounds, their release; services tried at once; and the end.
 
 use join_community::app::Stopped;
+use join_community::operations::Dependency;
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::{Click, Desk, server};
-use crate::support::{Installation, ask_for_tokens};
+use crate::support::{Installation, Proxy, Wire, Worker, ask_for_tokens};
 
 const PAUSE_INTAKE: Click = ("POST /controls", "Pause intake");
 const PAUSE_EVENTS: Click = ("POST /controls", "Pause events");
@@ -104,4 +105,25 @@ async fn everything_is_set_and_released_a_service_tried_and_the_worker_drained_b
     desk.is_left_alone().await;
     desk.leaves(CLICKS).await;
     stand_on_record(&installation, &hold).await;
+}
+
+#[tokio::test]
+async fn a_database_that_is_out_is_tried_by_a_click() {
+    let driver = driver_or_skip!();
+    let installation = Installation::with(ask_for_tokens).await;
+    let mut config = installation.alert();
+    let wire = Proxy::before(&mut config.database.url);
+    let worker = Worker::start(config).await;
+    let mut desk = Desk::at(&driver, &server(&worker)).await;
+    desk.log_in("operator").await;
+    wire.set(Wire::Cut);
+    worker.until_misses(Dependency::Database).await;
+    desk.open("/controls").await;
+    desk.browser.until_text("This may be out of date").await;
+    desk.shows("controls-outage").await;
+    desk.click(TRY_DATABASE, &[("why", "a standby took over")]).await;
+    desk.arrives("Overview").await;
+    wire.set(Wire::Whole);
+    desk.leaves(&[TRY_DATABASE]).await;
+    worker.stop().await;
 }

@@ -52,7 +52,7 @@ async fn what_is_on_record_is_searched_for_and_followed_from_link_to_link() {
     desk.shows("request").await;
     desk.browser.click(&format!("//dd/a[contains(@href, '{}')]", stage.member)).await;
     desk.arrives("Member").await;
-    desk.browser.until("//li[@class='event'][contains(., 'owed from then on')]").await;
+    desk.browser.until("//li[@class='event'][contains(., ': confirmed')]").await;
     desk.shows("member").await;
     desk.browser.click("//nav//a[text()='Actions']").await;
     desk.arrives("Actions").await;

@@ -11,12 +11,25 @@ const REPLAY: Click = ("POST /dead-letters/replay", "Replay");
 const STOP: Click = ("POST /dead-letters/replay/stop", "Stop between two letters");
 const RESUME: Click = ("POST /dead-letters/replay/resume", "Go on where it stopped");
 const DISCARD: Click = ("POST /dead-letters/discard", "Discard");
+const READ_DISCARDED: Click = ("POST /dead-letters/discarded/reading", "Read them");
 const RESTORE: Click = ("POST /dead-letters/restore", "Restore them");
-pub(super) const CLICKS: &[Click] = &[FORESEE, REPLAY, STOP, RESUME, DISCARD, RESTORE];
+pub(super) const CLICKS: &[Click] = &[FORESEE, REPLAY, STOP, RESUME, DISCARD, READ_DISCARDED, RESTORE];
 
 /// More than are replayed at this rate before somebody clicks.
 const LETTERS: usize = 20;
 const RATE: &str = "1";
+
+/// What was discarded is found when the page that discarded it is gone.
+async fn find_again(desk: &mut Desk, discarded: u32) {
+    desk.open("/dead-letters").await;
+    desk.browser.click("//a[@href='/dead-letters/discarded']").await;
+    desk.arrives("Discarded letters").await;
+    desk.browser.until_text("Nobody has had them read").await;
+    desk.shows("discarded-unread").await;
+    desk.click(READ_DISCARDED, &[]).await;
+    desk.browser.until_text(&format!("{discarded} of the {discarded} that were read at")).await;
+    desk.shows("discarded-letters").await;
+}
 
 #[tokio::test]
 async fn dead_letters_are_foreseen_replayed_stopped_gone_on_with_discarded_and_restored_by_clicks() {
@@ -69,7 +82,8 @@ async fn dead_letters_are_foreseen_replayed_stopped_gone_on_with_discarded_and_r
     desk.browser.until_text(&format!("{left} were discarded")).await;
     desk.shows("discarded").await;
     installation.until_holds("join-community.discarded", left).await;
-    desk.click(RESTORE, &[("why", "not known")]).await;
+    find_again(&mut desk, left).await;
+    desk.click(RESTORE, &[("all", ""), ("why", "not known")]).await;
     desk.arrives("Restored").await;
     desk.browser.until_text(&format!("{left} lie among the dead letters again")).await;
     desk.shows("restored").await;

@@ -1,0 +1,94 @@
+//! The discarded letters: what the last reading found, and the form that takes them back. Apart from the dead letters, because
+//! nothing else can be done with these, and they go by themselves.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::{Query, State};
+use axum::response::{IntoResponse as _, Redirect, Response};
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use super::Page;
+use super::chart::number;
+use super::layout::{encoded, id, page};
+use super::repair;
+use crate::config::ConsoleRole;
+use crate::console::access::Operator;
+use crate::console::letters::{Line, Pile, Snapshot};
+use crate::console::parts::Console;
+
+/// Which of them the form is about.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Chosen {
+    ids: Option<String>,
+}
+
+/// The list.
+pub(super) async fn list(
+    State(console): State<Arc<Console>>,
+    Extension(operator): Extension<Operator>,
+    Query(chosen): Query<Chosen>,
+) -> Response {
+    let seen = console.letters.seen(Pile::Discarded);
+    let may_act = operator.role >= ConsoleRole::Operator;
+    let body = html! {
+        h1 { "Discarded letters" }
+        p {
+            strong { (number(console.letters_waiting(Pile::Discarded))) } " lie there, as last counted; "
+            "among them what was edited, as it was. Each can be restored for seven days, and then goes for good."
+        }
+        @if may_act {
+            form method="post" action="/dead-letters/discarded/reading" {
+                button { "Read them" }
+                " Each goes back to its place; meanwhile no command sees them."
+            }
+            h2 { "Restore" }
+            (repair::form_that_restores(chosen.ids.as_deref().unwrap_or_default()))
+        }
+        @if let Some(seen) = &seen { (lines(seen, may_act)) }
+        @else { p { "Nobody has had them read since this worker started." } }
+        p { a href="/dead-letters" { "To the dead letters" } }
+    };
+    page("Discarded letters", Some(&operator), &body).into_response()
+}
+
+/// Has them read.
+pub(super) async fn read(State(console): State<Arc<Console>>, Extension(operator): Extension<Operator>) -> Page {
+    console.read_letters(&operator, Pile::Discarded).await?;
+    Ok(Redirect::to("/dead-letters/discarded").into_response())
+}
+
+fn lines(seen: &Snapshot, may_act: bool) -> Markup {
+    let names = ["Letter", "Request", "Reason", "Error", "Discarded", "Gone for good"];
+    html! {
+        h2 { "The oldest" }
+        p class="note" {
+            (seen.letters.len()) " of the " (seen.read) " that were read at " time { (seen.read_at()) } "."
+            @if seen.read < seen.total {
+                " They are the oldest of " (seen.total) "; restoring takes all that are meant."
+            }
+        }
+        div class="wide" tabindex="0" role="region" aria-label="Discarded letters" {
+            table {
+                thead { tr { @for name in names { th scope="col" { (name) } } } }
+                tbody { @for line in &seen.letters { (row(line, may_act)) } }
+            }
+        }
+    }
+}
+
+/// The id of a letter leads to the form that restores it, filled.
+fn row(line: &Line, may_act: bool) -> Markup {
+    let form = format!("/dead-letters/discarded?ids={}", encoded(&line.id));
+    html! {
+        tr {
+            td { @if may_act { a href=(form) { (id(&line.id)) } } @else { (id(&line.id)) } }
+            td { @if let Some(request) = &line.request_id { (id(request)) } }
+            td { (line.reason) }
+            td { (line.error) }
+            td { time { (line.discarded_at.as_deref().unwrap_or("-")) } }
+            td { time { (line.gone_at.as_deref().unwrap_or("-")) } }
+        }
+    }
+}
