@@ -52,7 +52,9 @@ fn strange(text: &str, metrics: &BTreeMap<String, (String, BTreeSet<String>)>) -
             continue;
         };
         // Those beside ours are given by whoever scrapes.
-        let strange = labels.iter().filter(|label| !known.contains(**label) && !["instance", "job"].contains(*label));
+        let strange = labels
+            .iter()
+            .filter(|label| !known.contains(**label) && !["instance", "job", "namespace"].contains(*label));
         findings.extend(strange.map(|label| format!("{name} has no label {label}")));
     }
     findings

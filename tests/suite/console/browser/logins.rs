@@ -33,7 +33,7 @@ async fn a_login_is_refused_or_granted_and_pages_that_say_no_have_every_look() {
     desk.is_refused(403, "viewer has role viewer").await;
     desk.shows("forbidden").await;
     desk.go("/requests/unheard-of").await;
-    desk.is_refused(404, "No verdict is recorded for request unheard-of").await;
+    desk.is_refused(404, "no verdict is recorded for request unheard-of").await;
     desk.shows("not-found").await;
     desk.open("/").await;
     desk.click(LOG_OUT, &[]).await;
