@@ -44,8 +44,9 @@ impl Forgotten {
     }
 }
 
-/// How many are forgotten together, at most.
-const MOST: usize = 512;
+/// How many are forgotten together, at most. With PostgreSQL far away a turn takes up to four ways there and back, and who forgets
+/// too slowly has to announce again what found no room.
+const MOST: usize = 2_048;
 /// What is paid may lie for so long, far less than a lease: each statement has its own cost, however little it deletes.
 const GATHERING: Duration = Duration::from_millis(25);
 

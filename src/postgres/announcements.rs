@@ -15,7 +15,7 @@ use super::rows::count;
 use super::{Session, StoreError};
 use crate::domain::{MemberId, SiteId};
 
-/// Announcements that are looked through for one change at most, before its decision as after it; each of up to 512 members.
+/// Announcements that are looked through for one change at most, before its decision as after it; each of up to 2,048 members.
 const EACH: usize = 2_500;
 /// The same for all changes of one look-up, which share it.
 const TOGETHER: usize = 10_000;
