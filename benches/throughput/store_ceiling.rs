@@ -25,7 +25,7 @@ use uuid::Uuid;
 /// Whoever measures begins when this is said: everything is connected, nothing is done.
 pub(crate) const BEGINS: &str = "begins";
 /// As many debts as the worker forgets at once.
-const MOST_FORGOTTEN: usize = 512;
+const MOST_FORGOTTEN: usize = 2_048;
 /// And as long as it gathers them.
 const GATHERING: Duration = Duration::from_millis(25);
 /// What served a database on the same machine best.

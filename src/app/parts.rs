@@ -107,7 +107,8 @@ impl App {
             announcer,
             worker_user,
             dead_letters: Arc::default(),
-            several_sites: Arc::default(),
+            // Until the first look has told.
+            several_sites: Arc::new(AtomicBool::new(true)),
             shards,
             operations: operations.transpose()?,
             pruner: Some(pruner),

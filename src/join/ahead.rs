@@ -1,7 +1,7 @@
 //! Taking ahead: while one site's backlog crowds the queue of requests, new requests of other sites are taken beside it. Apart
 //! from the lane, which pays a glance a batch for it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -23,8 +23,8 @@ use crate::telemetry::chain;
 use crate::wire::Incoming;
 use crate::wire::request::decode;
 
-/// So many requests wait for a lane to look at them. More stay with the broker.
-const WAITING: usize = 4096;
+/// So many requests wait for a lane to look at them, and so many for the next batch. More stay with the broker.
+const WAITING: usize = 2048;
 /// What is looked at together.
 const TOGETHER: usize = 256;
 /// A queue that was crowded a moment ago soon is again.
@@ -32,39 +32,85 @@ const CALM: Duration = Duration::from_secs(5);
 /// Between two tries where another worker looks ahead already, or the broker refuses.
 const AGAIN: Duration = Duration::from_secs(5);
 
+/// A request that was seen ahead. Whatever else there is to say of it is said when it comes from the queue.
+struct Seen {
+    site: SiteId,
+    incoming: Incoming,
+}
+
 /// Requests that were seen ahead, on their way to the lanes.
 pub(super) struct Ahead {
-    seen: mpsc::Sender<Incoming>,
-    waiting: Mutex<mpsc::Receiver<Incoming>>,
+    seen: mpsc::Sender<Seen>,
+    waiting: Mutex<Waiting>,
+}
+
+/// What no lane has taken yet.
+struct Waiting {
+    /// Of sites that had their share of the batch before, the oldest first.
+    later: VecDeque<Seen>,
+    new: mpsc::Receiver<Seen>,
+}
+
+/// When what was seen ahead is handled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    /// Beside this batch.
+    Now,
+    /// Beside another one.
+    Later,
+    /// When it comes from the queue.
+    InTheQueue,
 }
 
 impl Ahead {
     pub(super) fn new() -> Self {
-        let (seen, waiting) = mpsc::channel(WAITING);
-        Self { seen, waiting: Mutex::new(waiting) }
+        let (seen, new) = mpsc::channel(WAITING);
+        Self { seen, waiting: Mutex::new(Waiting { later: VecDeque::new(), new }) }
     }
 
-    /// What waits, all of it.
-    fn take(&self) -> Vec<Incoming> {
+    fn is_empty(&self) -> bool {
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.later.is_empty() && waiting.new.is_empty()
+    }
+
+    /// What goes beside a batch of requests of these sites; what goes later is kept.
+    fn take(&self, queue: &[SiteId], share: f64) -> Vec<Incoming> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        std::iter::from_fn(|| waiting.try_recv().ok()).collect()
+        let Waiting { later, new } = &mut *waiting;
+        while later.len() < WAITING
+            && let Ok(seen) = new.try_recv()
+        {
+            later.push_back(seen);
+        }
+        let sites: Vec<SiteId> = later.iter().map(|seen| seen.site).collect();
+        let mut now = Vec::new();
+        for (turn, seen) in who_goes_ahead(queue, &sites, share).into_iter().zip(std::mem::take(later)) {
+            match turn {
+                Turn::Now => now.push(seen.incoming),
+                Turn::Later => later.push_back(seen),
+                Turn::InTheQueue => {}
+            }
+        }
+        now
+    }
+
+    /// Forgets what waits.
+    fn clear(&self) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.later = VecDeque::new();
+        while waiting.new.try_recv().is_ok() {}
     }
 }
 
 impl Desk {
     /// Adds to a batch what was seen ahead and does not crowd the queue. It is not settled: the same comes from the queue.
     pub(super) fn take_ahead(&self, items: &mut Vec<Item>) {
-        let seen = self.ahead.take();
-        if seen.is_empty() || items.is_empty() {
+        if items.is_empty() || self.ahead.is_empty() {
             return;
         }
-        let queue: Vec<SiteId> = items.iter().map(|item| item.request.site).collect();
-        // Whatever else there is to say of a message is said when it comes from the queue.
-        let sites: Vec<Option<SiteId>> =
-            seen.iter().map(|incoming| decode(incoming).ok().map(|decoded| decoded.body.site)).collect();
-        let taken = who_goes_ahead(&queue, &sites, self.crowding.share());
-        let before = items.len();
-        items.extend(seen.into_iter().zip(taken).filter(|(_, taken)| *taken).filter_map(|(seen, _)| self.proven(seen)));
+        let (queue, before): (Vec<SiteId>, _) = (items.iter().map(|item| item.request.site).collect(), items.len());
+        let seen = self.ahead.take(&queue, self.crowding.share());
+        items.extend(seen.into_iter().filter_map(|seen| self.proven(seen)));
         self.meters.ahead.increment((items.len() - before) as u64);
     }
 
@@ -97,7 +143,7 @@ impl Desk {
                     let ended = self.look(deliveries).await;
                     self.meters.looks_ahead.set(0.0);
                     // What still waits lies in the queue as well, and nothing crowds that any more.
-                    drop(self.ahead.take());
+                    self.ahead.clear();
                     match ended {
                         Ok(()) => continue,
                         Err(error) => debug!(error = chain(&error), "looks ahead no longer"),
@@ -126,10 +172,11 @@ impl Desk {
             };
             let last = batch.last().map(|(tag, _)| *tag);
             for (_, incoming) in batch {
+                let Ok(site) = decode(&incoming).map(|decoded| decoded.body.site) else { continue };
                 // Waits while lanes have no time to look; the broker drops what then is too much.
                 tokio::select! {
                     () = &mut calm => return Ok(deliveries.close(self.broker_timeout).await?),
-                    handed = self.ahead.seen.send(incoming) => handed.map_err(|_| Gone::Ended)?,
+                    handed = self.ahead.seen.send(Seen { site, incoming }) => handed.map_err(|_| Gone::Ended)?,
                 }
             }
             if let Some(last) = last {
@@ -140,9 +187,9 @@ impl Desk {
     }
 }
 
-/// Which of those seen ahead are taken beside a batch from the queue: of sites that have no more of the batch than their share,
-/// of each no more than that, and half a batch in all. One is always little enough.
-fn who_goes_ahead(queue: &[SiteId], seen: &[Option<SiteId>], share: f64) -> Vec<bool> {
+/// When each of those seen ahead is handled, beside a batch from the queue. Of sites that have more of that batch than their
+/// share none is; of each other no more than that goes now, and half a batch in all. One is always little enough.
+fn who_goes_ahead(queue: &[SiteId], seen: &[SiteId], share: f64) -> Vec<Turn> {
     #[expect(clippy::cast_precision_loss, reason = "batches have up to a thousand requests")]
     let most = (queue.len() as f64 * share).max(1.0);
     let mut queued: HashMap<SiteId, f64> = HashMap::new();
@@ -150,27 +197,29 @@ fn who_goes_ahead(queue: &[SiteId], seen: &[Option<SiteId>], share: f64) -> Vec<
         *queued.entry(*site).or_default() += 1.0;
     }
     let (mut room, mut taken) = (queue.len().div_ceil(2), HashMap::<SiteId, f64>::new());
-    let goes = |site: &Option<SiteId>| {
-        let Some(site) = site.filter(|site| room > 0 && queued.get(site).is_none_or(|queued| *queued <= most)) else {
-            return false;
-        };
-        let taken = taken.entry(site).or_default();
-        let goes = *taken + 1.0 <= most;
-        if goes {
-            *taken += 1.0;
-            room -= 1;
+    let turn = |site: &SiteId| {
+        if queued.get(site).is_some_and(|queued| *queued > most) {
+            return Turn::InTheQueue;
         }
-        goes
+        let taken = taken.entry(*site).or_default();
+        if room == 0 || *taken + 1.0 > most {
+            return Turn::Later;
+        }
+        *taken += 1.0;
+        room -= 1;
+        Turn::Now
     };
-    seen.iter().map(goes).collect()
+    seen.iter().map(turn).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use uuid::Uuid;
 
-    use super::who_goes_ahead;
+    use super::Turn::{InTheQueue, Later, Now};
+    use super::{Ahead, Seen, WAITING, who_goes_ahead};
     use crate::domain::SiteId;
+    use crate::wire::Incoming;
 
     const A: SiteId = SiteId(Uuid::from_u128(1));
     const B: SiteId = SiteId(Uuid::from_u128(2));
@@ -179,19 +228,47 @@ mod tests {
     #[test]
     fn a_site_that_crowds_the_queue_does_not_go_ahead_and_another_does_up_to_its_share() {
         let queue = [A, A, A, A, A, A, A, B];
-        let seen = [Some(A), Some(B), Some(A), Some(B), Some(B), Some(C)];
-        assert_eq!(who_goes_ahead(&queue, &seen, 0.25), [false, true, false, true, false, true]);
+        let turns = who_goes_ahead(&queue, &[A, B, A, B, B, C], 0.25);
+        assert_eq!(turns, [InTheQueue, Now, InTheQueue, Now, Later, Now]);
     }
 
     #[test]
-    fn one_goes_ahead_however_small_the_share_and_what_says_nothing_of_its_site_does_not() {
-        assert_eq!(who_goes_ahead(&[A, A], &[Some(B), Some(B), None], 0.001), [true, false, false]);
+    fn one_goes_ahead_however_small_the_share() {
+        assert_eq!(who_goes_ahead(&[A, A], &[B, B], 0.001), [Now, Later]);
     }
 
     #[test]
     fn all_together_are_half_a_batch() {
-        let seen: Vec<_> = (10..20).map(|site| Some(SiteId(Uuid::from_u128(site)))).collect();
-        assert_eq!(who_goes_ahead(&[A; 8], &seen, 0.125).iter().filter(|goes| **goes).count(), 4);
-        assert!(!who_goes_ahead(&[], &seen, 1.0).contains(&true));
+        let seen: Vec<_> = (10..20).map(|site| SiteId(Uuid::from_u128(site))).collect();
+        assert_eq!(who_goes_ahead(&[A; 8], &seen, 0.125).iter().filter(|turn| **turn == Now).count(), 4);
+        assert!(!who_goes_ahead(&[], &seen, 1.0).contains(&Now));
+    }
+
+    #[test]
+    fn who_has_had_its_share_goes_beside_the_next_batch_in_its_order() {
+        let ahead = Ahead::new();
+        for id in ["1", "2", "3"] {
+            let incoming = Incoming { message_id: Some(id.into()), ..Incoming::default() };
+            ahead.seen.try_send(Seen { site: B, incoming }).unwrap();
+        }
+        let take = || -> Vec<_> { ahead.take(&[A; 4], 0.25).into_iter().filter_map(|seen| seen.message_id).collect() };
+        assert_eq!([take(), take(), take(), take()].map(|taken| taken.join(",")), ["1", "2", "3", ""]);
+        assert!(ahead.is_empty());
+    }
+
+    #[test]
+    fn what_waits_is_bounded() {
+        let ahead = Ahead::new();
+        let mut sent = 0;
+        while sent < 10 * WAITING {
+            match ahead.seen.try_send(Seen { site: B, incoming: Incoming::default() }) {
+                Ok(()) => sent += 1,
+                Err(_) if ahead.waiting.lock().unwrap().later.len() < WAITING => drop(ahead.take(&[A], 0.0)),
+                Err(_) => break,
+            }
+        }
+        assert!(sent <= 2 * WAITING + 3, "{sent} wait");
+        ahead.clear();
+        assert!(ahead.is_empty());
     }
 }

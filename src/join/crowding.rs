@@ -39,6 +39,17 @@ pub(super) struct Crowding {
 #[derive(Default)]
 struct Looks(VecDeque<(Instant, u64)>);
 
+/// How long it takes until all that is ready in a queue is taken.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Wait {
+    /// So many seconds, at the rate of lately.
+    Seconds(f64),
+    /// There is no rate yet: it was empty a moment ago, or nobody looked before.
+    Unknown,
+    /// Nothing is taken: something is out, and nobody waits for another.
+    Still,
+}
+
 impl Crowding {
     pub(super) fn new(fairness: config::Fairness, several_sites: Arc<AtomicBool>) -> Self {
         Self { fairness, taken: AtomicU64::new(0), crowded: watch::Sender::new(false), several_sites }
@@ -98,35 +109,42 @@ impl Desk {
         let mut looks = Looks::default();
         let queues = [self.names.requests()];
         let seen = |ready: Option<Ready>| {
-            let wait = ready.and_then(|ready| {
-                let taken = crowding.taken.load(Ordering::Relaxed);
-                // Others consume as well, and take as much as we do.
-                let workers = f64::from(ready.consumers) / f64::from(self.steering.lanes());
-                looks.wait(ready.messages, taken, Instant::now()).map(|wait| wait / workers.max(1.0))
+            let crowded = ready.is_some_and(|ready| {
+                match looks.wait(ready.messages, crowding.taken.load(Ordering::Relaxed), Instant::now()) {
+                    // Others consume as well, and take as much as we do.
+                    Wait::Seconds(wait) => {
+                        let workers = f64::from(ready.consumers) / f64::from(self.steering.lanes());
+                        wait / workers.max(1.0) > patience.as_secs_f64()
+                    }
+                    // Who asks before a rate is known shall not wait for a backlog that lay there from the start.
+                    Wait::Unknown => ready.messages > self.steering.in_hand(),
+                    Wait::Still => false,
+                }
             });
-            let several = crowding.several_sites.load(Ordering::Relaxed);
-            crowding.show(several && wait.is_some_and(|wait| wait > patience.as_secs_f64()));
+            crowding.show(crowded && crowding.several_sites.load(Ordering::Relaxed));
         };
         depth::follow(connection, &queues, between, self.broker_timeout, seen).await
     }
 }
 
 impl Looks {
-    /// How many seconds it takes until all that is ready is taken, at the rate of lately. `None` where that says nothing:
-    /// of a queue that was empty a moment ago no rate is known, and where nothing is taken something is out.
-    fn wait(&mut self, ready: u32, taken: u64, now: Instant) -> Option<f64> {
+    fn wait(&mut self, ready: u32, taken: u64, now: Instant) -> Wait {
         if ready == 0 {
             self.0.clear();
-            return None;
+            return Wait::Seconds(0.0);
         }
         while self.0.len() > 1 && now - self.0[1].0 >= LATELY {
             self.0.pop_front();
         }
         self.0.push_back((now, taken));
-        let (since, before) = *self.0.front()?;
+        let (since, before) = self.0[0];
         #[expect(clippy::cast_precision_loss, reason = "what is taken within a second is far below 2^53")]
         let lately = taken.saturating_sub(before) as f64;
-        (lately > 0.0).then(|| f64::from(ready) * (now - since).as_secs_f64() / lately)
+        match self.0.len() {
+            1 => Wait::Unknown,
+            _ if lately > 0.0 => Wait::Seconds(f64::from(ready) * (now - since).as_secs_f64() / lately),
+            _ => Wait::Still,
+        }
     }
 }
 
@@ -136,10 +154,11 @@ mod tests {
 
     use tokio::time::Instant;
 
-    use super::Looks;
+    use super::Wait::{Seconds, Still, Unknown};
+    use super::{Looks, Wait};
 
     /// What each look says, a quarter of a second apart, of a queue with so much in it and so much taken since the start.
-    fn waits(seen: &[(u32, u64)]) -> Vec<Option<f64>> {
+    fn waits(seen: &[(u32, u64)]) -> Vec<Wait> {
         let (mut looks, start) = (Looks::default(), Instant::now());
         let look = |(step, (ready, taken)): (u32, &(u32, u64))| {
             looks.wait(*ready, *taken, start + Duration::from_millis(250) * step)
@@ -149,19 +168,19 @@ mod tests {
 
     #[test]
     fn what_lies_there_takes_as_long_as_lately() {
-        assert_eq!(waits(&[(5_000, 0), (5_000, 1_000), (2_000, 2_000)]), [None, Some(1.25), Some(0.5)]);
+        assert_eq!(waits(&[(5_000, 0), (5_000, 1_000), (2_000, 2_000)]), [Unknown, Seconds(1.25), Seconds(0.5)]);
     }
 
     #[test]
-    fn a_burst_after_nothing_says_nothing_yet() {
-        assert_eq!(waits(&[(0, 1_000), (9_000, 1_001), (9_000, 2_001)]), [None, None, Some(2.25)]);
-        assert_eq!(waits(&[(10, 0), (10, 10), (0, 20), (9_000, 20)]), [None, Some(0.25), None, None]);
+    fn of_a_queue_that_was_empty_no_rate_is_known() {
+        assert_eq!(waits(&[(0, 1_000), (9_000, 1_001), (9_000, 2_001)]), [Seconds(0.0), Unknown, Seconds(2.25)]);
+        assert_eq!(waits(&[(10, 0), (10, 10), (0, 20), (9_000, 20)]), [Unknown, Seconds(0.25), Seconds(0.0), Unknown]);
     }
 
     #[test]
     fn an_outage_is_no_crowd_once_nothing_was_taken_for_a_second() {
         let outage = [(100, 0), (100, 100), (500, 100), (500, 100), (500, 100), (500, 100), (500, 100)];
-        assert_eq!(waits(&outage).last(), Some(&None));
+        assert_eq!(waits(&outage).last(), Some(&Still));
     }
 
     #[test]

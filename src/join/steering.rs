@@ -144,6 +144,11 @@ impl Steering {
         u32::try_from(self.chosen().lanes).unwrap_or(u32::MAX)
     }
 
+    /// Most requests that all lanes have in hand at once.
+    pub(super) fn in_hand(&self) -> u32 {
+        self.lanes().saturating_mul(self.chosen().prefetch.into())
+    }
+
     /// Most requests that the next batch may have.
     pub(super) fn next_batch(&self) -> usize {
         let batch = self.chosen().batch;

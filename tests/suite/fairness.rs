@@ -101,6 +101,44 @@ async fn a_request_that_comes_while_another_site_s_backlog_lies_there_is_decided
 }
 
 #[tokio::test]
+async fn who_asks_for_several_at_once_waits_for_none_of_them_until_the_crowd_is_done() {
+    let installation = Installation::with(impatient).await;
+    let mut producer = installation.producer().await;
+    let site = Uuid::new_v4();
+    let members = installation.members(site, JOINABLE, 12).await;
+    let crowd = installation.backlog(&producer).await;
+    let worker = installation.start().await;
+    until_it_looks_ahead(&worker, 1).await;
+    // Beside a batch of eight only one request of a site goes ahead.
+    let requests: Vec<Message> = members.iter().map(|member| Message::join(site, *member)).collect();
+    for request in &requests {
+        producer.send(request).await;
+    }
+    for request in &requests {
+        assert_eq!(producer.answer_to(request).await.status, 200);
+        let before = installation.decided_before(&crowd, site, request).await;
+        assert!(before < BACKLOG, "all were decided before it");
+    }
+    assert_eq!(worker.counted("join_community_ahead_total"), 12);
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_backlog_that_lies_there_from_the_start_is_a_crowd_before_anything_is_known_of_it() {
+    let installation = Installation::with(|config| {
+        impatient(config);
+        config.fairness.patience = Duration::from_hours(1);
+    })
+    .await;
+    let producer = installation.producer().await;
+    installation.member(Uuid::new_v4(), JOINABLE).await;
+    installation.backlog(&producer).await;
+    let worker = installation.start().await;
+    until_it_looks_ahead(&worker, 1).await;
+    worker.stop().await;
+}
+
+#[tokio::test]
 async fn leaving_goes_ahead_as_joining_does_and_what_comes_again_from_the_queue_changes_nothing() {
     let installation = Installation::with(impatient).await;
     let mut producer = installation.producer().await;
