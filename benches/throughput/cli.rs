@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::other::Other;
+
 /// Measures the worker, its ceilings and its peers side by side, durable everywhere
 #[derive(Debug, Parser)]
 #[command(name = "make bench", bin_name = "make bench", version)]
@@ -35,6 +37,8 @@ pub(crate) struct Cli {
     /// The worker's binary
     #[arg(long, value_name = "FILE", default_value = env!("CARGO_BIN_EXE_join-community"))]
     pub(crate) worker: PathBuf,
+    #[command(flatten)]
+    pub(crate) other: Other,
     /// What cargo adds to the arguments of every bench
     #[arg(long, hide = true)]
     pub(crate) bench: bool,
@@ -57,9 +61,9 @@ pub(crate) enum Part {
     Shards,
     /// From start to the first ack, and from SIGTERM to the end
     StartStop,
-    /// One request at a steady rate, beside a bare relay
+    /// One request at a steady rate, beside a bare relay, and what the worker's batches took
     Latency,
-    /// Resident memory, with a million requests and with none
+    /// Resident memory, with a million requests, after them, and with none
     Memory,
     /// What one site waits while another sends a million requests; ten minutes
     Fairness,
@@ -95,6 +99,21 @@ impl Part {
             Self::Memory => "memory",
             Self::Fairness => "fairness",
             Self::Sizes => "sizes",
+        }
+    }
+
+    /// Whether another build can be measured beside the worker.
+    pub(crate) const fn has_other(self) -> bool {
+        match self {
+            Self::Throughput | Self::Latency => true,
+            Self::Profile
+            | Self::Tokens
+            | Self::Steering
+            | Self::Shards
+            | Self::StartStop
+            | Self::Memory
+            | Self::Fairness
+            | Self::Sizes => false,
         }
     }
 }
@@ -133,8 +152,12 @@ impl Cli {
         self.requests.or(self.quick.then_some(QUICK))
     }
 
-    /// Whether what comes of the run is worth being written down: nothing left out, nothing made smaller.
+    /// Whether what comes of the run is worth being written down: nothing left out, nothing added, nothing made smaller.
     pub(crate) fn is_whole(&self) -> bool {
-        self.series.is_empty() && self.requests().is_none() && self.rounds >= 5 && self.seconds >= 5.0
+        self.series.is_empty()
+            && !self.other.is_given()
+            && self.requests().is_none()
+            && self.rounds >= 5
+            && self.seconds >= 5.0
     }
 }

@@ -4,14 +4,13 @@
 use anyhow::{Context as _, Result, ensure};
 use join_community::config::Config;
 use lapin::Channel;
-use lapin::options::{QueueBindOptions, QueueDeclareOptions};
-use lapin::types::{AMQPValue, FieldTable};
 use reqwest::Method;
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use sqlx::{Connection as _, Executor as _, PgConnection};
 
-use crate::place::{EVENTS, KEPT, Place};
+use crate::place::{KEPT, Place};
+use crate::queues::{consumers, declare, depth};
 use crate::records::{self, Member};
 use crate::suite::support::{Installation, Issuer, TestDatabase, empty_database, variable};
 
@@ -30,7 +29,8 @@ pub(crate) enum Tables {
 }
 
 impl Tables {
-    const fn queue(self) -> &'static str {
+    /// The queue that its requests lie in.
+    pub(crate) const fn queue(self) -> &'static str {
         match self {
             Self::Ours => "join-community.requests",
             // Celery speaks a language of its own: nothing of ours shall lie beside it.
@@ -69,8 +69,9 @@ pub(crate) struct Ground {
     records: PgConnection,
     channel: Channel,
     cache: redis::aio::MultiplexedConnection,
-    // Last, because fields are dropped in this order: connections before what they lead to.
-    plain: Option<TestDatabase>,
+    // Last, because fields are dropped in this order: connections before what they lead to. Where the tables are not those of
+    // the installation, they have a database of their own.
+    own: Option<TestDatabase>,
     installation: Installation,
 }
 
@@ -93,23 +94,30 @@ impl Ground {
 
     /// The same with requests spread over so many queues.
     pub(crate) async fn lay_spread(tables: Tables, size: Size, shards: u16) -> Result<Self> {
+        let own = match tables {
+            Tables::Ours => None,
+            Tables::Plain => Some(plain_database().await?),
+        };
+        Box::pin(Self::around(own, tables, size, shards)).await
+    }
+
+    /// The same for a worker, on a database that has its tables already.
+    pub(crate) async fn lay_on(database: TestDatabase, size: Size) -> Result<Self> {
+        Box::pin(Self::around(Some(database), Tables::Ours, size, 1)).await
+    }
+
+    /// Lays it around a database of the series' own, or on that of the installation.
+    async fn around(own: Option<TestDatabase>, tables: Tables, size: Size, shards: u16) -> Result<Self> {
         let adjust = |config: &mut Config| {
             Issuer::new().trusted_by(config);
             config.broker.shards = shards;
         };
         let installation = Installation::with(adjust).await;
-        let (plain, database_url) = match tables {
-            Tables::Ours => (None, installation.config.database.url.expose_secret().to_owned()),
-            Tables::Plain => {
-                let database = empty_database().await;
-                let url = database.url();
-                (Some(database), url)
-            }
+        let database_url = match &own {
+            Some(database) => database.url(),
+            None => installation.config.database.url.expose_secret().to_owned(),
         };
         let mut records = PgConnection::connect(&database_url).await?;
-        if tables == Tables::Plain {
-            records.execute(PLAIN_TABLES).await.context("benches/peers/schema.sql")?;
-        }
         let members = records::fill(&mut records, size).await?;
         // PostgreSQL writes a checkpoint when a database is dropped: nobody meets one that the filling has left.
         drop(empty_database().await);
@@ -127,7 +135,7 @@ impl Ground {
         declare(&channel, tables).await?;
         let mut cache = crate::suite::support::cache::connection(&place.cache_url).await?;
         redis::cmd("FLUSHDB").exec_async(&mut cache).await?;
-        Ok(Self { place, members, shards, tables, records, channel, cache, plain, installation })
+        Ok(Self { place, members, shards, tables, records, channel, cache, own, installation })
     }
 
     /// Requests that lie in the queue, or its shards, not handed to anybody.
@@ -157,9 +165,7 @@ impl Ground {
 
     /// Consumers of the queue that requests lie in.
     pub(crate) async fn consumers(&self) -> Result<u32> {
-        let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-        let queue = self.channel.queue_declare(self.place.queue.into(), passive, FieldTable::default()).await?;
-        Ok(queue.consumer_count())
+        consumers(&self.channel, self.place.queue).await
     }
 
     /// Events that were confirmed.
@@ -206,13 +212,21 @@ impl Ground {
 
     /// Takes it away, and what is in the cache, so that the next one counts its own.
     pub(crate) async fn clear(self) -> Result<()> {
-        let Self { records, channel, mut cache, plain, installation, .. } = self;
+        let Self { records, channel, mut cache, own, installation, .. } = self;
         redis::cmd("FLUSHDB").exec_async(&mut cache).await?;
         records.close().await?;
         // Taking vhost and database down waits on the spot.
-        tokio::task::spawn_blocking(move || drop((channel, plain, installation))).await?;
+        tokio::task::spawn_blocking(move || drop((channel, own, installation))).await?;
         Ok(())
     }
+}
+
+async fn plain_database() -> Result<TestDatabase> {
+    let database = empty_database().await;
+    let mut connection = database.stranger().await;
+    connection.execute(PLAIN_TABLES).await.context("benches/peers/schema.sql")?;
+    connection.close().await?;
+    Ok(database)
 }
 
 fn cache_url() -> Result<String> {
@@ -221,24 +235,4 @@ fn cache_url() -> Result<String> {
     let mut url: reqwest::Url = given.parse()?;
     url.set_path(CACHE_DATABASE);
     Ok(url.into())
-}
-
-/// A durable consumer's queue, so that each event has somewhere to be confirmed by; and the peers' queue.
-async fn declare(channel: &Channel, tables: Tables) -> Result<()> {
-    let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
-    let mut arguments = FieldTable::default();
-    arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
-    if tables == Tables::Plain {
-        channel.queue_declare(tables.queue().into(), durable, arguments.clone()).await?;
-    }
-    channel.queue_declare(KEPT.into(), durable, arguments).await?;
-    let (exchange, key) = (EVENTS.0.into(), EVENTS.1.into());
-    channel.queue_bind(KEPT.into(), exchange, key, QueueBindOptions::default(), FieldTable::default()).await?;
-    Ok(())
-}
-
-async fn depth(channel: &Channel, queue: &str) -> Result<usize> {
-    let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-    let queue = channel.queue_declare(queue.into(), passive, FieldTable::default()).await?;
-    Ok(usize::try_from(queue.message_count())?)
 }

@@ -17,8 +17,20 @@ const SETTINGS: &str = "
         'fsync', 'synchronous_commit', 'full_page_writes', 'wal_level', 'shared_buffers', 'max_wal_size'
     ]) name";
 
-/// Says it, as the end of a table's section.
-pub(crate) async fn describe(worker: &Path) -> Result<String> {
+/// What runs the peers: a program, the argument that has it tell its version, and what stands before that.
+const RUNTIMES: [(&str, &str, &str); 3] =
+    [("python3", "--version", ""), ("node", "--version", "Node.js "), ("go", "version", "")];
+
+/// A machine, as it was before anything was measured.
+pub(crate) struct Machine {
+    made: String,
+    settings: String,
+    /// Which runtimes there were: of those that come later it is said that the run installed them.
+    had: [bool; 3],
+}
+
+/// Describes it.
+pub(crate) async fn describe(worker: &Path) -> Result<Machine> {
     let versions = versions::of_services().await?;
     let services: Vec<String> = versions
         .iter()
@@ -33,11 +45,9 @@ pub(crate) async fn describe(worker: &Path) -> Result<String> {
         redis::cmd("CONFIG").arg("GET").arg("appendonly").query_async(&mut cache).await?;
     let today = OffsetDateTime::now_utc().date();
     let size = fs::metadata(worker).with_context(|| format!("the worker, {}", worker.display()))?.len() / 1024;
-    Ok(format!(
+    let made = format!(
         "Made on {today} at commit {}: {}, {} cores, {}, {}, load before it {}; everything on this one machine.\n\
-         {}; worker's binary {size} kB, its defaults. Peers: {}, Node.js {}, {}.\n\
-         PostgreSQL: {postgres}. RabbitMQ: quorum queues, persistent messages, publisher confirms. \
-         Redis: appendonly = {appendonly}.\n",
+         {}; worker's binary {size} kB, its defaults.",
         commit(),
         processor(),
         versions.get("cores").map_or("?", String::as_str),
@@ -45,10 +55,36 @@ pub(crate) async fn describe(worker: &Path) -> Result<String> {
         told("uname", &["-sr"]),
         load(),
         services.join(", "),
-        told("python3", &["--version"]),
-        told("node", &["--version"]),
-        told("go", &["version"]),
-    ))
+    );
+    let settings = format!(
+        "PostgreSQL: {postgres}. RabbitMQ: quorum queues, persistent messages, publisher confirms. \
+         Redis: appendonly = {appendonly}.\n"
+    );
+    let had = RUNTIMES.map(|(program, argument, _)| version(program, argument).is_some());
+    Ok(Machine { made, settings, had })
+}
+
+impl Machine {
+    /// Says it once a part is measured, as the end of its section; of the peers' runtimes only where there were peers.
+    pub(crate) fn told(&self, has_peers: bool) -> String {
+        let peers = if has_peers { format!(" Peers: {}.", self.runtimes()) } else { String::new() };
+        format!("{}{peers}\n{}", self.made, self.settings)
+    }
+
+    fn runtimes(&self) -> String {
+        let told = RUNTIMES.iter().zip(self.had).map(|((program, argument, name), had)| {
+            let Some(version) = version(program, argument) else { return format!("no {program}") };
+            let since = if had { "" } else { " (installed by the run)" };
+            format!("{name}{version}{since}")
+        });
+        told.collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// What a program says of itself; nothing where there is none.
+fn version(program: &str, argument: &str) -> Option<String> {
+    let ran = Command::new(program).arg(argument).output().ok().filter(|ran| ran.status.success())?;
+    Some(String::from_utf8_lossy(&ran.stdout).trim().to_owned())
 }
 
 /// Which, and whether what is compiled was changed since.

@@ -6,6 +6,7 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program, and this is its output")]
 
+mod batches;
 mod broker_ceiling;
 mod cli;
 mod clock;
@@ -16,11 +17,13 @@ mod latency;
 mod machine;
 mod memory;
 mod one_at_a_time;
+mod other;
 mod peers;
 mod place;
 mod process;
 mod profile;
 mod progress;
+mod queues;
 mod records;
 mod relay;
 mod report;
@@ -62,7 +65,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use cli::{Cli, Command, Part};
 // Where each of them looks for the other.
 use faults::{dice, proxy, superuser, versions};
-use series::Series;
+use series::{Kind, Series};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -103,13 +106,17 @@ async fn stopped() -> Result<()> {
 
 async fn run(cli: &Cli) -> Result<()> {
     if cli.list {
-        list();
+        list(cli);
         return Ok(());
     }
+    ensure!(
+        !cli.other.is_given() || cli.only.iter().copied().any(Part::has_other),
+        "another build is measured by the parts throughput and latency alone"
+    );
     let machine = machine::describe(&cli.worker).await?;
     for part in Part::ALL.into_iter().filter(|part| cli.only.contains(part)) {
         let table = Box::pin(measured(part, cli)).await.with_context(|| part.name())?;
-        let table = format!("{table}\n{machine}");
+        let table = format!("{table}\n{}", machine.told(part == Part::Throughput && has_peers(cli)));
         println!("{table}");
         match &cli.record {
             Some(document) if cli.is_whole() => record(document, part.name(), &table)?,
@@ -124,8 +131,8 @@ async fn run(cli: &Cli) -> Result<()> {
 async fn measured(part: Part, cli: &Cli) -> Result<String> {
     match part {
         Part::Throughput => {
-            let results = rounds::measure(&chosen(series::THROUGHPUT, cli)?, cli).await?;
-            Ok(report::throughput(&results))
+            let results = rounds::measure(&chosen(&compared(cli), cli)?, cli).await?;
+            Ok(report::throughput(&results) + &cli.other.told(&cli.worker))
         }
         Part::Profile => Box::pin(profile::measure(cli)).await,
         Part::Tokens => {
@@ -138,23 +145,40 @@ async fn measured(part: Part, cli: &Cli) -> Result<String> {
             Ok(report::shards(&results))
         }
         Part::StartStop => Box::pin(start_stop::measure(cli)).await,
-        Part::Latency => latency::measure(cli).await,
-        Part::Memory => memory::measure(cli).await,
+        Part::Latency => Box::pin(latency::measure(cli)).await,
+        Part::Memory => Box::pin(memory::measure(cli)).await,
         Part::Fairness => Box::pin(fairness::measure(cli)).await,
         Part::Sizes => sizes::measure(cli).await,
     }
 }
 
+/// The series of the first comparison, with another build right behind the worker, if that was asked for.
+fn compared(cli: &Cli) -> Vec<Series> {
+    let mut all = series::THROUGHPUT.to_vec();
+    if cli.other.is_given() {
+        all.insert(1, series::OTHER);
+    }
+    all
+}
+
+/// Those that were named, and always what was asked for by an option of its own.
 fn chosen(all: &[Series], cli: &Cli) -> Result<Vec<Series>> {
-    let is_meant = |name: &str| cli.series.is_empty() || cli.series.iter().any(|word| name.contains(word.as_str()));
-    let chosen: Vec<Series> = all.iter().copied().filter(|series| is_meant(series.name)).collect();
+    let is_named = |name: &str| cli.series.is_empty() || cli.series.iter().any(|word| name.contains(word.as_str()));
+    let is_meant = |series: &Series| matches!(series.kind, Kind::Other) || is_named(series.name);
+    let chosen: Vec<Series> = all.iter().copied().filter(is_meant).collect();
     ensure!(!chosen.is_empty(), "no series is named like {}; --list names them", cli.series.join(", "));
     Ok(chosen)
 }
 
-fn list() {
+/// Whether anybody's work is measured that is not ours.
+fn has_peers(cli: &Cli) -> bool {
+    chosen(&compared(cli), cli).is_ok_and(|chosen| chosen.iter().any(|series| matches!(series.kind, Kind::Peer(..))))
+}
+
+fn list(cli: &Cli) {
+    let compared = compared(cli);
     for (part, all) in
-        [(Part::Throughput, series::THROUGHPUT), (Part::Tokens, series::TOKENS), (Part::Shards, series::SHARDS)]
+        [(Part::Throughput, compared.as_slice()), (Part::Tokens, series::TOKENS), (Part::Shards, series::SHARDS)]
     {
         for series in all {
             println!("{:<11} {:<18} {}", part.name(), series.name, series.what);

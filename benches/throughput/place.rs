@@ -31,11 +31,7 @@ pub(crate) struct Place {
 impl Place {
     /// Tells the worker, and nothing else: whatever is not about a place is as the worker has it by default.
     pub(crate) fn tell_worker(&self, command: &mut Command) {
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("JOIN_COMMUNITY__") {
-                command.env_remove(name);
-            }
-        }
+        forget_settings(command);
         for (key, value) in [
             ("BROKER__URL", self.worker_url.as_str()),
             ("DATABASE__URL", &self.database_url),
@@ -63,6 +59,15 @@ impl Place {
             ("EVENTS_EXCHANGE", EVENTS.0),
         ] {
             command.env(format!("PEER_{key}"), value);
+        }
+    }
+}
+
+/// Keeps from a command what the environment says to every worker.
+pub(crate) fn forget_settings(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("JOIN_COMMUNITY__") {
+            command.env_remove(name);
         }
     }
 }

@@ -45,9 +45,14 @@ impl Process {
         Ok(Self { child, name: name.to_owned(), log })
     }
 
+    /// What it has said up to now.
+    pub(crate) fn said(&self) -> Result<String> {
+        fs::read_to_string(&self.log).with_context(|| self.log.display().to_string())
+    }
+
     /// Waits until it says this.
     pub(crate) async fn until_said(&mut self, word: &str) -> Result<()> {
-        while !fs::read_to_string(&self.log)?.contains(word) {
+        while !self.said()?.contains(word) {
             self.is_alive()?;
             tokio::time::sleep(Duration::from_millis(1)).await;
         }

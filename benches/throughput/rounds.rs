@@ -1,7 +1,6 @@
 //! Rounds: every series once, then all of them again, so that what changes on the machine meanwhile meets all alike. Before
 //! them a pilot tells how many requests each needs.
 
-use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -73,7 +72,7 @@ async fn one_round(
 ) -> Result<Measured> {
     loop {
         progress.begins(format!("round {round}: {}, {} requests", series.name, ready.requests));
-        let measured = once(series, Size::of(ready.requests), ready.peer.as_ref(), &cli.worker).await?;
+        let measured = once(series, Size::of(ready.requests), ready.peer.as_ref(), cli).await?;
         if cli.requests().is_none() && measured.seconds < cli.seconds {
             ready.requests = enough(&measured, cli.seconds);
             continue;
@@ -97,7 +96,12 @@ fn told(measured: &Measured) -> String {
 /// Installs what has to be, and finds out how many requests the series needs.
 async fn prepare(series: &Series, cli: &Cli, progress: &Progress) -> Result<Result<Ready, String>> {
     let peer = match series.kind {
-        Kind::Worker(_) | Kind::Spread(_) | Kind::BrokerCeiling | Kind::StoreCeiling | Kind::OneAtATime(_) => None,
+        Kind::Worker(_)
+        | Kind::Other
+        | Kind::Spread(_)
+        | Kind::BrokerCeiling
+        | Kind::StoreCeiling
+        | Kind::OneAtATime(_) => None,
         Kind::Peer(name, _) => {
             progress.begins(format!("installing {name}"));
             match tokio::task::spawn_blocking(|| peers::install(name)).await?? {
@@ -113,9 +117,9 @@ async fn prepare(series: &Series, cli: &Cli, progress: &Progress) -> Result<Resu
     if cli.requests().is_none() {
         progress.begins(format!("pilot: {}", series.name));
         let peer = ready.peer.as_ref();
-        let mut measured = once(series, Size::of(ready.requests), peer, &cli.worker).await?;
+        let mut measured = once(series, Size::of(ready.requests), peer, cli).await?;
         if measured.seconds < TOO_SHORT {
-            measured = once(series, Size::of(enough(&measured, TOO_SHORT)), peer, &cli.worker).await?;
+            measured = once(series, Size::of(enough(&measured, TOO_SHORT)), peer, cli).await?;
         }
         ready.requests = enough(&measured, cli.seconds);
         progress.done(&format!("pilot    {:<18} {}", series.name, told(&measured)));
@@ -156,9 +160,9 @@ pub(crate) async fn worker_pilot(cli: &Cli) -> Result<(usize, f64)> {
 }
 
 /// Runs a series once, on ground of its own, and checks what came of it.
-async fn once(series: &Series, size: Size, peer: Option<&Installed>, worker: &Path) -> Result<Measured> {
-    let ground = Ground::lay_spread(series.tables(), size, series.shards()).await?;
-    let command = series.command(&ground, worker, peer)?;
+async fn once(series: &Series, size: Size, peer: Option<&Installed>, cli: &Cli) -> Result<Measured> {
+    let ground = series.lay(size, cli).await?;
+    let command = series.command(&ground, cli, peer)?;
     once_by(series, ground, peer, command).await
 }
 

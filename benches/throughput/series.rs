@@ -6,8 +6,9 @@ use std::process::Command;
 use anyhow::Result;
 use join_community::auth::mint::Algorithm;
 
+use crate::cli::Cli;
 use crate::clock::Proof;
-use crate::ground::{Ground, Tables};
+use crate::ground::{Ground, Size, Tables};
 use crate::peers::Installed;
 use crate::requests::Manner;
 
@@ -27,6 +28,8 @@ pub(crate) struct Series {
 pub(crate) enum Kind {
     /// The worker, on requests that prove themselves by a token, or for which a producer vouches.
     Worker(Option<Algorithm>),
+    /// Another build of it, or the same with other settings, as the command line says.
+    Other,
     /// The worker with requests spread over so many shards by a header that each carries.
     Spread(u16),
     /// The worker with database and cache answered from nothing.
@@ -42,6 +45,10 @@ pub(crate) enum Kind {
 /// The worker as most use it.
 pub(crate) const WORKER: Series =
     Series { name: "worker", what: "the release binary with its defaults", kind: Kind::Worker(None) };
+
+/// What is compared with it in an experiment.
+pub(crate) const OTHER: Series =
+    Series { name: "other", what: "another build, or with other settings", kind: Kind::Other };
 
 /// The first comparison: the worker, what its services allow, and what others would write.
 pub(crate) const THROUGHPUT: &[Series] = &[
@@ -100,22 +107,40 @@ impl Series {
     pub(crate) const fn shards(&self) -> u16 {
         match self.kind {
             Kind::Spread(shards) => shards,
-            Kind::Worker(_) | Kind::BrokerCeiling | Kind::StoreCeiling | Kind::OneAtATime(_) | Kind::Peer(..) => 1,
+            Kind::Worker(_)
+            | Kind::Other
+            | Kind::BrokerCeiling
+            | Kind::StoreCeiling
+            | Kind::OneAtATime(_)
+            | Kind::Peer(..) => 1,
         }
     }
 
     /// Whose tables it works on.
     pub(crate) const fn tables(&self) -> Tables {
         match self.kind {
-            Kind::Worker(_) | Kind::Spread(_) | Kind::BrokerCeiling | Kind::StoreCeiling => Tables::Ours,
+            Kind::Worker(_) | Kind::Other | Kind::Spread(_) | Kind::BrokerCeiling | Kind::StoreCeiling => Tables::Ours,
             Kind::OneAtATime(_) | Kind::Peer(..) => Tables::Plain,
+        }
+    }
+
+    /// Lays the ground that it works on.
+    pub(crate) async fn lay(&self, size: Size, cli: &Cli) -> Result<Ground> {
+        match self.kind {
+            Kind::Other => Box::pin(cli.other.lay(&cli.worker, size)).await,
+            Kind::Worker(_)
+            | Kind::Spread(_)
+            | Kind::BrokerCeiling
+            | Kind::StoreCeiling
+            | Kind::OneAtATime(_)
+            | Kind::Peer(..) => Box::pin(Ground::lay_spread(self.tables(), size, self.shards())).await,
         }
     }
 
     /// What has to be there in the end.
     pub(crate) const fn proof(&self) -> Proof {
         match self.kind {
-            Kind::Worker(_) | Kind::Spread(_) | Kind::OneAtATime(_) | Kind::Peer(..) => Proof::Everything,
+            Kind::Worker(_) | Kind::Other | Kind::Spread(_) | Kind::OneAtATime(_) | Kind::Peer(..) => Proof::Everything,
             Kind::BrokerCeiling => Proof::Events,
             Kind::StoreCeiling => Proof::Stored,
         }
@@ -124,7 +149,7 @@ impl Series {
     /// How many requests tell roughly how fast it is.
     pub(crate) fn first_guess(&self) -> usize {
         match self.kind {
-            Kind::Worker(_) | Kind::Spread(_) | Kind::BrokerCeiling | Kind::StoreCeiling => 20_000,
+            Kind::Worker(_) | Kind::Other | Kind::Spread(_) | Kind::BrokerCeiling | Kind::StoreCeiling => 20_000,
             Kind::OneAtATime(_) | Kind::Peer("go" | "node", _) => 3_000,
             Kind::Peer(..) => 1_000,
         }
@@ -134,7 +159,7 @@ impl Series {
     pub(crate) fn manner(&self, peer: Option<&Installed>) -> Manner {
         match (self.kind, peer) {
             (Kind::Worker(Some(algorithm)), _) => Manner::Token(algorithm),
-            (Kind::Worker(None) | Kind::BrokerCeiling, _) => Manner::Producer,
+            (Kind::Worker(None) | Kind::Other | Kind::BrokerCeiling, _) => Manner::Producer,
             (Kind::Spread(_), _) => Manner::Spread,
             (Kind::StoreCeiling, _) => Manner::None,
             (Kind::Peer(..), Some(peer)) if peer.folder.join("produce").exists() => Manner::Own(peer.clone()),
@@ -143,9 +168,10 @@ impl Series {
     }
 
     /// The command that does the work on this ground.
-    pub(crate) fn command(&self, ground: &Ground, worker: &Path, peer: Option<&Installed>) -> Result<Command> {
+    pub(crate) fn command(&self, ground: &Ground, cli: &Cli, peer: Option<&Installed>) -> Result<Command> {
         Ok(match (self.kind, peer) {
-            (Kind::Worker(_) | Kind::Spread(_), _) => worker_command(worker, ground),
+            (Kind::Worker(_) | Kind::Spread(_), _) => worker_command(&cli.worker, ground),
+            (Kind::Other, _) => cli.other.command(&cli.worker, ground),
             (Kind::BrokerCeiling, _) => ourselves(&["broker-ceiling"], ground)?,
             (Kind::StoreCeiling, _) => ourselves(&["store-ceiling"], ground)?,
             (Kind::OneAtATime(in_flight), _) => ourselves(&["one-at-a-time", &in_flight.to_string()], ground)?,

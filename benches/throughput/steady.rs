@@ -9,7 +9,7 @@ use lapin::message::Delivery;
 use lapin::options::BasicConsumeOptions;
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Consumer};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use uuid::Uuid;
 
 use crate::figures::count;
@@ -61,8 +61,14 @@ impl Load {
     }
 }
 
-/// Sends a request of each member, and answers how many milliseconds each took.
-pub(crate) async fn answers(ground: &Ground, load: Load, answer: Answer) -> Result<Vec<f64>> {
+/// Sends a request of each member, and answers how many milliseconds each took; and what `once_warm` did, which begins with
+/// those that count.
+pub(crate) async fn answers<T>(
+    ground: &Ground,
+    load: Load,
+    answer: Answer,
+    once_warm: impl Future<Output = Result<T>>,
+) -> Result<(Vec<f64>, T)> {
     let producer = dial(&ground.place.producer_url).await?;
     let channel = producer.create_channel().await?;
     let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
@@ -74,11 +80,16 @@ pub(crate) async fn answers(ground: &Ground, load: Load, answer: Answer) -> Resu
     let consumer = from.basic_consume(queue.into(), "".into(), options, FieldTable::default()).await?;
     let (messages, numbers) = messages(ground, answer)?;
     let arriving = tokio::spawn(arrivals(consumer, numbers, answer));
-    let sent = send(&channel, ground, load, messages).await?;
+    let warming = async {
+        sleep(Duration::from_secs_f64(WARMING)).await;
+        once_warm.await
+    };
+    let (sent, done) = tokio::try_join!(send(&channel, ground, load, messages), warming)?;
     let arrived = arriving.await??;
     producer.close(200, "done".into()).await?;
     let warm = sent.iter().position(|at| (*at - sent[0]).as_secs_f64() >= WARMING).unwrap_or_default();
-    Ok(sent.iter().zip(arrived).skip(warm).map(|(sent, arrived)| (arrived - *sent).as_secs_f64() * 1e3).collect())
+    let taken = sent.iter().zip(arrived).skip(warm).map(|(sent, arrived)| (arrived - *sent).as_secs_f64() * 1e3);
+    Ok((taken.collect(), done))
 }
 
 type Messages = Vec<(String, BasicProperties)>;

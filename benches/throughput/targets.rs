@@ -9,6 +9,8 @@ pub(crate) enum Bound {
     AtLeast(f64),
     /// So much or less.
     AtMost(f64),
+    /// Any: the figure is told, and nothing is aimed at.
+    Open,
 }
 
 /// A figure and its target.
@@ -26,25 +28,27 @@ pub(crate) struct Target {
 impl Target {
     fn is_reached(&self) -> Option<bool> {
         let median = self.measured?.median;
-        Some(match self.bound {
-            Bound::AtLeast(bound) => median >= bound,
-            Bound::AtMost(bound) => median <= bound,
-        })
+        match self.bound {
+            Bound::AtLeast(bound) => Some(median >= bound),
+            Bound::AtMost(bound) => Some(median <= bound),
+            Bound::Open => None,
+        }
     }
 
     fn row(&self) -> String {
-        let (sign, bound) = match self.bound {
-            Bound::AtLeast(bound) => ("≥", bound),
-            Bound::AtMost(bound) => ("≤", bound),
-        };
         let unit = if self.unit.is_empty() { String::new() } else { format!(" {}", self.unit) };
+        let bound = match self.bound {
+            Bound::AtLeast(bound) => format!("≥ {bound}{unit}"),
+            Bound::AtMost(bound) => format!("≤ {bound}{unit}"),
+            Bound::Open => String::new(),
+        };
         let measured = self.measured.map_or_else(|| "not measured".into(), |spread| format!("{spread:.2}{unit}"));
         let verdict = match self.is_reached() {
             Some(true) => "reached",
             Some(false) => "**missed**",
             None => "",
         };
-        format!("| {} | {sign} {bound}{unit} | {measured} | {verdict} |\n", self.figure)
+        format!("| {} | {bound} | {measured} | {verdict} |\n", self.figure)
     }
 }
 

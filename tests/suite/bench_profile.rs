@@ -1,11 +1,12 @@
-//! What the bench's part `profile` reads of the kernel, Redis, `perf` and `pg_stat_statements`. Here, because a bench runs no
-//! tests of its own.
+//! What the bench reads of the kernel, Redis, `perf`, `pg_stat_statements` and the worker. Here, because a bench runs no tests
+//! of its own.
 
 #[path = "../../benches/throughput/profile/parse.rs"]
 mod parse;
 
+use join_community::operations::Meters;
 use join_community::postgres::STATEMENTS;
-use parse::{commands, counted, number, shares, statement};
+use parse::{Histogram, commands, counted, histogram, listening, number, shares, statement};
 
 #[test]
 fn a_number_is_found_by_its_whole_name() {
@@ -66,6 +67,51 @@ fn an_event_that_was_not_counted_is_not_zero() {
     assert_eq!(counted("\n29,,raw_syscalls:sys_enter,581197,100.00,,\n", event), Some(29));
     assert_eq!(counted("<not counted>,,raw_syscalls:sys_enter,0,100.00,,\n", event), None);
     assert_eq!(counted("29,,another:event,581197,100.00,,\n", event), None);
+}
+
+#[test]
+fn a_histogram_of_the_worker_is_read_as_it_is_written() {
+    let meters = Meters::register().unwrap();
+    let look = || histogram(&meters.render(), "join_community_confirm_seconds", r#"of="event""#).unwrap();
+    let confirms = |of: &str, each: f64, count: usize| meters.confirm.of(of).record_many(each, count);
+    confirms("event", 0.3, 7);
+    let before = look();
+    confirms("event", 0.0008, 50);
+    confirms("event", 0.002, 40);
+    confirms("event", 9.0, 10);
+    confirms("copy", 0.3, 1000);
+    let is_about = |read: Option<f64>, expected: f64| {
+        assert!(read.is_some_and(|read| (read - expected).abs() < 1e-9), "{read:?} is not {expected}");
+    };
+    let since = look().since(&before);
+    is_about(Some(since.count()), 100.0);
+    is_about(since.mean(), 0.9012);
+    // Half of all lie between the bounds 0.0005 and 0.001, two fifths between 0.001 and 0.0025, the rest above the last, 5.
+    is_about(since.percentile(25.0), 0.00075);
+    is_about(since.percentile(70.0), 0.00175);
+    is_about(since.percentile(99.0), 5.0);
+}
+
+#[test]
+fn of_a_histogram_with_nothing_in_it_nothing_is_told() {
+    assert!(histogram("# TYPE join_community_batch_seconds histogram\n", "join_community_batch_seconds", "").is_none());
+    let empty = Histogram::default();
+    assert_eq!((empty.mean(), empty.percentile(50.0)), (None, None));
+    let meters = Meters::register().unwrap();
+    let unused = histogram(&meters.render(), "join_community_batch_seconds", "").unwrap();
+    assert_eq!((unused.mean(), unused.percentile(50.0)), (None, None));
+}
+
+#[test]
+fn where_the_worker_tells_its_metrics_is_read_off_its_log_in_either_form() {
+    let human = "2026-11-30T00:00:00Z  INFO join_community::app: connected to 127.0.0.1:5679\n\
+                 2026-11-30T00:00:00Z  INFO join_community::cli::run: operations server listens: /livez, /readyz, /metrics, \
+                 the console at / address=127.0.0.1:40123\n";
+    let json =
+        r#"{"level":"INFO","message":"operations server listens: /livez","address":"127.0.0.1:40123","target":"x"}"#;
+    assert_eq!(listening(human), Some("127.0.0.1:40123"));
+    assert_eq!(listening(json), Some("127.0.0.1:40123"));
+    assert_eq!(listening("connected to 127.0.0.1:5679"), None);
 }
 
 #[test]

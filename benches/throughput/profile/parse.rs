@@ -1,8 +1,10 @@
-//! What the kernel, Redis, `perf` and `pg_stat_statements` print, read. Apart from who asks them and free of everything
-//! else, because a bench runs no tests of its own: `tests/suite/bench_profile.rs` takes this file in, and does.
+//! What the kernel, Redis, `perf`, `pg_stat_statements` and the worker print, read. Apart from who asks them and free of
+//! everything else, because a bench runs no tests of its own: `tests/suite/bench_profile.rs` takes this file in, and does.
 
 use std::collections::BTreeMap;
 
+/// What the worker logs where it tells its metrics.
+const LISTENS: &str = "operations server listens";
 /// How much is shown of a statement that has no name.
 const SHOWN: usize = 60;
 
@@ -65,6 +67,70 @@ pub(crate) fn counted(stat: &str, event: &str) -> Option<u64> {
         (fields.nth(1)? == event).then_some(count)
     };
     stat.lines().find_map(read)
+}
+
+/// A histogram as `/metrics` shows it: by bound, how many were no larger; and what all of them come to.
+#[derive(Debug, Default)]
+pub(crate) struct Histogram {
+    buckets: Vec<(f64, f64)>,
+    sum: f64,
+}
+
+/// The histogram of this name, and of this label where there are several.
+pub(crate) fn histogram(metrics: &str, name: &str, label: &str) -> Option<Histogram> {
+    let mut read = Histogram::default();
+    for line in metrics.lines().filter_map(|line| line.strip_prefix(name)).filter(|line| line.contains(label)) {
+        let Some((series, value)) = line.rsplit_once(' ') else { continue };
+        let Ok(value) = value.parse::<f64>() else { continue };
+        if let Some(labels) = series.strip_prefix("_bucket{") {
+            let bound = labels.split_once("le=\"").and_then(|(_, rest)| rest.split('"').next()?.parse::<f64>().ok());
+            read.buckets.extend(bound.map(|bound| (bound, value)));
+        } else if series.starts_with("_sum") {
+            read.sum = value;
+        }
+    }
+    (!read.buckets.is_empty()).then_some(read)
+}
+
+impl Histogram {
+    /// What came since an earlier look.
+    pub(crate) fn since(&self, earlier: &Self) -> Self {
+        let before = |place: usize| earlier.buckets.get(place).map_or(0.0, |(_, count)| *count);
+        let buckets = self.buckets.iter().enumerate();
+        let buckets = buckets.map(|(place, (bound, count))| (*bound, count - before(place))).collect();
+        Self { buckets, sum: self.sum - earlier.sum }
+    }
+
+    /// How many there are: the last bucket has all.
+    pub(crate) fn count(&self) -> f64 {
+        self.buckets.last().map_or(0.0, |(_, count)| *count)
+    }
+
+    /// Their mean; nothing of none.
+    pub(crate) fn mean(&self) -> Option<f64> {
+        (self.count() > 0.0).then(|| self.sum / self.count())
+    }
+
+    /// About how large so many of a hundred are at most: as if evenly spread within a bucket. Above the last bound nothing is
+    /// known but that.
+    pub(crate) fn percentile(&self, percent: f64) -> Option<f64> {
+        let rank = self.count() * percent / 100.0;
+        let (mut from, mut below) = (0.0, 0.0);
+        for (bound, count) in self.buckets.iter().filter(|(bound, _)| bound.is_finite()) {
+            if *count >= rank && rank > 0.0 {
+                return Some(from + (bound - from) * (rank - below) / (count - below));
+            }
+            (from, below) = (*bound, *count);
+        }
+        (rank > 0.0).then_some(from)
+    }
+}
+
+/// Where the worker tells its metrics, by its log.
+pub(crate) fn listening(log: &str) -> Option<&str> {
+    let line = log.lines().find(|line| line.contains(LISTENS))?;
+    let address = line.get(line.find("127.0.0.1:")?..)?;
+    address.split(|c: char| !c.is_ascii_digit() && !".:".contains(c)).next()
 }
 
 /// The name of a statement, of which `pg_stat_statements` tells the text with a parameter for each literal; or else how it
