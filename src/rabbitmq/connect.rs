@@ -72,7 +72,8 @@ pub async fn open(address: &Address, name: &str, limits: Limits, files: TlsFiles
     if wanted <= FRAME_MAX {
         return Ok(connection);
     }
-    // Producers may use what the broker offers, and it hands their properties over in one frame, which `lapin` must take.
+    // Producers may use what the broker offers, and it hands their properties over in one frame, which `lapin` must take. The
+    // sieve shortens only those that have outgrown even that.
     let ended = timeout_at(deadline, connection.close(200, "larger frames are offered".into())).await;
     drop(ended);
     Ok(handshake.made(wanted).await?.0)

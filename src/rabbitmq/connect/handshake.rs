@@ -58,7 +58,7 @@ impl Handshake<'_> {
                         stream = stream.into_rustls(connector, &host).await?;
                     }
                     // Sifted after it is deciphered, and by us: so to `lapin` it is a plain one.
-                    Ok(AsyncTcpStream::Plain(Sieve::new(stream).telling(Arc::clone(&offer))))
+                    Ok(AsyncTcpStream::Plain(Sieve::new(stream).fitting(frame_max, Arc::clone(&offer))))
                 };
                 let opened = timeout_at(deadline, open).await;
                 opened.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut))).map_err(lapin::Error::from)

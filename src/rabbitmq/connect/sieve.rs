@@ -1,9 +1,11 @@
 //! The stream from the broker, with what `lapin` does not survive made harmless on the way.
 //!
-//! A broker takes any bytes for a short text, and tables inside tables without end; `lapin` ends the connection at the
-//! first that is no UTF-8, and overflows its stack on the second. The message comes back with the next connection, so one
-//! message of one producer would keep the worker from all others. Separate, because nothing behind it can mend that.
+//! A broker takes any bytes for a short text, tables inside tables without end, and hands over properties in one frame,
+//! however large they are; `lapin` overflows its stack on deep tables, and ends the connection at a text that is no UTF-8 and
+//! at a frame that is larger than agreed on. The message comes back with the next connection, so one message of one producer
+//! would keep the worker from all others. Separate, because nothing behind it can mend that.
 
+mod fit;
 mod frame;
 
 use std::io;
@@ -14,27 +16,28 @@ use std::task::{Context, Poll, ready};
 
 use futures_util::io::{AsyncRead, AsyncWrite};
 
-/// Type, channel and size.
-const HEAD: usize = 7;
-/// No frame that is to be sifted is larger: no connection agrees to more, and what is larger is none that `lapin` takes.
-const LARGEST: usize = super::LARGEST_FRAME as usize;
+use self::frame::HEAD;
+
+/// No frame that is to be sifted is larger: no connection agrees to so much, and what the broker adds to properties is less
+/// than the rest. Of larger properties nothing is kept, and no larger method is one that `lapin` takes.
+const LARGEST: usize = super::LARGEST_FRAME as usize + 64 * 1024;
 
 /// Sifts the frames that carry properties and names; bodies pass untouched. Frames that come whole are sifted in place,
 /// only one that is cut off by the end of a read is held back until the rest is there.
 pub struct Sieve<S> {
     stream: S,
-    /// The head of the next frame, as far as it has come.
-    head: [u8; HEAD],
-    head_filled: usize,
-    /// What is still to come of the present frame, its end mark included.
-    left: usize,
-    /// Whether the present frame is to be sifted: by its whole size, not by what is left of it.
-    is_sifted: bool,
+    /// What is still to pass of a frame that is not sifted, its end mark included.
+    passing: usize,
+    /// What is still to come of properties that are too large to be held, and goes nowhere.
+    dropping: usize,
+    /// A frame that was cut off by the end of a read, from its first byte on.
     held: Vec<u8>,
     /// What is still missing of the frame that is held back.
     missing: usize,
-    /// What was handed over of the held frame since it is whole.
+    /// What was handed over of the held frame since nothing is missing.
     served: usize,
+    /// Properties that take more are made to fit.
+    frame_max: usize,
     /// Where the broker's offer is noted, until it has come.
     offer: Option<Arc<AtomicU32>>,
 }
@@ -44,66 +47,96 @@ impl<S> Sieve<S> {
     pub fn new(stream: S) -> Self {
         Self {
             stream,
-            head: [0; HEAD],
-            head_filled: 0,
-            left: 0,
-            is_sifted: false,
+            passing: 0,
+            dropping: 0,
             held: Vec::new(),
             missing: 0,
             served: 0,
+            frame_max: LARGEST,
             offer: None,
         }
     }
 
-    /// Notes there the largest frame that the broker offers; 0 stands for no limit.
+    /// Makes all properties fit frames of this size, or of what the broker offers if that is less. Notes the offer there;
+    /// 0 stands for no limit.
     #[must_use]
-    pub fn telling(self, offer: Arc<AtomicU32>) -> Self {
-        Self { offer: Some(offer), ..self }
+    pub fn fitting(self, frame_max: u32, offer: Arc<AtomicU32>) -> Self {
+        Self { frame_max: usize::try_from(frame_max).unwrap_or(usize::MAX), offer: Some(offer), ..self }
     }
 
-    /// Sifts a chunk; answers how much of it may go on. The rest is held back.
+    /// Sifts a chunk; answers how much of it may go on, from its beginning. The rest is held back, or goes nowhere.
     fn sift(&mut self, chunk: &mut [u8]) -> usize {
-        let mut at = 0;
-        while at < chunk.len() {
-            if self.left == 0 {
-                at += self.read_head(&chunk[at..]);
+        let (mut at, mut end) = (0, chunk.len());
+        while at < end {
+            if self.passing > 0 {
+                let here = self.passing.min(end - at);
+                self.passing -= here;
+                at += here;
                 continue;
             }
-            let here = self.left.min(chunk.len() - at);
-            if self.is_sifted && here < self.left {
-                self.held.extend_from_slice(&chunk[at..]);
-                self.missing = self.left - here;
-                self.left = 0;
-                return at;
+            let there = &mut chunk[at..end];
+            let (taken, kept) = if self.dropping > 0 {
+                let here = self.dropping.min(there.len());
+                self.dropping -= here;
+                (here, 0)
+            } else {
+                let needed = needed(there);
+                if there.len() < needed {
+                    self.held.extend_from_slice(there);
+                    self.missing = needed - there.len();
+                    return at;
+                }
+                (needed, self.release(&mut there[..needed]))
+            };
+            if kept < taken {
+                chunk.copy_within(at + taken..end, at + kept);
+                end -= taken - kept;
             }
-            if self.is_sifted {
-                sift_whole(self.head[0], &mut chunk[at..at + here], &mut self.offer);
-            }
-            at += here;
-            self.left -= here;
+            at += kept;
         }
         at
     }
 
-    fn read_head(&mut self, bytes: &[u8]) -> usize {
-        let taken = bytes.len().min(HEAD - self.head_filled);
-        self.head[self.head_filled..self.head_filled + taken].copy_from_slice(&bytes[..taken]);
-        self.head_filled += taken;
-        if self.head_filled == HEAD {
-            self.head_filled = 0;
-            let [_, _, _, size @ ..] = self.head;
-            self.left = usize::try_from(u32::from_be_bytes(size)).unwrap_or(usize::MAX).saturating_add(1);
-            self.is_sifted = frame::is_sifted(self.head[0]) && self.left <= LARGEST;
+    /// Makes ready to go on what is needed of a frame; answers how much of that is left.
+    fn release(&mut self, start: &mut [u8]) -> usize {
+        let Some((kind, whole)) = frame::measured(start) else { return start.len() };
+        if start.len() == whole {
+            // All but the end mark: a text whose length is wrong must not reach that.
+            let payload = &mut start[HEAD..whole - 1];
+            self.note(kind, payload);
+            frame::sift(kind, payload);
+            let is_too_large = kind == frame::PROPERTIES && whole > self.frame_max;
+            return if is_too_large { fit::fit(start, self.frame_max) } else { whole };
         }
-        taken
+        if start.len() == HEAD {
+            self.passing = whole - HEAD;
+            return HEAD;
+        }
+        self.dropping = whole - start.len();
+        fit::bare(start)
     }
 
-    /// Takes more of the frame that is held back, and sifts it once it is whole.
+    /// Notes the broker's offer, if this is it.
+    fn note(&mut self, kind: u8, payload: &[u8]) {
+        if let Some(size) = self.offer.as_ref().and_then(|_| frame::offered(kind, payload))
+            && let Some(offer) = self.offer.take()
+        {
+            offer.store(size, Ordering::Relaxed);
+            if size > 0 {
+                self.frame_max = self.frame_max.min(usize::try_from(size).unwrap_or(usize::MAX));
+            }
+        }
+    }
+
+    /// Takes more of the frame that is held back, until what is needed of it is there.
     fn hold(&mut self, bytes: &[u8]) {
         self.held.extend_from_slice(bytes);
-        self.missing -= bytes.len();
+        self.missing = needed(&self.held) - self.held.len();
         if self.missing == 0 {
-            sift_whole(self.head[0], &mut self.held, &mut self.offer);
+            let mut held = std::mem::take(&mut self.held);
+            let kept = self.release(&mut held);
+            held.truncate(kept);
+            self.held = held;
         }
     }
 
@@ -120,15 +153,13 @@ impl<S> Sieve<S> {
     }
 }
 
-/// Sifts what follows the head of a frame, but for the end mark: a text whose length is wrong must not reach that.
-fn sift_whole(kind: u8, rest: &mut [u8], offer: &mut Option<Arc<AtomicU32>>) {
-    let Some((_, payload)) = rest.split_last_mut() else { return };
-    if let Some(size) = offer.as_ref().and_then(|_| frame::offered(kind, payload))
-        && let Some(offer) = offer.take()
-    {
-        offer.store(size, Ordering::Relaxed);
+/// How much of a frame must be there before any of it goes on: all of it, if it is to be sifted.
+fn needed(start: &[u8]) -> usize {
+    match frame::measured(start) {
+        Some((kind, whole)) if frame::is_sifted(kind) && whole <= LARGEST => whole,
+        Some((frame::PROPERTIES, _)) => fit::BARE,
+        Some(_) | None => HEAD,
     }
-    frame::sift(kind, payload);
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Sieve<S> {

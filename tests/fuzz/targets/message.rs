@@ -115,7 +115,7 @@ fn header(rng: &mut Rng) -> Vec<u8> {
         1 => text_header(name, &bytes(rng, 400)),
         2 => text_header("authorization", format!("Bearer {CANARY}").as_bytes()),
         3 => text_header(name, format!("{}{CANARY}", pick(rng, &["", "x ", "\u{e9}"])).as_bytes()),
-        4 => text_header(name, "x".repeat(*pick(rng, &[511, 512, 513, 1_025, 8_185, 8_192, 8_193])).as_bytes()),
+        4 => text_header(name, "x".repeat(*pick(rng, &[511, 512, 513, 1_025, 8_185, 8_192, 8_193, 9_000])).as_bytes()),
         5 if name.contains("-attempts") => {
             [amqp::short(name.as_bytes()), vec![b'I'], rng.i32(..).to_be_bytes().to_vec()].concat()
         }

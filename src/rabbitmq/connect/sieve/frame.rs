@@ -2,16 +2,27 @@
 //!
 //! Separate from the stream, because this is about AMQP and that about reading.
 
+/// Type, channel and size.
+pub(super) const HEAD: usize = 7;
+/// What ends a frame.
+pub(super) const END: u8 = 0xCE;
 /// Frames that carry a method.
 const METHOD: u8 = 1;
 /// Frames that carry the properties of a message.
-const PROPERTIES: u8 = 2;
+pub(super) const PROPERTIES: u8 = 2;
 const BASIC: [u8; 2] = [0, 60];
 
 /// Stands for each byte that belongs to no text; U+001A is meant for that, and no request id may have it.
-const SUBSTITUTE: u8 = 0x1A;
+pub(super) const SUBSTITUTE: u8 = 0x1A;
 /// Tables and arrays inside each other, below the headers themselves. What brokers write has three.
 const DEEPEST: usize = 8;
+
+/// Type and size of the frame that begins here, its head and end mark included; `None` before its head is there.
+pub(super) fn measured(start: &[u8]) -> Option<(u8, usize)> {
+    let [kind, _, _, payload @ ..] = *start.first_chunk::<HEAD>()?;
+    let payload = usize::try_from(u32::from_be_bytes(payload)).unwrap_or(usize::MAX);
+    Some((kind, payload.saturating_add(HEAD + 1)))
+}
 
 /// Whether frames of this type hold anything to be sifted.
 pub(super) fn is_sifted(kind: u8) -> bool {
@@ -35,6 +46,19 @@ pub(super) fn sift(kind: u8, payload: &mut [u8]) {
         PROPERTIES => rest.properties(),
         _ => None,
     };
+}
+
+/// How many bytes a value of this type has, if all of them have as many; `None` for a type that there is not, too.
+pub(super) fn width(kind: u8) -> Option<usize> {
+    Some(match kind {
+        b'V' => 0,
+        b't' | b'b' | b'B' => 1,
+        b's' | b'u' | b'U' => 2,
+        b'I' | b'i' | b'f' => 4,
+        b'D' => 5,
+        b'l' | b'L' | b'd' | b'T' => 8,
+        _ => return None,
+    })
 }
 
 /// The bytes that are still to be sifted. `None` from any method: there are fewer than there must be.
@@ -109,21 +133,8 @@ impl<'a> Rest<'a> {
             [b'S' | b'x'] => {
                 self.long()?;
             }
-            [b'V'] => {}
-            [b't' | b'b' | b'B'] => {
-                self.skip(1)?;
-            }
-            [b's' | b'u' | b'U'] => {
-                self.skip(2)?;
-            }
-            [b'I' | b'i' | b'f'] => {
-                self.skip(4)?;
-            }
-            [b'D'] => {
-                self.skip(5)?;
-            }
-            [b'l' | b'L' | b'd' | b'T'] => {
-                self.skip(8)?;
+            [other] => {
+                self.skip(width(*other)?)?;
             }
             _ => return None,
         }
