@@ -11,13 +11,14 @@ from programs import NODE, PYTHON, RUST, environment, node, python, rust
 
 
 class Consumer:
-    """One that runs; what it prints, and how to look into what it holds."""
+    """One that runs, with the queue that it chooses by itself; what it prints, and how to look into what it holds."""
 
     # What it prints a line for, what it makes of all that comes once more after a restart, and how it ends.
     tells, again, end = ("kept", "dropped"), "dropped", 0
 
     def __init__(self, installation, name, command, held=None, **more):
         self.name, self.command, self.read_held, self.lines, self.errors = name, command, held, [], []
+        self.queue = f"member-consumer.{name.lower()}"
         self.environment = environment(AMQP_URL=installation.amqp("consumer"), **more)
         self.start()
 
@@ -69,22 +70,22 @@ def start(installation):
     running = []
     if PYTHON:
         store = folder / "pika.sqlite"
-        running.append(Consumer(installation, "pika", [*python("consumer.py"), str(store), "example.pika"], sqlite(store)))
+        running.append(Consumer(installation, "pika", [*python("consumer.py"), str(store)], sqlite(store)))
         store = folder / "faststream.sqlite"
         running.append(Consumer(installation, "FastStream", python("faststream_consumer.py"), sqlite(store),
-                                STORE=str(store), QUEUE="example.faststream"))
+                                STORE=str(store)))
     if NODE:
         query = "SELECT site || '/' || member || ' ' || sequence FROM example_members"
-        running.append(Consumer(installation, "amqplib", [*node("consumer.js"), "example.amqplib"],
-                                lambda: installation.sql(query), DATABASE_URL=installation.database_url))
+        running.append(Consumer(installation, "amqplib", node("consumer.js"), lambda: installation.sql(query),
+                                DATABASE_URL=installation.database_url))
     if RUST:
-        running.append(Hearer(installation, "Rust", [*rust("consumer"), "example.rust"]))
+        running.append(Hearer(installation, "Rust", [*rust("consumer"), "member-consumer.rust"]))
     return running
 
 
 def bound(installation, report, running):
     """All listen: an event that comes before is not theirs."""
-    wanted = {f"example.{consumer.name.lower()}" for consumer in running}
+    wanted = {consumer.queue for consumer in running}
     path = f"bindings/{installation.name}?columns=source,destination"
     with report.part("consumers are bound"):
         report.within("queues", wanted, lambda: wanted & {
@@ -153,6 +154,6 @@ def by_the_worker(installation, report, running):
             consumer.lines.clear()
             consumer.start()
             for site in sites:
-                installation.run("events", "resync", "--site", site, "--to", f"example.{consumer.name.lower()}")
+                installation.run("events", "resync", "--site", site, "--to", consumer.queue)
             expected = {site: [consumer.again] * sum(key.startswith(site) for key in truth) for site in sites}
             report.within("repeats", expected, lambda: {site: consumer.what(site) for site in sites})

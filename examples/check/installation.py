@@ -71,9 +71,9 @@ class Installation:
         self.broker("PUT", f"vhosts/{self.name}", {})
         roles = json.loads((ROOT / "config/rabbitmq/permissions.json").read_text())
         everything = {"configure": ".*", "write": ".*", "read": ".*"}
-        # What a consumer needs: a queue of its own, and to bind it to the events.
-        mine = r"^example\..*$"
-        consumer = {"configure": mine, "write": mine, "read": r"^(example\..*|members\.events)$"}
+        # As deploy/rabbitmq/definitions.py has it: what begins with its name, and to bind that to the events.
+        mine = r"^member-consumer\..*$"
+        consumer = {"configure": mine, "write": mine, "read": r"^(member-consumer\..*|members\.events)$"}
         self.permit(self.management.username, everything)
         self.permit("join-worker", roles["worker"])
         self.permit("join-operator", roles["operator"])
@@ -103,7 +103,7 @@ class Installation:
                 self.remove(name)
 
     def remove(self, name):
-        for user in ["consumer", *PRODUCERS]:
+        for user in ["consumer", "shovel", *PRODUCERS]:
             self.broker("DELETE", f"users/{name}.{user}")
         for vhost in (name, f"{name}_refusing"):
             self.broker("DELETE", f"vhosts/{vhost}")

@@ -3,6 +3,9 @@ event, and that API's SDK."""
 import base64
 import copy
 import json
+import os
+import re
+import urllib.parse
 import uuid
 
 import member_updated
@@ -59,14 +62,17 @@ def take(installation, queue):
 
 
 def check(installation, report):
-    queues = [f"example.{of}" for of in ("python", "node", "body", "sdk", "amqp10", "amqp10.plain")]
+    by_shovel = NODE and int(installation.broker("GET", "overview")["rabbitmq_version"].split(".")[0]) < 4
+    if by_shovel:
+        shovel(installation)
+    queues = [f"member-consumer.{of}" for of in ("python", "node", "body", "sdk", "direct")]
     joined = Joined(installation, RICH, queues)
     by_members_api(installation, report, joined)
     if PYTHON:
-        by_cloud_events(installation, report, joined, python("cloud_events.py", HERE), "example.python")
+        by_cloud_events(installation, report, joined, python("cloud_events.py", HERE), "member-consumer.python")
     if NODE:
-        by_cloud_events(installation, report, joined, node("cloud-events.mjs", "check"), "example.node")
-        by_amqp_1_0(installation, report, joined)
+        by_cloud_events(installation, report, joined, node("cloud-events.mjs", "check"), "member-consumer.node")
+        by_amqp_1_0(installation, report, joined, by_shovel)
 
 
 def by_cloud_events(installation, report, joined, command, queue):
@@ -80,7 +86,7 @@ def by_cloud_events(installation, report, joined, command, queue):
 
 def by_members_api(installation, report, joined):
     with report.part("the Members API's event"):
-        properties, body = take(installation, "example.body")
+        properties, body = take(installation, "member-consumer.body")
         event = json.loads(body)
         report.equal("the member", joined.record, member_updated.read(event))
         report.equal("the id of the message", event["id"], properties["message_id"])
@@ -97,7 +103,7 @@ def by_members_api(installation, report, joined):
                 came = "refused"
             report.equal(f"that reader and {what}", "refused", came)
         if NODE:
-            ended = main_of([*node("members-sdk.mjs", "check"), "example.sdk"], installation.amqp("consumer"))
+            ended = main_of([*node("members-sdk.mjs", "check"), "member-consumer.sdk"], installation.amqp("consumer"))
             came = json.loads(ended.stdout or "{}")
             report.equal("a handler of the SDK", given(event, joined.site, joined.identity), came, ended.stderr)
 
@@ -118,31 +124,28 @@ WRONG = {
 }
 
 
-def by_amqp_1_0(installation, report, joined):
+def by_amqp_1_0(installation, report, joined, by_shovel):
     """On RabbitMQ 4 straight from the queue. On 3.x the plugin leaves out the headers of what came by AMQP 0-9-1; a shovel
-    from the queue to a queue at an AMQP 1.0 address carries them over."""
-    native = int(installation.broker("GET", "overview")["rabbitmq_version"].split(".")[0]) >= 4
-    if native:
+    from a queue to another one by AMQP 1.0 carries them over."""
+    if not by_shovel:
         with report.part("AMQP 1.0, built in"):
-            whole(report, joined, amqp_1_0(report, installation, joined, "/queues/example.amqp10"))
+            whole(report, joined, amqp_1_0(report, installation, joined, "/queues/member-consumer.direct"))
         return
     with report.part("AMQP 1.0, by plugin"):
-        seen = amqp_1_0(report, installation, joined, "/amq/queue/example.amqp10.plain")
+        seen = amqp_1_0(report, installation, joined, "/amq/queue/member-consumer.direct")
         report.equal("headers, which the plugin leaves out", None, seen.get("application_properties"))
-    shovel(installation, "example.amqp10", "example.amqp10.shovelled")
     with report.part("AMQP 1.0, by plugin and shovel"):
-        whole(report, joined, amqp_1_0(report, installation, joined, "/amq/queue/example.amqp10.shovelled"))
+        whole(report, joined, amqp_1_0(report, installation, joined, "/amq/queue/member-consumer.amqp10"))
 
 
-def shovel(installation, source, target):
-    path, arguments = f"queues/{installation.name}/{target}", {"x-queue-type": "quorum"}
-    installation.broker("PUT", path, {"durable": True, "arguments": arguments})
-    # It writes through the default exchange, which no consumer may.
-    url = installation.amqp(installation.management.username, installation.management.password)
-    installation.broker("PUT", f"parameters/shovel/{installation.name}/events", {"value": {
-        "src-protocol": "amqp091", "src-uri": url, "src-queue": source, "dest-protocol": "amqp10",
-        "dest-uri": f"{url.rsplit('/', 1)[0]}?hostname=vhost%3A{installation.name}",
-        "dest-address": f"/amq/queue/{target}", "ack-mode": "on-confirm"}})
+def shovel(installation):
+    """The commands of README.md as they stand there: two queues, a login that may do nothing else, and a shovel as it."""
+    page = (HERE.parent / "README.md").read_text()
+    block, = (block for block in re.findall(r"^```sh\n(.*?)^```", page, re.S | re.M) if "parameters/shovel" in block)
+    broker = urllib.parse.urlsplit(os.environ["JOIN_COMMUNITY__BROKER__URL"])
+    names = {"MANAGEMENT": os.environ["RABBITMQ_MANAGEMENT_URL"], "AMQP": f"{broker.hostname}:{broker.port}",
+             "VHOST": installation.name, "LOGIN": f"{installation.name}.shovel", "PASSWORD": "shovel", "no_proxy": "*"}
+    installation.call(["env", *map("=".join, names.items()), "bash", "-euo", "pipefail", "-c", block])
 
 
 def amqp_1_0(report, installation, joined, address):

@@ -38,10 +38,10 @@ class Receiver:
 
 def check(installation, report, receiver):
     with report.part("webhooks: verified by Node's own crypto and by the Members API's SDK"):
-        joined = Joined(installation, RICH, ["example.webhook"])
+        joined = Joined(installation, RICH, ["member-consumer.webhook"])
         first, second, *_ = until("a webhook and its second try", lambda: (
             receiver.of(joined.site)[1:] and receiver.of(joined.site)))
-        event = json.loads(take(installation, "example.webhook")[1])
+        event = json.loads(take(installation, "member-consumer.webhook")[1])
         report.equal("the member", joined.record, event["updatedEvent"]["currentEntity"])
         expected = {
             "eventType": UPDATED, "instanceId": joined.site, "data": event, "identity": joined.identity,

@@ -44,7 +44,7 @@ async function onEvent(message) {
   channel.ack(message);
 }
 
-const [, , queue = 'example.members.node'] = process.argv;
+const [, , queue = 'member-consumer.amqplib'] = process.argv;
 await channel.assertQueue(queue, { durable: true, arguments: { 'x-queue-type': 'quorum' } });
 await channel.bindQueue(queue, 'members.events', 'wix.members.v1.member_updated');
 await channel.prefetch(100);

@@ -243,6 +243,8 @@ def scaled(thing, deployment, name, service):
         wrong.append("ScaledObject does not scale on queue-length and drain-time")
     if spec["minReplicaCount"] < 2 or spec["maxReplicaCount"] < spec["minReplicaCount"]:
         wrong.append("ScaledObject leaves fewer than two workers, or no choice")
+    if "fallback" not in spec:
+        wrong.append("ScaledObject does not say how many workers there are while nobody can tell")
     for trigger in spec["triggers"]:
         query = trigger["metadata"].get("query", "")
         used = set(re.findall(r"\bjoin_community_\w+", query))
@@ -252,6 +254,9 @@ def scaled(thing, deployment, name, service):
         # Where one Prometheus watches two installations, both are the same job.
         if query.count("{") != query.count(f'namespace="{thing["metadata"].get("namespace", "default")}"'):
             wrong.append(f"trigger {trigger['name']} counts in metrics of other namespaces")
+        # KEDA's default, and then it never falls back for that.
+        if trigger["metadata"].get("ignoreNullValues") != "false":
+            wrong.append(f"trigger {trigger['name']} takes an empty answer for 0, whatever waits")
         # KEDA falls back for this type of metric alone.
         if not used or trigger.get("metricType") != "AverageValue":
             wrong.append(f"trigger {trigger['name']} has no metric of ours, or not type AverageValue")

@@ -297,7 +297,8 @@ def read_only():
         if tried.returncode == 0:
             return command
         why = tried.stderr.strip()
-    print(f"that the worker needs no place to write to was not tried: {why}", file=sys.stderr)
+    what = f"that the worker needs no place to write to was not tried: {' '.join(why.split())}"
+    subprocess.run(["scripts/left-out", what], check=True)
     return []
 
 

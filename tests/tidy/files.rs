@@ -63,19 +63,19 @@ fn no_file_is_too_long_to_be_read() {
     none("files that are too long", &findings);
 }
 
-/// Whoever copies an example has all of it, but for the guard that the consumers in Python share.
+/// Whoever copies an example has all of it.
 #[test]
-fn examples_import_nothing_of_each_other_but_the_guard() {
+fn examples_import_nothing_of_each_other() {
     let python = files("examples/python", false, &[".py"]);
     let modules: Vec<&str> =
         python.iter().filter_map(|file| file.path.rsplit('/').next()?.strip_suffix(".py")).collect();
-    assert!(modules.contains(&"guard"), "the examples are looked for in the wrong place: {modules:?}");
+    assert!(modules.contains(&"consumer"), "the examples are looked for in the wrong place: {modules:?}");
     let mut findings = Vec::new();
     for file in &python {
         for line in file.text.lines() {
             let imported = line.strip_prefix("from ").or_else(|| line.strip_prefix("import "));
             let module = imported.and_then(|rest| rest.split([' ', '.', ',']).next());
-            if module.is_some_and(|module| module != "guard" && modules.contains(&module)) {
+            if module.is_some_and(|module| modules.contains(&module)) {
                 findings.push(format!("{}: {line}", file.path));
             }
         }

@@ -33,12 +33,12 @@ async fn a_member_joins_by_the_examples_and_is_heard_of_and_found() {
     // Its queue is bound before anything is announced, because the worker is not there yet.
     let lines = format!("{site} {ben} ben-1\n{site} {blocked} blocked-1\n");
     let mut heard = Vec::new();
-    let consuming = consumer::run(&administrator, "example.rust", |event| {
+    let consuming = consumer::run(&administrator, "member-consumer.rust", |event| {
         heard.push(event.member.id);
         if heard.len() == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     let asking = async {
-        until_bound(&installation, "example.rust").await;
+        until_bound(&installation, "member-consumer.rust").await;
         assert_eq!(enqueue::run(&producer, &lines).await.unwrap(), 0);
         let worker = installation.start().await;
         assert_eq!(join::run(&producer, &request(site, ada)).await.unwrap(), 0);

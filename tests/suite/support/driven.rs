@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
+use super::left_out;
 use super::waiting::{PATIENCE, eventually, within_patience};
 
 /// `WebDriver`'s word for an element.
@@ -49,7 +50,11 @@ pub(crate) struct Browser {
 /// The driver, if it is installed.
 pub(crate) fn driver() -> Option<PathBuf> {
     let places = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&places).map(|place| place.join("chromedriver")).find(|path| path.is_file())
+    let found = std::env::split_paths(&places).map(|place| place.join("chromedriver")).find(|path| path.is_file());
+    if found.is_none() {
+        left_out("the console was not tried in a browser: Debian's chromium and chromium-driver are not installed");
+    }
+    found
 }
 
 impl Browser {
