@@ -73,6 +73,9 @@ pub enum Command {
         unmask: Unmask,
     },
     /// Tell what happened to a member: requests, then record, cache entry and debts as they are now.
+    ///
+    /// Its dead letters are looked for among the oldest 2,000, if `broker.operator_url` names a user who may read them;
+    /// meanwhile no other command sees those.
     Timeline {
         /// The site.
         #[arg(value_parser = values::site)]

@@ -1,7 +1,8 @@
 //! The dead letters as the console knows them: read when somebody asks for it, and shown from memory afterwards.
 //!
 //! Reading takes every letter out of its queue and puts it back in its place; meanwhile nobody else sees it. So no page does
-//! that by being opened, never two at a time do, and of many only the oldest are read.
+//! that by being opened, but that of a letter which is not kept, for an operator; never two at a time do; and of many only the
+//! oldest are read.
 
 mod found;
 
@@ -13,13 +14,19 @@ use time::OffsetDateTime;
 use tokio::sync::OwnedMutexGuard;
 
 use self::found::Gathered;
-pub(super) use self::found::{Line, Snapshot};
+pub(super) use self::found::{Group, Line, Snapshot};
 use super::failure::Failure;
-use super::oldest::{open, open_pile};
+use super::oldest::open_pile;
 use crate::config::Broker;
+use crate::rabbitmq::dead_letters::Letter;
 
 /// Longest that a call waits for a reading; it goes on by itself.
 const PATIENCE: Duration = Duration::from_secs(8);
+/// A letter that is larger as JSON is for a terminal or a file.
+const LONGEST_SHOWN: usize = 1024 * 1024;
+
+/// A letter as it is shown.
+type Show = fn(&Letter, Pile) -> Value;
 
 /// Which letters are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +43,14 @@ impl Pile {
         match self {
             Self::Dead => "dead_letters",
             Self::Discarded => "discarded",
+        }
+    }
+
+    /// The command that shows one of them, whichever and however large.
+    pub(super) const fn command(self) -> &'static str {
+        match self {
+            Self::Dead => "dead-letters show",
+            Self::Discarded => "dead-letters show --discarded",
         }
     }
 }
@@ -93,16 +108,31 @@ impl Letters {
 
     /// One letter with what is masked elsewhere, but for tokens: those nobody sees.
     pub(super) async fn unmasked(&self, id: &str) -> Result<Option<Value>, Failure> {
+        self.one(Pile::Dead, id, |letter, _| serde_json::to_value(letter.whole()).unwrap_or_default()).await
+    }
+
+    /// One letter as others are kept, from where it lies.
+    pub(super) async fn masked(&self, pile: Pile, id: &str) -> Result<Option<Value>, Failure> {
+        let found = self.one(pile, id, found::shown).await?;
+        let size = found.as_ref().map_or(0, |letter| letter.to_string().len());
+        if size > LONGEST_SHOWN {
+            let text = format!("as JSON it has {size} bytes, more than {LONGEST_SHOWN}; use `{} {id}`", pile.command());
+            return Err(Failure::Refused(text));
+        }
+        Ok(found)
+    }
+
+    async fn one(&self, pile: Pile, id: &str, show: Show) -> Result<Option<Value>, Failure> {
         let turn = self.turn()?;
-        let (broker, id) = (Arc::clone(&self.broker), id.to_owned());
+        let (broker, wanted) = (Arc::clone(&self.broker), id.to_owned());
         let reading = tokio::spawn(async move {
-            let found = find(&broker, &id).await;
+            let found = find(&broker, pile, &wanted, show).await;
             drop(turn);
             found
         });
         match tokio::time::timeout(PATIENCE, reading).await {
             Ok(found) => found.unwrap_or_else(|_| Err(broke_down())),
-            Err(_) => Err(Failure::Refused("reading takes too long here; use `dead-letters show`".to_owned())),
+            Err(_) => Err(Failure::Refused(format!("reading takes too long here; use `{} {id}`", pile.command()))),
         }
     }
 
@@ -117,7 +147,8 @@ fn broke_down() -> Failure {
     Failure::Unavailable("reading the dead letters broke down; the log says how".to_owned())
 }
 
-async fn read_all(broker: &Broker, pile: Pile) -> Result<Snapshot, Failure> {
+/// Reads the oldest of a pile, however long that takes.
+pub(super) async fn read_all(broker: &Broker, pile: Pile) -> Result<Snapshot, Failure> {
     let read_at = OffsetDateTime::now_utc();
     let mut letters = open_pile(broker, pile).await?;
     let mut gathered = Gathered::of(pile, letters.total());
@@ -134,14 +165,19 @@ async fn read_all(broker: &Broker, pile: Pile) -> Result<Snapshot, Failure> {
     Ok(gathered.snapshot(read_at))
 }
 
-async fn find(broker: &Broker, id: &str) -> Result<Option<Value>, Failure> {
-    let mut letters = open(broker).await?;
+/// Whether a text names a letter, as lists do.
+pub(super) fn is_id(text: &str) -> bool {
+    text.len() == 16 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+async fn find(broker: &Broker, pile: Pile, id: &str, show: Show) -> Result<Option<Value>, Failure> {
+    let mut letters = open_pile(broker, pile).await?;
     let mut found = None;
     let read = async {
         while found.is_none()
             && let Some(letter) = letters.next().await?
         {
-            found = (letter.id == id).then(|| serde_json::to_value(letter.whole()).unwrap_or_default());
+            found = (letter.id == id).then(|| show(&letter, pile));
         }
         Ok::<_, Failure>(())
     }

@@ -13,7 +13,16 @@ const MOST_READ: u32 = 2_000;
 
 /// What is not among those that are read.
 pub(super) fn missing() -> Failure {
-    Failure::Missing(format!("no such dead letter is among the oldest {MOST_READ}; `dead-letters` commands read all"))
+    missing_in(Pile::Dead)
+}
+
+/// The same of any pile.
+pub(super) fn missing_in(pile: Pile) -> Failure {
+    let name = match pile {
+        Pile::Dead => "dead letter",
+        Pile::Discarded => "discarded letter",
+    };
+    Failure::Missing(format!("no such {name} is among the oldest {MOST_READ}; `dead-letters` commands read all"))
 }
 
 /// Among which an action by filter, or on all, looks for what it is about.

@@ -12,6 +12,7 @@ mod logout;
 mod overview;
 mod records;
 mod repair;
+mod unanswered;
 
 use std::sync::Arc;
 
@@ -71,6 +72,7 @@ pub(super) fn routes(role: ConsoleRole) -> Router<Arc<Console>> {
             .route("/controls", get(controls::show))
             .route("/dead-letters", get(letters::list))
             .route("/dead-letters/discarded", get(discarded::list))
+            .route("/dead-letters/discarded/{id}", get(discarded::show))
             .route("/dead-letters/replay", get(repair::progress))
             .route("/dead-letters/replay/live", get(repair::live))
             .route("/dead-letters/{id}", get(letters::show)),

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use super::announced::explain;
 use super::explained::Debt;
+use super::member_letters::MemberLetters;
 use super::steps::{Step, steps};
 use crate::cache::{Held, Profiles};
 use crate::domain::{Member, MemberId, SiteId};
@@ -32,6 +33,8 @@ pub struct Timeline {
     pub cache: Entry,
     /// What the member still owes the world.
     pub owed: Option<Debt>,
+    /// The member's requests that became dead letters: none of them has a step.
+    pub dead_letters: MemberLetters,
     /// Newest first.
     pub steps: Vec<Step>,
     /// Whether all of the site's recorded requests were looked through; else the newest ids only.
@@ -72,7 +75,7 @@ pub(super) struct Now {
     pub(super) cache: Entry,
 }
 
-/// Puts together what is known of a member. The cache may be away: what it holds is then not known.
+/// Puts together what is known of a member, but for its dead letters. The cache may be away: what it holds is then not known.
 ///
 /// # Errors
 /// If the records cannot be read.
@@ -97,6 +100,7 @@ pub async fn timeline(
         record,
         cache,
         owed: owed.map(Debt::from),
+        dead_letters: MemberLetters::default(),
         steps,
         complete: found.edge.is_none(),
     })

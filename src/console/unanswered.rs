@@ -2,52 +2,62 @@
 //! as of then, and not at all before somebody had them read.
 
 use super::letters::{Pile, Snapshot};
+use super::member_letters::MemberLetter;
 use super::parts::Console;
+use crate::domain::{MemberId, SiteId};
 use crate::rabbitmq::dead_letters::{Letter, shown_id};
+use crate::wire::instant;
 
 /// Most letters of one request that are told.
 const MOST_TOLD: usize = 10;
 const ELSE: &str = "it waits on the retry ladder, was dead-lettered, was refused as unauthenticated, or is older than \
                     requests.retention";
 
-/// A dead letter of a request.
+/// A dead letter, and whom it is about, as far as it says.
 #[derive(Clone, Debug)]
-pub(super) struct Died {
-    pub(super) letter: String,
-    reason: &'static str,
-    attempts: Option<u32>,
+struct Died {
+    letter: MemberLetter,
+    site: Option<SiteId>,
+    member: Option<MemberId>,
 }
 
 /// Which requests were among the dead letters that were read.
 #[derive(Clone, Debug, Default)]
-pub(super) struct AllDied(Vec<(String, Died)>);
+pub(super) struct AllDied(Vec<Died>);
 
 /// What is known of a request without a verdict.
 pub(super) struct Unanswered {
     /// In words, without its letters.
     pub(super) text: String,
-    /// Its letters, each with whether it is kept and can be shown.
-    pub(super) letters: Vec<(Died, bool)>,
+    /// Its letters.
+    pub(super) letters: Vec<MemberLetter>,
 }
 
 impl AllDied {
-    /// Adds the request of a letter, unless its id is one that is shown masked: many would be shown alike.
+    /// Adds a letter.
     pub(super) fn add(&mut self, letter: &Letter) {
-        let Some(request) = letter.incoming.message_id.as_deref().filter(|id| shown_id(id) == **id) else { return };
-        let (reason, attempts) = (letter.reason.unwrap_or("unknown"), letter.attempts);
-        self.0.push((request.to_owned(), Died { letter: letter.id.clone(), reason, attempts }));
+        // An id that is shown masked names no request: many would be shown alike.
+        let request = letter.incoming.message_id.as_deref().filter(|id| shown_id(id) == **id);
+        let (site, member) = letter.about();
+        let letter = MemberLetter {
+            id: letter.id.clone(),
+            request_id: request.map(ToOwned::to_owned),
+            reason: letter.reason.unwrap_or("unknown"),
+            attempts: letter.attempts,
+            first_seen: letter.first_seen.map(instant::text),
+        };
+        self.0.push(Died { letter, site, member });
     }
 
-    fn of(&self, request: &str) -> impl Iterator<Item = &Died> {
-        self.0.iter().filter(move |(id, _)| id == request).map(|(_, died)| died)
+    fn of(&self, request: &str) -> impl Iterator<Item = &MemberLetter> {
+        let letters = self.0.iter().map(|died| &died.letter);
+        letters.filter(move |letter| letter.request_id.as_deref() == Some(request))
     }
-}
 
-impl Died {
-    /// Why it is one, and how often it was on the ladder.
-    pub(super) fn in_words(&self) -> String {
-        let attempts = self.attempts.map(|attempts| format!(", attempts {attempts}")).unwrap_or_default();
-        format!("reason {}{attempts}", self.reason)
+    /// Those about a member; one whose body names no site may be.
+    pub(super) fn about(&self, site: SiteId, member: MemberId) -> impl Iterator<Item = &MemberLetter> {
+        let of_member = self.0.iter().filter(move |died| died.member == Some(member));
+        of_member.filter(move |died| died.site.is_none_or(|named| named == site)).map(|died| &died.letter)
     }
 }
 
@@ -58,8 +68,7 @@ impl Unanswered {
             let text = format!("{begin}{ELSE}; nobody has had the dead letters read since this worker started");
             return Self { text, letters: Vec::new() };
         };
-        let found = seen.died.of(request).take(MOST_TOLD);
-        let letters: Vec<_> = found.map(|died| (died.clone(), seen.letter(&died.letter).is_some())).collect();
+        let letters: Vec<_> = seen.died.of(request).take(MOST_TOLD).cloned().collect();
         let at = seen.read_at();
         let text = if letters.is_empty() {
             let (read, total) = (seen.read, seen.total);
@@ -72,10 +81,9 @@ impl Unanswered {
 
     /// The same for the API, with where each letter is shown.
     pub(super) fn in_full(&self) -> String {
-        let told = self.letters.iter().map(|(died, is_kept)| {
-            let (letter, words) = (&died.letter, died.in_words());
-            let place = if *is_kept { format!(", at /api/v1/dead-letters/{letter}") } else { String::new() };
-            format!("letter {letter}, {words}{place}")
+        let told = self.letters.iter().map(|letter| {
+            let (id, words) = (&letter.id, letter.in_words());
+            format!("letter {id}, {words}, at /api/v1/dead-letters/{id}")
         });
         std::iter::once(self.text.clone()).chain(told).collect::<Vec<_>>().join("; ")
     }

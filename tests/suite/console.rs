@@ -3,8 +3,11 @@
 mod access;
 mod announced;
 mod browser;
+mod choosing;
 mod issuer;
 mod letters;
+mod member_letters;
+mod opened;
 mod records;
 mod repairing;
 mod resuming;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use crate::cache::Profiles;
 use crate::cli::Context;
 use crate::cli::print::visible;
-use crate::console::{Record, Timeline, timeline};
+use crate::console::{Record, Timeline, letters_of, timeline};
 use crate::domain::{MemberId, SiteId};
 use crate::postgres::{Role, Session};
 
@@ -14,7 +14,9 @@ use crate::postgres::{Role, Session};
 pub(super) async fn run(site: SiteId, member: MemberId, context: &Context) -> anyhow::Result<ExitCode> {
     let mut store = Session::new(&context.config.database, Role::Tool)?;
     let mut profiles = Profiles::new(&context.config.cache)?;
-    let timeline = timeline(&mut store, &mut profiles, site, member).await?;
+    let told = timeline(&mut store, &mut profiles, site, member).await?;
+    let dead_letters = Box::pin(letters_of(&context.config.broker, site, member)).await;
+    let timeline = Timeline { dead_letters, ..told };
     context.output.result(&timeline, text)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -26,6 +28,11 @@ fn text(timeline: &Timeline) -> String {
     line("record", &timeline.record.as_ref().map_or_else(|| "there is none".to_owned(), Record::in_words));
     line("cache", &timeline.cache.beside(timeline.record.as_ref()));
     line("owed", &timeline.owed.as_ref().map_or_else(|| "nothing: the world knows".to_owned(), ToString::to_string));
+    line("letters", &timeline.dead_letters.in_words());
+    for letter in &timeline.dead_letters.letters {
+        let [seen, request] = [&letter.first_seen, &letter.request_id].map(|text| text.as_deref().unwrap_or("-"));
+        line("letter", &format!("{seen}  {request}  {}, {}", letter.id, letter.in_words()));
+    }
     for step in &timeline.steps {
         line(step.what, &format!("{}  {}  {}", step.at, step.request_id, step.text));
     }

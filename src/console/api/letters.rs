@@ -3,18 +3,20 @@
 use std::sync::Arc;
 
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
+use crate::config::ConsoleRole;
 use crate::console::access::Operator;
 use crate::console::actions::Deed;
 use crate::console::failure::{Failure, Problem};
-use crate::console::letters::{Pile, Snapshot};
-use crate::console::oldest::missing;
+use crate::console::guard::is_cross_site;
+use crate::console::letters::{Pile, Snapshot, is_id};
+use crate::console::oldest::{missing, missing_in};
 use crate::console::parts::Console;
 
 /// What is known of the dead letters.
@@ -74,17 +76,20 @@ pub(super) async fn read(
     Ok((status, Json(known(&console, of.pile()))).into_response())
 }
 
-/// One of those that were read, its tokens and personal data masked.
+/// One of them, tokens and personal data masked. For an operator one that is not kept is read from where it lies.
 #[utoipa::path(
     get, path = "/api/v1/dead-letters/{id}", tag = "viewer",
-    params(("id" = String, Path, description = "Its id, as the list names it.")),
-    responses((status = 200, body = Object), (status = 404, body = Problem))
+    params(("id" = String, Path, description = "Its id, as the list names it."), Of),
+    responses((status = 200, body = Object), (status = 404, body = Problem), (status = 409, body = Problem))
 )]
 pub(super) async fn dead_letter(
     State(console): State<Arc<Console>>,
+    Extension(operator): Extension<Operator>,
+    headers: HeaderMap,
     Path(id): Path<String>,
+    Query(of): Query<Of>,
 ) -> Result<Json<Value>, Failure> {
-    console.letter(&id).map(Json)
+    console.letter(&operator, of.pile(), &id, &headers).await.map(Json)
 }
 
 /// One of them with its personal data; tokens stay masked. Recorded.
@@ -127,13 +132,34 @@ impl Console {
         read.map(|read| read.is_some())
     }
 
-    /// One of those that were read, masked.
-    pub(in crate::console) fn letter(&self, id: &str) -> Result<Value, Failure> {
-        let letter = self.letters.seen(Pile::Dead).and_then(|seen| seen.letter(id).cloned());
-        letter.ok_or_else(|| {
-            let text = "it is not among those that were read last and are kept; read them, or use `dead-letters show`";
-            Failure::Missing(text.to_owned())
-        })
+    /// One of them, masked: as it was read last if it is kept, or else from where it lies, for whoever may have them read.
+    pub(in crate::console) async fn letter(
+        &self,
+        operator: &Operator,
+        pile: Pile,
+        id: &str,
+        headers: &HeaderMap,
+    ) -> Result<Value, Failure> {
+        if let Some(kept) = self.letters.seen(pile).and_then(|seen| seen.letter(id).cloned()) {
+            return Ok(kept);
+        }
+        if !is_id(id) {
+            return Err(missing_in(pile));
+        }
+        // Any page can have a browser open another, as often as it likes; the letters would be out of their queue for it.
+        if operator.role < ConsoleRole::Operator || is_cross_site(headers) {
+            return Err(not_kept(pile, id));
+        }
+        let found = self.letters.masked(pile, id).await;
+        let outcome = match &found {
+            Ok(Some(_)) => "shown".to_owned(),
+            Ok(None) => "not found".to_owned(),
+            Err(failure) => format!("failed: {}", failure.message()),
+        };
+        let target = format!("{}/{id}", pile.queue());
+        let deed = Deed { action: "dead_letters.read", target: &target, outcome: &outcome, ..Deed::default() };
+        self.note(operator, deed).await;
+        found?.ok_or_else(|| missing_in(pile))
     }
 
     /// One of them with its personal data, once that is on record.
@@ -156,4 +182,12 @@ impl Console {
         self.record(operator, Deed { action: "dead_letters.unmask", target: id, reason, outcome }).await?;
         found?.ok_or_else(missing)
     }
+}
+
+fn not_kept(pile: Pile, id: &str) -> Failure {
+    Failure::Missing(format!(
+        "it is not among those that were read last and are kept; role operator reads it by opening it here, and `{} {id}` \
+         at the command line",
+        pile.command()
+    ))
 }

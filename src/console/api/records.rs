@@ -11,6 +11,8 @@ use uuid::Uuid;
 use crate::console::announced::explain;
 use crate::console::explained::Explained;
 use crate::console::failure::{Failure, Problem};
+use crate::console::letters::Pile;
+use crate::console::member_letters::MemberLetters;
 use crate::console::parts::Console;
 use crate::console::timeline::{self, Now, Timeline};
 use crate::domain::{MemberId, RequestId, SiteId};
@@ -111,7 +113,9 @@ pub(in crate::console) async fn told(console: &Console, site: &str, member: &str
     let (site, member) = (SiteId(guid(site)?), MemberId(guid(member)?));
     let mut profiles = console.profiles.lock().await;
     let mut store = console.store.session().await;
-    Ok(timeline::timeline(&mut store, &mut profiles, site, member).await?)
+    let told = timeline::timeline(&mut store, &mut profiles, site, member).await?;
+    let seen = console.letters.seen(Pile::Dead);
+    Ok(Timeline { dead_letters: MemberLetters::among(seen.as_deref(), site, member), ..told })
 }
 
 /// The member that a request was about, as it is now; none if it named none.

@@ -14,7 +14,7 @@ use crate::wire::instant;
 
 /// So many are kept one by one, the oldest; the rest is counted in its group.
 const MOST_KEPT: usize = 200;
-/// A letter that is larger as JSON is shown by `dead-letters show`.
+/// A letter that is larger as JSON is read anew when it is opened.
 const LONGEST_KEPT: usize = 16 * 1024;
 
 /// What a reading found.
@@ -122,12 +122,9 @@ impl Gathered {
             self.died.add(letter);
         }
         if self.letters.len() < MOST_KEPT {
-            // Of a discarded one nothing shows more than the line.
-            if self.pile == Pile::Dead {
-                let guarded = letter.guarded();
-                if guarded.to_string().len() <= LONGEST_KEPT {
-                    self.whole.insert(line.id.clone(), guarded);
-                }
+            let shown = shown(letter, self.pile);
+            if shown.to_string().len() <= LONGEST_KEPT {
+                self.whole.insert(line.id.clone(), shown);
             }
             self.letters.push(line);
         }
@@ -140,14 +137,31 @@ impl Gathered {
     }
 }
 
+/// One letter, personal data and tokens masked.
+pub(super) fn shown(letter: &Letter, pile: Pile) -> Value {
+    let mut shown = letter.guarded();
+    let [discarded_at, gone_at] = times(letter, pile);
+    if let Some(fields) = shown.as_object_mut() {
+        for (name, at) in [("discardedAt", discarded_at), ("goneAt", gone_at)] {
+            fields.extend(at.map(|at| (name.to_owned(), instant::text(at).into())));
+        }
+    }
+    shown
+}
+
+/// Of a discarded letter, when it was, and about when it goes for good. One that was restored was moved, too, and is none of
+/// those any more.
+fn times(letter: &Letter, pile: Pile) -> [Option<OffsetDateTime>; 2] {
+    match pile {
+        Pile::Dead => [None, None],
+        Pile::Discarded => [letter.moved_at, letter.gone_at()],
+    }
+}
+
 fn line(letter: &Letter, pile: Pile) -> Line {
     let summary = letter.summary();
     let tidy = |text: &str| without_personal_data(text).into_owned();
-    // One that was restored was moved, too, and is none of those any more.
-    let (discarded_at, gone_at) = match pile {
-        Pile::Dead => (None, None),
-        Pile::Discarded => (letter.moved_at, letter.gone_at()),
-    };
+    let [discarded_at, gone_at] = times(letter, pile);
     let error = letter.error.as_deref().map(mask);
     Line {
         id: summary.id.to_owned(),

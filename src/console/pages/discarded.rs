@@ -1,35 +1,25 @@
-//! The discarded letters: what the last reading found, and the form that takes them back. Apart from the dead letters, because
-//! nothing else can be done with these, and they go by themselves.
+//! The discarded letters: what the last reading found, one of them, and the forms that take them back. Apart from the dead
+//! letters, because nothing else can be done with these, and they go by themselves.
 
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::extract::{Query, State};
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use maud::{Markup, html};
-use serde::Deserialize;
 
 use super::Page;
 use super::chart::number;
-use super::layout::{encoded, id, page};
-use super::repair;
+use super::layout::{id, link, page};
+use super::{letters, repair};
 use crate::config::ConsoleRole;
 use crate::console::access::Operator;
 use crate::console::letters::{Line, Pile, Snapshot};
 use crate::console::parts::Console;
 
-/// Which of them the form is about.
-#[derive(Debug, Default, Deserialize)]
-pub(super) struct Chosen {
-    ids: Option<String>,
-}
-
 /// The list.
-pub(super) async fn list(
-    State(console): State<Arc<Console>>,
-    Extension(operator): Extension<Operator>,
-    Query(chosen): Query<Chosen>,
-) -> Response {
+pub(super) async fn list(State(console): State<Arc<Console>>, Extension(operator): Extension<Operator>) -> Response {
     let seen = console.letters.seen(Pile::Discarded);
     let may_act = operator.role >= ConsoleRole::Operator;
     let body = html! {
@@ -44,7 +34,7 @@ pub(super) async fn list(
                 " Each goes back to its place; meanwhile no command sees them."
             }
             h2 { "Restore" }
-            (repair::form_that_restores(chosen.ids.as_deref().unwrap_or_default()))
+            (repair::form_that_restores())
         }
         @if let Some(seen) = &seen { (lines(seen, may_act)) }
         @else { p { "Nobody has had them read since this worker started." } }
@@ -59,8 +49,29 @@ pub(super) async fn read(State(console): State<Arc<Console>>, Extension(operator
     Ok(Redirect::to("/dead-letters/discarded").into_response())
 }
 
+/// One of them, masked.
+pub(super) async fn show(
+    State(console): State<Arc<Console>>,
+    Extension(operator): Extension<Operator>,
+    headers: HeaderMap,
+    Path(letter): Path<String>,
+) -> Page {
+    let whole = console.letter(&operator, Pile::Discarded, &letter, &headers).await?;
+    let body = html! {
+        h1 { "Discarded letter " (id(&letter)) }
+        p class="note" { "Tokens and personal data are masked." }
+        (letters::shown(&whole))
+        @if operator.role >= ConsoleRole::Operator {
+            h2 { "Restore it" }
+            (repair::restoring(&letter))
+        }
+        p { a href="/dead-letters/discarded" { "All that were discarded" } }
+    };
+    Ok(page("Discarded letter", Some(&operator), &body).into_response())
+}
+
 fn lines(seen: &Snapshot, may_act: bool) -> Markup {
-    let names = ["Letter", "Request", "Reason", "Error", "Discarded", "Gone for good"];
+    let list = table(seen, may_act);
     html! {
         h2 { "The oldest" }
         p class="note" {
@@ -69,21 +80,30 @@ fn lines(seen: &Snapshot, may_act: bool) -> Markup {
                 " They are the oldest of " (seen.total) "; restoring takes all that are meant."
             }
         }
+        @if may_act { (repair::restoring_chosen(&list)) } @else { (list) }
+    }
+}
+
+fn table(seen: &Snapshot, may_act: bool) -> Markup {
+    let names = ["Letter", "Request", "Reason", "Error", "Discarded", "Gone for good"];
+    html! {
         div class="wide" tabindex="0" role="region" aria-label="Discarded letters" {
             table {
-                thead { tr { @for name in names { th scope="col" { (name) } } } }
+                thead { tr {
+                    @if may_act { th scope="col" { "Choose" } }
+                    @for name in names { th scope="col" { (name) } }
+                } }
                 tbody { @for line in &seen.letters { (row(line, may_act)) } }
             }
         }
     }
 }
 
-/// The id of a letter leads to the form that restores it, filled.
 fn row(line: &Line, may_act: bool) -> Markup {
-    let form = format!("/dead-letters/discarded?ids={}", encoded(&line.id));
     html! {
         tr {
-            td { @if may_act { a href=(form) { (id(&line.id)) } } @else { (id(&line.id)) } }
+            @if may_act { td { (repair::box_of(&line.id)) } }
+            td { a href=(link("/dead-letters/discarded", &line.id)) { (id(&line.id)) } }
             td { @if let Some(request) = &line.request_id { (id(request)) } }
             td { (line.reason) }
             td { (line.error) }

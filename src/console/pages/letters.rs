@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Form, Path, Query, State};
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Redirect};
 use axum::{Extension, response::Response};
 use maud::{Markup, html};
@@ -15,14 +16,42 @@ use super::layout::{encoded, id, link, page};
 use super::repair;
 use crate::config::ConsoleRole;
 use crate::console::access::Operator;
-use crate::console::letters::{Line, Pile, Snapshot};
+use crate::console::letters::{Group, Line, Pile, Snapshot};
 use crate::console::parts::Console;
+use crate::rabbitmq::dead_letters::REASONS;
 
 /// Which of them are listed.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Only {
     reason: Option<String>,
+    error: Option<String>,
     text: Option<String>,
+}
+
+impl Only {
+    fn reason(&self) -> &str {
+        given(self.reason.as_deref())
+    }
+
+    fn error(&self) -> &str {
+        given(self.error.as_deref())
+    }
+
+    fn text(&self) -> &str {
+        given(self.text.as_deref())
+    }
+
+    fn takes(&self, line: &Line) -> bool {
+        let (reason, error) = (self.reason(), self.error().to_lowercase());
+        (reason.is_empty() || line.reason == reason)
+            && line.error.to_lowercase().contains(&error)
+            && holds(line, self.text())
+    }
+}
+
+/// A field that was left empty says nothing.
+fn given(field: Option<&str>) -> &str {
+    field.unwrap_or_default().trim()
 }
 
 /// Why somebody wants to see what is masked.
@@ -38,22 +67,23 @@ pub(super) async fn list(
     Query(only): Query<Only>,
 ) -> Response {
     let seen = console.letters.seen(Pile::Dead);
+    let may_act = operator.role >= ConsoleRole::Operator;
     let body = html! {
         h1 { "Dead letters" }
         p {
             strong { (number(console.letters_waiting(Pile::Dead))) } " lie in the queue, as last counted. "
             a href="/dead-letters/discarded" { "Those that were discarded" }
         }
-        @if operator.role >= ConsoleRole::Operator {
+        @if may_act {
             form method="post" action="/dead-letters/reading" {
                 button { "Read them" }
                 " Each goes back to its place; meanwhile no command sees them."
             }
-            (repair::forms(only.reason.as_deref().unwrap_or_default(), ""))
+            (repair::forms(only.reason(), only.error()))
         }
         @if let Some(seen) = &seen {
             (groups(seen))
-            (lines(seen, &only))
+            (lines(seen, &only, may_act))
         } @else { p { "Nobody has had them read since this worker started." } }
     };
     page("Dead letters", Some(&operator), &body).into_response()
@@ -69,14 +99,17 @@ pub(super) async fn read(State(console): State<Arc<Console>>, Extension(operator
 pub(super) async fn show(
     State(console): State<Arc<Console>>,
     Extension(operator): Extension<Operator>,
+    headers: HeaderMap,
     Path(letter): Path<String>,
 ) -> Page {
-    let whole = console.letter(&letter)?;
+    let whole = console.letter(&operator, Pile::Dead, &letter, &headers).await?;
     let body = html! {
         h1 { "Dead letter " (id(&letter)) }
         p class="note" { "Tokens and personal data are masked." }
         (shown(&whole))
         @if operator.role >= ConsoleRole::Operator {
+            h2 { "Replay or discard it" }
+            (repair::forms_of(&letter))
             h2 { "Replay with another body" }
             p class="note" { "It keeps its request id, its caller and its proof, and can ask for no more than it did." }
             (repair::form_of(&letter, whole["body"].as_str().unwrap_or_default(), false))
@@ -129,7 +162,10 @@ fn groups(seen: &Snapshot) -> Markup {
                         tr {
                             td { (group.count) }
                             td { a href=(format!("/dead-letters?reason={}", encoded(&group.reason))) { (group.reason) } }
-                            td { (group.error) }
+                            td {
+                                @if let Some(place) = alone(group) { a href=(place) { (group.error) } }
+                                @else { (group.error) }
+                            }
                             td { time { (group.first_seen.as_deref().unwrap_or("-")) } }
                             td { time { (group.last_seen.as_deref().unwrap_or("-")) } }
                         }
@@ -140,27 +176,42 @@ fn groups(seen: &Snapshot) -> Markup {
     }
 }
 
-fn lines(seen: &Snapshot, only: &Only) -> Markup {
-    let reason = only.reason.as_deref().filter(|reason| !reason.is_empty());
-    let text = only.text.as_deref().map(str::trim).unwrap_or_default();
-    let fits = |line: &&Line| reason.is_none_or(|reason| line.reason == reason) && holds(line, text);
-    let found: Vec<&Line> = seen.letters.iter().filter(fits).collect();
+/// Where list and forms are about a group alone. What is put together of many reasons and errors has no such place.
+fn alone(group: &Group) -> Option<String> {
+    let Group { reason, error, .. } = group;
+    let is_one = !error.is_empty() && REASONS.contains(&reason.as_str());
+    is_one.then(|| format!("/dead-letters?reason={}&error={}", encoded(reason), encoded(error)))
+}
+
+fn lines(seen: &Snapshot, only: &Only, may_act: bool) -> Markup {
+    let found: Vec<&Line> = seen.letters.iter().filter(|line| only.takes(line)).collect();
+    let list = table(&found, may_act);
     html! {
         h2 { "The oldest" }
         form method="get" action="/dead-letters" class="search" {
-            label { "Reason" input name="reason" value=[reason] autocomplete="off"; }
-            label { "Holds" input name="text" value=(text) placeholder="request id, error, pointer" autocomplete="off"; }
+            label { "Reason" input name="reason" value=(only.reason()) autocomplete="off"; }
+            label { "Error holds" input name="error" value=(only.error()) autocomplete="off"; }
+            label { "Holds"
+                input name="text" value=(only.text()) placeholder="request id, error, pointer" autocomplete="off";
+            }
             button { "Filter" }
         }
         p class="note" { (found.len()) " of " (seen.letters.len()) " that are kept." }
+        @if may_act { (repair::form_of_chosen(&list)) } @else { (list) }
+    }
+}
+
+fn table(found: &[&Line], may_act: bool) -> Markup {
+    html! {
         div class="wide" tabindex="0" role="region" aria-label="Dead letters" {
             table {
                 thead { tr {
+                    @if may_act { th scope="col" { "Choose" } }
                     @for name in ["Letter", "Request", "Reason", "Error", "Pointer", "Attempts", "First seen"] {
                         th scope="col" { (name) }
                     }
                 } }
-                tbody { @for line in found { (row(line)) } }
+                tbody { @for line in found { (row(line, may_act)) } }
             }
         }
     }
@@ -171,9 +222,10 @@ fn holds(line: &Line, text: &str) -> bool {
     text.is_empty() || fields.into_iter().flatten().any(|field| field.contains(text))
 }
 
-fn row(line: &Line) -> Markup {
+fn row(line: &Line, may_act: bool) -> Markup {
     html! {
         tr {
+            @if may_act { td { (repair::box_of(&line.id)) } }
             td { a href=(link("/dead-letters", &line.id)) { (id(&line.id)) } }
             td { @if let Some(request) = &line.request_id { (id(request)) } }
             td { (line.reason) }
@@ -186,7 +238,7 @@ fn row(line: &Line) -> Markup {
 }
 
 /// Headers and properties below each other, the body as it stands.
-fn shown(whole: &Value) -> Markup {
+pub(super) fn shown(whole: &Value) -> Markup {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
     let pairs = whole.as_object().into_iter().flatten().filter(|(name, _)| *name != "body");
     let (sections, plain): (Vec<_>, Vec<_>) = pairs.partition(|(_, value)| value.is_object());

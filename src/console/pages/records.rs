@@ -10,12 +10,12 @@ use maud::{Markup, html};
 
 use super::Page;
 use super::layout::{encoded, id, link, page};
+use super::unanswered::{of_member, without_verdict};
 use crate::console::access::Operator;
 use crate::console::api::{Look, looked_for, now_of, told};
 use crate::console::explained::{Explained, proof};
 use crate::console::parts::Console;
 use crate::console::timeline::{Entry, Now, Record, Timeline};
-use crate::console::unanswered::Unanswered;
 use crate::domain::Verdict;
 
 /// The search, with what it found.
@@ -79,6 +79,7 @@ pub(super) async fn timeline(
     let body = html! {
         h1 { "Member " (id(&timeline.member_id)) }
         (facts(&present(&timeline)))
+        (of_member(&timeline.dead_letters))
         h2 { "What happened, newest first" }
         @if timeline.steps.is_empty() { p { "No request for this member is on record here." } }
         ol class="timeline" {
@@ -187,20 +188,6 @@ fn member(request: &Explained) -> Markup {
         @if let Some(member) = &request.member_id {
             a href=(link(&link("/members", &request.site_id), member)) { (id(member)) }
         } @else { "none was named" }
-    }
-}
-
-fn without_verdict(unanswered: &Unanswered) -> Markup {
-    html! {
-        p { (unanswered.text) "." }
-        @for (died, is_kept) in &unanswered.letters {
-            p {
-                "Dead letter "
-                @if *is_kept { a href=(link("/dead-letters", &died.letter)) { (id(&died.letter)) } }
-                @else { (id(&died.letter)) }
-                ", " (died.in_words())
-            }
-        }
     }
 }
 

@@ -15,9 +15,11 @@ use maud::html;
 use tokio_util::sync::CancellationToken;
 
 use self::parts::{both, foreseen, hidden, how, now};
-pub(super) use self::parts::{form_of, form_that_restores, forms};
+pub(super) use self::parts::{
+    box_of, form_of, form_of_chosen, form_that_restores, forms, forms_of, restoring, restoring_chosen,
+};
 use super::Page;
-use super::fields::{Fields, number, text};
+use super::fields::{Chosen, Fields, IDS, number, text};
 use super::layout::{id, page};
 use crate::console::access::Operator;
 use crate::console::api::careful;
@@ -35,7 +37,7 @@ const LOOKS: u32 = 900;
 pub(super) async fn dry_run(
     State(console): State<Arc<Console>>,
     Extension(operator): Extension<Operator>,
-    Form(fields): Form<Fields>,
+    Form(Chosen(fields)): Form<Chosen>,
 ) -> Page {
     let which = which(&fields);
     let DryRun { shown, more, among } = console.dry_run(&operator, &which, fields.contains_key("force"), None).await?;
@@ -62,7 +64,7 @@ pub(super) async fn dry_run(
 pub(super) async fn replay(
     State(console): State<Arc<Console>>,
     Extension(operator): Extension<Operator>,
-    Form(fields): Form<Fields>,
+    Form(Chosen(fields)): Form<Chosen>,
 ) -> Page {
     let plan = careful(
         &which(&fields),
@@ -144,7 +146,7 @@ pub(super) async fn resume(
 pub(super) async fn discard(
     State(console): State<Arc<Console>>,
     Extension(operator): Extension<Operator>,
-    Form(fields): Form<Fields>,
+    Form(Chosen(fields)): Form<Chosen>,
 ) -> Page {
     let count = number(&fields, "count")?.unwrap_or(0);
     let moved = console.discard(&operator, &which(&fields), count, text(&fields, "why")).await?;
@@ -166,7 +168,7 @@ pub(super) async fn discard(
 pub(super) async fn restore(
     State(console): State<Arc<Console>>,
     Extension(operator): Extension<Operator>,
-    Form(fields): Form<Fields>,
+    Form(Chosen(fields)): Form<Chosen>,
 ) -> Page {
     let moved = console.restore(&operator, &which(&fields), text(&fields, "why")).await?;
     let body = html! {
@@ -206,7 +208,7 @@ pub(super) async fn edit(
 fn which(fields: &Fields) -> Which {
     let of = |name| text(fields, name).to_owned();
     Which {
-        ids: text(fields, "ids")
+        ids: text(fields, IDS)
             .split([' ', ',', '\n', '\r'])
             .filter(|id| !id.is_empty())
             .map(ToOwned::to_owned)

@@ -7,7 +7,9 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::guarded::without_personal_data;
 use super::letter::Letter;
+use super::mask::mask;
 use crate::domain::{Caller, IdentityType, MemberId, SiteId};
 
 /// What a letter must be to be meant; all of it together, and by default anything.
@@ -25,7 +27,7 @@ pub struct Selection {
     pub since: Option<OffsetDateTime>,
     /// First seen before that.
     pub before: Option<OffsetDateTime>,
-    /// With this text in its error, in any case.
+    /// With this text in its error, in any case: as it is, or as it is shown.
     pub error: Option<String>,
     /// Not one that was replayed and came back.
     pub never_replayed: bool,
@@ -68,6 +70,23 @@ impl Letter {
     }
 }
 
+/// Whoever takes an error from where it is shown may have what is masked in it.
 fn holds(error: Option<&str>, text: &str) -> bool {
-    error.is_some_and(|error| error.to_lowercase().contains(&text.to_lowercase()))
+    let text = text.to_lowercase();
+    let has = |error: &str| error.to_lowercase().contains(&text);
+    error.is_some_and(|error| has(error) || has(&without_personal_data(&mask(error))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::holds;
+
+    #[test]
+    fn an_error_is_found_by_what_it_says_and_by_what_is_shown_of_it() {
+        let error = Some("no such person: jane@example.com");
+        for text in ["No such person", "jane@example.com", "person: (masked)"] {
+            assert!(holds(error, text), "{text}");
+        }
+        assert!(!holds(error, "(masked) person") && !holds(Some("busy"), "(masked)") && !holds(None, ""));
+    }
 }

@@ -17,6 +17,7 @@ const ROUTES: &[(&str, &str, ConsoleRole)] = &[
     ("GET", "/dead-letters/{id}", ConsoleRole::Viewer),
     ("POST", "/dead-letters/reading", ConsoleRole::Operator),
     ("GET", "/dead-letters/discarded", ConsoleRole::Viewer),
+    ("GET", "/dead-letters/discarded/{id}", ConsoleRole::Viewer),
     ("POST", "/dead-letters/discarded/reading", ConsoleRole::Operator),
     ("GET", "/dead-letters/replay", ConsoleRole::Viewer),
     ("POST", "/dead-letters/dry-run", ConsoleRole::Operator),

@@ -15,6 +15,7 @@ macro_rules! driver_or_skip {
     };
 }
 
+mod choosing;
 mod controls;
 mod desk;
 mod ended;
@@ -34,7 +35,8 @@ use crate::support::{Caller, Installation, JOINABLE, Message, Worker, ask_for_to
 const DEAD: &str = "join-community.dead-letters";
 
 /// All buttons that there are, as the tests below click them.
-const CLICKS: [&[Click]; 5] = [controls::CLICKS, letters::CLICKS, logins::CLICKS, looking::CLICKS, replaying::CLICKS];
+const CLICKS: [&[Click]; 6] =
+    [choosing::CLICKS, controls::CLICKS, letters::CLICKS, logins::CLICKS, looking::CLICKS, replaying::CLICKS];
 
 /// Where a worker's console is.
 fn server(worker: &Worker) -> String {

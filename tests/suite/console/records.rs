@@ -210,8 +210,14 @@ async fn the_command_line_says_what_the_api_says() {
         (&["members", "timeline", &site, &member], format!("/api/v1/members/{site}/{member}/timeline")),
         (&["actions"], "/api/v1/actions".to_owned()),
     ] {
-        let answer = admin.get(&path).await.json();
-        assert_eq!(installation.says(arguments).await, answer, "{arguments:?}");
+        let (mut answer, mut said) = (admin.get(&path).await.json(), installation.says(arguments).await);
+        // The console tells of dead letters as they were read last, the command as they lie there now.
+        for told in [&mut answer, &mut said] {
+            if let Some(fields) = told.as_object_mut() {
+                fields.remove("deadLetters");
+            }
+        }
+        assert_eq!(said, answer, "{arguments:?}");
         assert!(answer.to_string().len() > 100, "{answer}");
     }
     let file = std::env::temp_dir().join(format!("join-community-{}", Uuid::new_v4()));

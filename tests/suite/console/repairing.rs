@@ -129,8 +129,8 @@ async fn a_replay_is_shown_live_is_the_only_one_and_can_be_stopped() {
     worker.stop().await;
 }
 
-/// So many discarded letters are read: each says when it was discarded, and that it goes seven days later. A filled form leads
-/// on from the list.
+/// So many discarded letters are read: each says when it was discarded, and that it goes seven days later. The list leads on to
+/// each, and has a box for it.
 async fn are_listed(operator: &Caller, count: usize) {
     let (path, reading) = ("/api/v1/dead-letters?discarded=true", "/api/v1/dead-letters/reading?discarded=true");
     assert!(operator.get(path).await.json()["read"].is_null(), "a look reads nothing");
@@ -146,10 +146,14 @@ async fn are_listed(operator: &Caller, count: usize) {
     }
     assert!(operator.get("/api/v1/dead-letters").await.json()["read"].is_null(), "these are no dead letters");
     let id = letters[0]["id"].as_str().unwrap();
-    let page = operator.get(&format!("/dead-letters/discarded?ids={id}")).await.text;
-    for part in [format!("name=\"ids\" value=\"{id}\""), format!("{count} of the {count} that"), "Restore them".into()]
-    {
-        assert!(page.contains(&part), "{part} is not on the page: {page}");
+    let page = operator.get("/dead-letters/discarded").await.text;
+    for part in [
+        "Restore the chosen ones",
+        &format!("type=\"checkbox\" name=\"ids\" value=\"{id}\""),
+        &format!("href=\"/dead-letters/discarded/{id}\""),
+        &format!("{count} of the {count} that"),
+    ] {
+        assert!(page.contains(part), "{part} is not on the page: {page}");
     }
     let again = operator.submit("/dead-letters/discarded/reading", "").await;
     assert_eq!((again.status, again.header("location")), (StatusCode::SEE_OTHER, "/dead-letters/discarded"));

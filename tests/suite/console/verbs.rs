@@ -27,7 +27,7 @@ const VERBS: &[(&str, &[&str])] = &[
     ("GET /api/v1/members/{site}/{member}/timeline", &["members timeline"]),
     ("GET /api/v1/dead-letters", &["dead-letters list --groups --discarded"]),
     ("POST /api/v1/dead-letters/reading", &["dead-letters list --discarded"]),
-    ("GET /api/v1/dead-letters/{id}", &["dead-letters show"]),
+    ("GET /api/v1/dead-letters/{id}", &["dead-letters show --discarded"]),
     ("POST /api/v1/dead-letters/{id}/unmask", &["dead-letters show --unmask --why"]),
     ("POST /api/v1/dead-letters/{id}/edit", &["dead-letters edit --why"]),
     ("POST /api/v1/dead-letters/dry-run", &["dead-letters replay --dry-run --unmask --why"]),

@@ -3,7 +3,7 @@
 
 use maud::{Markup, html};
 
-use crate::console::pages::fields::{Fields, text};
+use crate::console::pages::fields::{Fields, IDS, text};
 use crate::console::pages::layout::{id, link};
 use crate::console::repair::Progress;
 use crate::replay::{Link, Shown, USUAL_RATE};
@@ -35,22 +35,97 @@ pub(in crate::console::pages) fn forms(reason: &str, error: &str) -> Markup {
         }
         form method="post" action="/dead-letters/discard" class="search" {
             (choice(&fields))
-            label { "How many they are" input name="count" inputmode="numeric" required autocomplete="off"; }
-            label { "Why" input name="why" required maxlength="500" autocomplete="off"; }
+            (agreed())
             button { "Discard" }
         }
         p { a href="/dead-letters/replay" { "The replay that goes on, or the last one" } }
     }
 }
 
-/// The form on the page of the discarded letters; `ids` are those that somebody chose there.
-pub(in crate::console::pages) fn form_that_restores(ids: &str) -> Markup {
+/// The forms on the page of one letter.
+pub(in crate::console::pages) fn forms_of(letter: &str) -> Markup {
+    html! {
+        form method="post" action="/dead-letters/dry-run" {
+            (alone(letter))
+            button { "Show what a replay comes to" }
+        }
+        p class="note" { "A letter may lie there twice under one id, so it is asked here, too, how many they are." }
+        form method="post" action="/dead-letters/discard" class="search" {
+            (alone(letter))
+            (agreed())
+            button { "Discard it" }
+        }
+    }
+}
+
+/// The form around a list by whose boxes letters are chosen.
+pub(in crate::console::pages) fn form_of_chosen(list: &Markup) -> Markup {
+    html! {
+        form method="post" action="/dead-letters/dry-run" {
+            (list)
+            div class="search" {
+                // To look takes no reason. It stands first, so it is also what the enter key does.
+                button formnovalidate { "Show what the chosen ones come to" }
+                (agreed())
+                button formaction="/dead-letters/discard" { "Discard the chosen ones" }
+            }
+        }
+    }
+}
+
+/// The box of a letter in such a list.
+pub(in crate::console::pages) fn box_of(letter: &str) -> Markup {
+    html! { input type="checkbox" name=(IDS) value=(letter) aria-label=(format!("Choose letter {letter}")); }
+}
+
+/// The form on the page of the discarded letters.
+pub(in crate::console::pages) fn form_that_restores() -> Markup {
     html! {
         form method="post" action="/dead-letters/restore" class="search" {
-            (choice(&Fields::from([("ids".to_owned(), ids.to_owned())])))
-            label { "Why" input name="why" required maxlength="500" autocomplete="off"; }
+            (choice(&Fields::new()))
+            (why())
             button { "Restore them" }
         }
+    }
+}
+
+/// The form on the page of one of them.
+pub(in crate::console::pages) fn restoring(letter: &str) -> Markup {
+    html! {
+        form method="post" action="/dead-letters/restore" class="search" {
+            (alone(letter))
+            (why())
+            button { "Restore it" }
+        }
+    }
+}
+
+/// The form around a list of them by whose boxes letters are chosen.
+pub(in crate::console::pages) fn restoring_chosen(list: &Markup) -> Markup {
+    html! {
+        form method="post" action="/dead-letters/restore" {
+            (list)
+            div class="search" {
+                (why())
+                button { "Restore the chosen ones" }
+            }
+        }
+    }
+}
+
+fn alone(letter: &str) -> Markup {
+    html! { input type="hidden" name=(IDS) value=(letter); }
+}
+
+fn why() -> Markup {
+    html! { label { "Why" input name="why" required maxlength="500" autocomplete="off"; } }
+}
+
+/// What is asked before anything is discarded.
+fn agreed() -> Markup {
+    html! {
+        label { "How many they are" input name="count" inputmode="numeric" required autocomplete="off"; }
+        (why())
     }
 }
 
@@ -69,7 +144,7 @@ fn choice(fields: &Fields) -> Markup {
 
 pub(super) fn how() -> Markup {
     html! {
-        label { "Why" input name="why" required maxlength="500" autocomplete="off"; }
+        (why())
         label { "At most so many a second" input name="rate" value=(USUAL_RATE) inputmode="numeric" autocomplete="off"; }
         label { "Stop if more than this share fails, in percent" input name="maxFailures" value="20" inputmode="numeric"; }
     }

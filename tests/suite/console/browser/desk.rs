@@ -157,7 +157,8 @@ impl Desk {
     /// The buttons of the page: the ways of their forms, and their texts.
     async fn buttons(&self) -> Vec<(String, String)> {
         let script = "return [...document.querySelectorAll('button')].map(button => [
-            button.form.getAttribute('method').toUpperCase() + ' ' + button.form.getAttribute('action'),
+            button.form.getAttribute('method').toUpperCase() + ' ' +
+                (button.getAttribute('formaction') ?? button.form.getAttribute('action')),
             button.textContent.trim()])";
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let buttons = self.browser.script(script).await;
