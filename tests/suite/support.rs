@@ -39,7 +39,7 @@ pub(crate) use installation::{Installation, trusted};
 pub(crate) use message::Message;
 pub(crate) use openid::{OpenId, SUBJECT};
 pub(crate) use producer::{Answer, Producer};
-pub(crate) use program::Running;
+pub(crate) use program::{Running, this_user};
 pub(crate) use proxy::{Proxy, Wire};
 pub(crate) use queues::DeadLetter;
 pub(crate) use raw::{Field, raw_header};
