@@ -12,7 +12,6 @@ pub mod mint;
 mod oidc;
 mod preflight;
 mod producers;
-pub mod refusal;
 mod signed;
 mod tokens;
 
@@ -23,6 +22,7 @@ pub use authenticator::Authenticator;
 pub use oidc::{Challenge, IdToken, Identity, NotProven, Provider, reason};
 pub use preflight::{IssuerFound, KeysFound, PreflightError, examine, preflight, preflight_issuer};
 
+pub use crate::domain::refusal;
 use crate::domain::{Caller, Proof, Requester};
 
 /// What is known of a request's sender.

@@ -28,6 +28,7 @@ pub mod values;
 mod long;
 mod record;
 mod signals;
+mod who;
 mod worker;
 
 use std::error::Error;

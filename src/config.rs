@@ -25,7 +25,7 @@ use serde::Deserialize;
 pub use auth::{Auth, Producer};
 pub use fairness::Fairness;
 pub use findings::{Finding, Findings};
-pub use http::{ConsoleRole, ConsoleToken, Http, OidcRole, is_sheltered};
+pub use http::{ConsoleRole, ConsoleToken, Http, MARK_OF_REQUEST, MARK_OF_TRACE, OidcRole, is_sheltered};
 pub use load::load;
 pub use secrets::{amqp_user, redact};
 pub use services::{Broker, Cache, Database};

@@ -5,6 +5,7 @@ mod access;
 mod actions;
 mod announced;
 mod api;
+mod call;
 mod controls;
 mod cookies;
 mod explained;

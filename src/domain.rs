@@ -8,6 +8,7 @@ mod grounds;
 mod ids;
 mod member;
 mod method;
+pub mod refusal;
 mod request;
 mod site;
 mod verdict;

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::Context;
+use super::record::Deed;
 use crate::config::Database;
 use crate::postgres;
 
@@ -30,6 +31,12 @@ struct Step {
 /// What kept it from being done.
 pub async fn run(_args: Args, context: &Context) -> anyhow::Result<ExitCode> {
     let report = Report { applied: applied(&context.config.database).await? };
+    if !report.applied.is_empty() {
+        let versions: Vec<_> = report.applied.iter().map(|step| step.version.to_string()).collect();
+        let outcome = format!("applied {}", versions.join(", "));
+        // Only now: the record may be among what was applied.
+        Deed { action: "migrate", target: "schema", why: None }.ended(&outcome, context).await;
+    }
     context.output.result(&report, text)?;
     Ok(ExitCode::SUCCESS)
 }

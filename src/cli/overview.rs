@@ -60,6 +60,9 @@ fn text(overview: &Value) -> String {
         line("set by hand", &format!("{control}, by {who}: {why}"));
     }
     line("a second", &numbers(&overview["rates"]));
+    let arriving = Some(&overview["arriving"]).filter(|about| about.is_number());
+    let arriving = arriving.map(|about| format!("about {} a second", number(about)));
+    line("arrive", &arriving.unwrap_or_else(|| "not known yet".to_owned()));
     for queue in overview["queues"].as_array().into_iter().flatten() {
         let taken = queue["unacknowledged"].as_u64().map(|taken| format!(", {taken} taken")).unwrap_or_default();
         line(queue["queue"].as_str().unwrap_or_default(), &format!("{} wait{taken}", number(&queue["ready"])));
@@ -74,6 +77,7 @@ fn text(overview: &Value) -> String {
         line(&words(name), &shares(spread));
     }
     line("made dead", &reasons(&overview["deadLetters"]));
+    line("refused", &reasons(&overview["refusals"]));
     line("cache drift", &numbers(&overview["cacheDrift"]));
     for target in overview["webhooks"].as_array().into_iter().flatten() {
         line("webhooks", &webhooks(target));
@@ -92,10 +96,10 @@ fn shares(spread: &Value) -> String {
     format!("about {half} for half, {most} for 95 %, {nearly_all} for 99 %")
 }
 
-/// Dead letters since the worker started, by reason.
-fn reasons(dead: &Value) -> String {
-    let all = dead.as_array().into_iter().flatten().filter(|dead| dead["count"] != 0.0);
-    let told = all.map(|dead| format!("{} {}", number(&dead["count"]), dead["reason"].as_str().unwrap_or_default()));
+/// Dead letters or refusals since the worker started, by reason.
+fn reasons(counted: &Value) -> String {
+    let all = counted.as_array().into_iter().flatten().filter(|one| one["count"] != 0.0);
+    let told = all.map(|one| format!("{} {}", number(&one["count"]), one["reason"].as_str().unwrap_or_default()));
     let told = told.collect::<Vec<_>>().join(", ");
     if told.is_empty() { "none since it started".to_owned() } else { format!("{told} since it started") }
 }
@@ -148,6 +152,7 @@ mod tests {
             "dependencies": [{ "name": "cache", "up": false, "reason": "refused", "since": "2026-01-02T03:04:05.678Z" }],
             "rates": { "requests": 1200.25, "joined": 1000.0 },
             "queues": [{ "queue": "requests", "ready": 12.0, "unacknowledged": 3 }],
+            "arriving": 1300.25, "refusals": [{ "reason": "NO_PROOF", "count": 0.0 }, { "reason": "TOKEN_SITE", "count": 2.0 }],
             "oldestRequestAtMostSeconds": 61.5, "drainSeconds": 4.2, "outbox": { "members": 2.0, "oldestSeconds": 7.5 },
             "lanes": { "inFlight": 5.0, "paceSeconds": 0.005 },
             "latencies": { "queueWait": null, "joinToEvent": { "p50Seconds": 0.0124, "p95Seconds": 0.5, "p99Seconds": 2.0 } },
@@ -160,6 +165,8 @@ mod tests {
             "worker        not ready, version 1.0.0, at 2026-01-02T03:04:05.678Z",
             "cache         DOWN since 2026-01-02T03:04:05.678Z: refused",
             "a second      1000 joined, 1200.2 requests",
+            "arrive        about 1300.2 a second",
+            "refused       2 TOKEN_SITE since it started",
             "requests      12 wait, 3 taken",
             "waited        at most 62 s",
             "empty in      4 s",

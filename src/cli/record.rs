@@ -1,9 +1,10 @@
 //! What is done at the command line, into the record of actions and the log as what is done in the console. Who does it is the
-//! name that the system has for them: whoever may run a command with its credentials is trusted with more than that.
+//! user that the command runs as: whoever may run one with its credentials is trusted with more than that.
 
 use anyhow::{Context as _, ensure};
 
 use super::Context;
+use super::who::who;
 use crate::postgres::{Action, Role, Session, StoreError};
 use crate::telemetry::chain;
 
@@ -87,9 +88,8 @@ impl Deed<'_> {
 
     /// It as it goes on record, done by whoever works at this command line.
     pub(super) fn action(self, outcome: &str) -> Action {
-        let who = std::env::var("USER").ok().filter(|user| !user.is_empty());
         Action {
-            who: tidy(who.as_deref().unwrap_or("somebody")),
+            who: tidy(&who()),
             role: "command line".to_owned(),
             action: self.action.to_owned(),
             target: tidy(self.target),

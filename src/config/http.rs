@@ -8,6 +8,11 @@ use reqwest::Url;
 use secrecy::SecretString;
 use serde::Deserialize;
 
+/// Stands for the id of a trace in `trace_url`.
+pub const MARK_OF_TRACE: &str = "{trace}";
+/// Stands for the id of a request in `logs_url`.
+pub const MARK_OF_REQUEST: &str = "{request}";
+
 /// `[http]`
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -22,6 +27,10 @@ pub struct Http {
     pub tokens: Vec<ConsoleToken>,
     /// Where browsers reach the console, like `https://console.example.com`; empty = nobody says.
     pub public_url: String,
+    /// Where a trace is shown, with [`MARK_OF_TRACE`] for its id; empty = nobody says.
+    pub trace_url: String,
+    /// Where logs are searched for a request, with [`MARK_OF_REQUEST`] for its id; empty = nobody says.
+    pub logs_url: String,
     /// The issuer (OpenID Connect) whose tokens name operators; empty = none.
     pub oidc_issuer: String,
     /// Who the console is at the issuer; empty = no browser logs in there.

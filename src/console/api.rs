@@ -17,6 +17,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub use self::actions::Action;
+pub(super) use self::actions::{Before, older};
 pub use self::records::Requests;
 pub(super) use self::records::{Look, looked_for, now_of, told};
 pub(super) use self::repair::careful;

@@ -16,6 +16,7 @@ use tracing::warn;
 
 use super::access::{NoAccess, Operator};
 use super::actions::Deed;
+use super::call::Call;
 use super::cookies::session;
 use super::failure::problem;
 use super::listener::Peer;
@@ -65,7 +66,7 @@ pub(super) async fn guard(
     }
     // What is live is asked for by a script, which could make nothing of a page.
     let is_page = !path.starts_with("/api/") && path != "/metrics" && !path.ends_with("/live");
-    answer(&refusal, role, is_page.then_some(&parts))
+    answer(&refusal, role, &parts, is_page)
 }
 
 /// Bounds how many calls are worked on, and for how long each.
@@ -121,13 +122,13 @@ async fn admit(console: &Console, role: ConsoleRole, request: &Parts) -> Result<
     if operator.role < role { Err(Refusal::Role(operator)) } else { Ok(operator) }
 }
 
-/// `page`: the request, if a page is asked for.
-fn answer(refusal: &Refusal, role: ConsoleRole, page: Option<&Parts>) -> Response {
-    let (status, word, message) = match (refusal, page) {
-        (Refusal::Access(no @ (NoAccess::Unknown | NoAccess::UnknownToken | NoAccess::Over)), Some(asked)) => {
+fn answer(refusal: &Refusal, role: ConsoleRole, asked: &Parts, is_page: bool) -> Response {
+    let call = Call::of(&asked.method, &asked.uri, &asked.extensions);
+    let (status, word, message) = match (refusal, is_page) {
+        (Refusal::Access(no @ (NoAccess::Unknown | NoAccess::UnknownToken | NoAccess::Over)), true) => {
             return Redirect::to(&login(asked, *no == NoAccess::Over)).into_response();
         }
-        (Refusal::Access(no), _) => return no_access(no, page.is_some()),
+        (Refusal::Access(no), _) => return no_access(no, call, is_page),
         (Refusal::Host, _) => (
             StatusCode::MISDIRECTED_REQUEST,
             "host",
@@ -139,7 +140,7 @@ fn answer(refusal: &Refusal, role: ConsoleRole, page: Option<&Parts>) -> Respons
             (StatusCode::FORBIDDEN, "role", text)
         }
     };
-    refused(status, word, &message, page.is_some())
+    refused(status, word, &message, call, is_page)
 }
 
 /// Where a browser logs in that has no session, or one that is over.
@@ -153,9 +154,9 @@ fn login(asked: &Parts, is_over: bool) -> String {
 }
 
 /// Says why somebody is not let in.
-pub(super) fn no_access(no: &NoAccess, is_page: bool) -> Response {
+pub(super) fn no_access(no: &NoAccess, call: Call<'_>, is_page: bool) -> Response {
     let (status, word, text) = no.told();
-    let mut answer = refused(status, word, &text, is_page);
+    let mut answer = refused(status, word, &text, call, is_page);
     let wait = match no {
         NoAccess::TooMany(waits) => Some(waits.as_secs() + 1),
         NoAccess::Away => Some(2),
@@ -172,8 +173,9 @@ pub(super) fn no_access(no: &NoAccess, is_page: bool) -> Response {
     answer
 }
 
-fn refused(status: StatusCode, word: &'static str, message: &str, is_page: bool) -> Response {
-    warn!(status = status.as_u16(), why = word, "the console refused a request");
+fn refused(status: StatusCode, word: &'static str, message: &str, call: Call<'_>, is_page: bool) -> Response {
+    let (method, path, from) = (call.method(), call.path(), call.from);
+    warn!(status = status.as_u16(), why = word, method, path, %from, "the console refused a request");
     if is_page { pages::message(status, message) } else { problem(status, word, message) }
 }
 

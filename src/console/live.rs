@@ -23,7 +23,7 @@ use tracing::debug;
 
 use self::figures::Figures;
 use self::history::History;
-pub(super) use self::overview::{Depth, Light, Moment, Overview, Spread, Target};
+pub(super) use self::overview::{Depth, Light, Moment, Overview, Refusal, Spread, Target};
 use super::controls::SetControl;
 use super::failure::problem;
 use super::pages;

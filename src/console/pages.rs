@@ -1,5 +1,6 @@
 //! The pages: HTML made here, one stylesheet, one script for what is live. They work without the script, and ask nobody else.
 
+mod actions;
 mod chart;
 mod controls;
 mod discarded;
@@ -92,7 +93,7 @@ pub(super) fn routes(role: ConsoleRole) -> Router<Arc<Console>> {
             .route("/dead-letters/{id}/edit", post(repair::edit)),
         ConsoleRole::Admin => Router::new()
             .route("/dead-letters/{id}/unmask", post(letters::unmask))
-            .route("/actions", get(records::actions)),
+            .route("/actions", get(actions::list)),
     }
 }
 

@@ -57,7 +57,7 @@ impl Desk {
                     reason,
                     "a request proves nothing"
                 );
-                self.meters.refused.increment(1);
+                self.meters.refused.of(reason).increment(1);
                 self.reply(&incoming, reply::unauthenticated(reason), None);
                 settle.done(tag);
             }

@@ -140,6 +140,7 @@ pub fn dead_letter(
     push(&mut copy, headers::FIRST_SEEN, &instant::text(history.arrived));
     push(&mut copy, headers::EXCHANGE, cut(&incoming.exchange, SHORT));
     push(&mut copy, headers::ROUTING_KEY, cut(&incoming.routing_key, SHORT));
+    push(&mut copy, headers::VERSION, env!("CARGO_PKG_VERSION"));
     let body = &incoming.body;
     if body.len() > WHOLE_BODY {
         let size = i64::try_from(body.len()).unwrap_or(i64::MAX);

@@ -94,6 +94,8 @@ pub const PERMISSION: &str = "x-join-community-permission";
 pub const REPLAY: &str = "x-join-community-replay";
 /// What a dead letter was before it was moved from one queue to another: its sender and headers; and when it was moved.
 pub const MOVED: &str = "x-join-community-moved";
+/// Version of the worker that wrote a dead letter.
+pub const VERSION: &str = "x-join-community-version";
 /// Name of the receiver that a webhook is for.
 pub const TARGET: &str = "x-join-community-target";
 /// Size of a body that was too large to be kept whole, in bytes.

@@ -198,6 +198,7 @@ fn assert_explained(letter: &DeadLetter, pointer: &str, what: &str) {
     assert_eq!(letter.headers["x-join-community-attempts"], 0, "{what}");
     assert_eq!(letter.header("x-join-community-exchange"), "join-community", "{what}");
     assert_eq!(letter.header("x-join-community-routing-key"), "request", "{what}");
+    assert_eq!(letter.header("x-join-community-version"), env!("CARGO_PKG_VERSION"), "{what}");
     let (seen, arrived) = (letter.header("x-join-community-first-seen"), letter.header("x-join-community-arrived"));
     let age = time::OffsetDateTime::now_utc()
         - time::OffsetDateTime::parse(seen, &time::format_description::well_known::Rfc3339).unwrap();

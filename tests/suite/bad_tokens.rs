@@ -1,5 +1,7 @@
 //! Proofs that prove nothing, and one that once did: refused on knowledge, answered, counted, and leaving no trace.
 
+use std::collections::BTreeMap;
+
 use join_community::auth::mint::{Algorithm, TokenClaims};
 use join_community::domain::{IdentityType, RequestId, SiteId};
 use jsonwebtoken::{EncodingKey, Header, encode};
@@ -21,12 +23,12 @@ async fn a_request_without_valid_proof_is_refused_and_leaves_no_trace() {
 
     let tokens = forged(&issuer, &sound).into_iter().chain(wrong(&issuer, &sound));
     let request = Message::join(site, member);
-    let mut refused = 0;
+    let mut refused: BTreeMap<&str, u64> = BTreeMap::new();
     for (what, reason, token) in tokens {
         // However trusted the producer is that sends it: a token, if there is one, is the only proof.
         let answer = producer.ask(&fresh(&request).text_header("authorization", &token)).await;
         assert_eq!(refusal(&answer), (401, "UNAUTHENTICATED", reason), "{what}");
-        refused += 1;
+        *refused.entry(reason).or_default() += 1;
     }
     let sound = format!("Bearer {}", issuer.token(&sound));
     let identity =
@@ -46,10 +48,15 @@ async fn a_request_without_valid_proof_is_refused_and_leaves_no_trace() {
         ("no caller", "UNKNOWN_IDENTITY", unsaid),
     ] {
         assert_eq!(refusal(&producer.ask(&fresh(&message)).await), (401, "UNAUTHENTICATED", reason), "{what}");
-        refused += 1;
+        *refused.entry(reason).or_default() += 1;
     }
     assert_eq!(refusal(&stranger.ask(&request).await), (401, "UNAUTHENTICATED", "NO_PROOF"));
-    assert_eq!(worker.counted("join_community_refused_total"), refused + 1);
+    *refused.entry("NO_PROOF").or_default() += 1;
+    for (reason, count) in &refused {
+        let series = format!("join_community_refused_total{{reason=\"{reason}\"}}");
+        assert_eq!(worker.counted(&series), *count, "{reason}");
+    }
+    assert_eq!(worker.counted("join_community_refused_total"), refused.values().sum::<u64>());
 
     assert_eq!(installation.requests(site).await, []);
     assert_eq!(installation.record(site, member).await.unwrap().privacy, "PRIVATE");

@@ -14,7 +14,7 @@ use join_community::wire::event::event_id;
 use serde_json::{Value, json};
 
 use crate::support::asking::{asking, joinable, member_number, new_site, own_request, request};
-use crate::support::{Setup, on_record};
+use crate::support::{Setup, empty_database, on_record};
 
 impl Setup {
     /// Runs the program against this database.
@@ -100,6 +100,19 @@ async fn what_changes_members_is_on_record_with_who_why_and_what_came_of_it() {
     let refused = setup.run(&import, &line(3).to_string());
     assert!(refused.code == Some(1) && refused.stderr.contains("cannot be recorded"), "{refused:?}");
     assert!(setup.store.member(setup.site, member_number(3)).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn what_migrate_applies_is_on_record_and_not_that_there_was_nothing_to_apply() {
+    let database = empty_database().await;
+    for _ in 0..2 {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_join-community"));
+        let ended = program.arg("migrate").env("JOIN_COMMUNITY__DATABASE__URL", database.url()).output().unwrap();
+        assert!(ended.status.success(), "{ended:?}");
+    }
+    let [[action, target, reason, outcome]] = on_record(&mut database.stranger().await).await.try_into().unwrap();
+    assert_eq!([action.as_str(), target.as_str(), reason.as_str()], ["migrate", "schema", ""]);
+    assert!(outcome.starts_with("applied 1, 2, "), "{outcome}");
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ mod announced;
 mod browser;
 mod choosing;
 mod issuer;
+mod leading;
 mod letters;
 mod member_letters;
 mod opened;
@@ -14,6 +15,7 @@ mod resuming;
 mod sessions;
 mod verbs;
 
+use join_community::auth::refusal;
 use join_community::domain::Control;
 use join_community::postgres::Terms;
 use reqwest::StatusCode;
@@ -42,11 +44,13 @@ async fn the_overview_tells_what_the_worker_does_and_stays_live() {
         (&"discarded".into(), 8)
     );
     assert_eq!(overview["deadLetters"].as_array().unwrap().len(), 6, "{overview}");
+    assert_eq!(overview["refusals"].as_array().unwrap().len(), refusal::ALL.len(), "{overview}");
     assert_eq!((&overview["issuer"], &overview["webhooks"]), (&Value::Null, &json!([])), "{overview}");
     assert_eq!(overview["cacheDrift"], json!({ "behind": 0.0, "wrong": 0.0, "ahead": 0.0 }), "{overview}");
     let (mut producer, site) = (installation.producer().await, Uuid::new_v4());
     let member = installation.member(site, JOINABLE).await;
     assert_eq!(producer.ask(&Message::join(site, member)).await.status, 200);
+    assert_eq!(producer.ask(&Message::join(site, member).anonymous()).await.status, 401);
     assert_eq!(producer.ask(&Message::bytes("no request")).await.status, 400);
     let overview = eventually("the overview tells how long it took", PATIENCE, async || {
         let overview = viewer.get("/api/v1/overview").await.json();
@@ -57,11 +61,21 @@ async fn the_overview_tells_what_the_worker_does_and_stays_live() {
     })
     .await;
     assert_eq!(overview["latencies"]["queueWait"], Value::Null, "no time of a producer is told");
-    let malformed = json!({ "reason": "malformed", "count": 1.0 });
-    assert!(overview["deadLetters"].as_array().unwrap().contains(&malformed), "{overview}");
+    for (what, one) in [("deadLetters", "malformed"), ("refusals", "NO_PROOF")] {
+        let one = json!({ "reason": one, "count": 1.0 });
+        assert!(overview[what].as_array().unwrap().contains(&one), "{overview}");
+    }
     let page = viewer.get("/").await;
     assert_eq!(page.status, StatusCode::OK);
-    for part in ["Requests are taken", "broker_consuming", "dead letters", "95 %", "<svg", "data-live=\"/live\""] {
+    for part in [
+        "Requests are taken",
+        "broker_consuming",
+        "dead letters",
+        "refused, NO_PROOF",
+        "95 %",
+        "<svg",
+        "data-live=\"/live\"",
+    ] {
         assert!(page.text.contains(part), "{part} is not in {}", page.text);
     }
     for live in ["/live", "/dead-letters/replay/live"] {

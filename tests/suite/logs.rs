@@ -101,3 +101,32 @@ async fn what_an_operator_does_is_one_line_as_it_stands_on_record() {
     assert_eq!(outcomes, ["set", "released", "it was not set", "nothing goes on"]);
     assert_eq!(on_record(&mut installation.stranger().await).await, told);
 }
+
+#[tokio::test]
+async fn a_call_that_the_console_refuses_is_one_line_with_what_was_called_and_from_where() {
+    let installation = Installation::with(ask_for_tokens).await;
+    let worker = installation.start().await;
+    let id = Uuid::new_v4().to_string();
+    let mut lines = lines_with(id.as_str());
+    let (nobody, viewer) = (Caller::of(&worker), Caller::of(&worker).bearing("viewer"));
+    // An address in a path is written so.
+    nobody.get(&format!("/api/v1/members/{id}/jane%40example.com/timeline?since={id}")).await;
+    viewer.post(&format!("/api/v1/dead-letters/{id}/unmask"), &json!({ "reason": "why" })).await;
+    nobody.with("origin", "http://evil.example").submit(&format!("/dead-letters/{id}/edit"), "").await;
+    worker.stop().await;
+    let mut told = Vec::new();
+    while let Ok(line) = lines.try_recv() {
+        let line: Value = serde_json::from_str(&line).unwrap();
+        if line["message"] == "the console refused a request" {
+            assert_eq!(line["from"], "127.0.0.1", "{line}");
+            let text = |name: &str| line[name].as_str().unwrap().to_owned();
+            told.push((line["status"].as_u64(), ["method", "path"].map(text)));
+        }
+    }
+    let expected = [
+        (401_u64, "GET", format!("/api/v1/members/{id}/(masked)/timeline")),
+        (403, "POST", format!("/api/v1/dead-letters/{id}/unmask")),
+        (403, "POST", format!("/dead-letters/{id}/edit")),
+    ];
+    assert_eq!(told, expected.map(|(status, method, path)| (Some(status), [method.to_owned(), path])));
+}

@@ -3,6 +3,7 @@
 
 mod emptied;
 mod moved;
+mod refused;
 mod waiting;
 
 use std::collections::BTreeSet;
@@ -24,13 +25,14 @@ use crate::support::{Installation, JOINABLE, MemberSpec, Message, PATIENCE, Work
 
 const PAGE: &str = include_str!("../../docs/operations.md");
 /// Every section of the runbook that has commands; each has its test.
-const TRIED: [&str; 11] = [
+const TRIED: [&str; 12] = [
     "A dependency is out",
     "The backlog grows",
     "Nothing is settled",
     "Dead letters appear",
     "The cache is behind",
     "Events are missing",
+    "Requests are refused (401)",
     "The broker was replaced",
     "What an old broker holds is moved",
     "The database is moved",

@@ -41,7 +41,7 @@ pub(crate) use left_out::left_out;
 pub(crate) use message::Message;
 pub(crate) use openid::{OpenId, SUBJECT};
 pub(crate) use producer::{Answer, Producer};
-pub(crate) use program::Running;
+pub(crate) use program::{Running, this_user};
 pub(crate) use proxy::{Proxy, Wire};
 pub(crate) use queues::DeadLetter;
 pub(crate) use raw::{Field, raw_header};

@@ -41,7 +41,7 @@ pub(super) async fn list(letters: &mut DeadLetters, only: &Selection, context: &
     Ok(ExitCode::SUCCESS)
 }
 
-/// Counts them by reason and error.
+/// Counts them by reason, error and version.
 pub(super) async fn group(letters: &mut DeadLetters, only: &Selection, context: &Context) -> anyhow::Result<ExitCode> {
     let mut groups = Groups::default();
     while let Some(letter) = letters.next().await? {
@@ -88,13 +88,15 @@ fn totals(count: u32, reasons: &BTreeMap<&str, u32>) -> String {
 }
 
 fn table(groups: &[Group]) -> String {
-    let line = |count: &str, reason: &str, first: &str, last: &str, error: &str| {
-        format!("{count:>6}  {reason:14}  {first:24}  {last:24}  {error}").trim_end().to_owned()
+    let line = |[count, reason, version, first, last, error]: [&str; 6]| {
+        format!("{count:>6}  {reason:14}  {version:9}  {first:24}  {last:24}  {error}").trim_end().to_owned()
     };
-    let seen = |at: &Option<String>| at.clone().unwrap_or_else(|| "-".to_owned());
-    let mut lines = vec![line("COUNT", "REASON", "FIRST SEEN", "LAST SEEN", "ERROR")];
-    lines.extend(groups.iter().map(|Group { reason, error, count, first_seen, last_seen }| {
-        line(&count.to_string(), reason, &seen(first_seen), &seen(last_seen), &visible(error))
+    let known =
+        |text: &Option<String>| text.as_deref().map_or_else(|| "-".to_owned(), |text| visible(text).into_owned());
+    let mut lines = vec![line(["COUNT", "REASON", "VERSION", "FIRST SEEN", "LAST SEEN", "ERROR"])];
+    lines.extend(groups.iter().map(|Group { reason, error, version, count, first_seen, last_seen }| {
+        let [version, first, last] = [version, first_seen, last_seen].map(known);
+        line([&count.to_string(), reason, &version, &first, &last, &visible(error)])
     }));
     lines.join("\n")
 }

@@ -18,9 +18,9 @@ const PAGE: u32 = 100;
 /// Which actions.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Before {
+pub(in crate::console) struct Before {
     /// Only those before this number; without it, the newest.
-    before: Option<i64>,
+    pub(in crate::console) before: Option<i64>,
 }
 
 /// What an operator did, or was refused.
@@ -52,6 +52,12 @@ pub(super) async fn actions(
     Query(Before { before }): Query<Before>,
 ) -> Result<Json<Vec<Action>>, Failure> {
     console.actions(before).await.map(Json)
+}
+
+/// The number before which there may be older ones: a whole page was found.
+pub(in crate::console) fn older(found: &[Action]) -> Option<i64> {
+    let is_whole = usize::try_from(PAGE).is_ok_and(|page| found.len() >= page);
+    found.last().filter(|_| is_whole).map(|oldest| oldest.id)
 }
 
 impl Console {

@@ -27,7 +27,7 @@ pub(in crate::console) struct Snapshot {
     pub(in crate::console) total: u32,
     /// How many of them were read: the oldest.
     pub(in crate::console) read: u32,
-    /// By reason and error, most first.
+    /// By reason, error and version, most first.
     pub(in crate::console) groups: Vec<Group>,
     /// The oldest of them, personal data and tokens masked.
     pub(in crate::console) letters: Vec<Line>,
@@ -38,7 +38,7 @@ pub(in crate::console) struct Snapshot {
     pub(in crate::console) died: AllDied,
 }
 
-/// Dead letters with the same reason and error.
+/// Dead letters with the same reason and error, by the same version of the worker.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::console) struct Group {
@@ -46,6 +46,8 @@ pub(in crate::console) struct Group {
     pub(in crate::console) reason: String,
     /// What was wrong, in words.
     pub(in crate::console) error: String,
+    /// Version of the worker that gave them up, where it says so.
+    pub(in crate::console) version: Option<String>,
     /// How many.
     pub(in crate::console) count: u32,
     /// When the first was first seen.
@@ -55,8 +57,9 @@ pub(in crate::console) struct Group {
 }
 
 impl From<dead_letters::Group> for Group {
-    fn from(dead_letters::Group { reason, error, count, first_seen, last_seen }: dead_letters::Group) -> Self {
-        Self { reason, error, count, first_seen, last_seen }
+    fn from(group: dead_letters::Group) -> Self {
+        let dead_letters::Group { reason, error, version, count, first_seen, last_seen } = group;
+        Self { reason, error, version, count, first_seen, last_seen }
     }
 }
 

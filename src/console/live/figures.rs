@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use tokio::time::Instant;
 
 use super::spread::Buckets;
+use crate::domain::refusal;
 use crate::operations::Meters;
 
 /// The queues, in the order in which a request meets them; those of webhooks come last.
@@ -28,12 +29,18 @@ pub(super) const WITHOUT_WEBHOOKS: usize = 8;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Figures {
     pub(super) requests: f64,
+    /// Taken ahead; each of these is answered once more when it comes from the queue.
+    pub(super) ahead: f64,
     pub(super) joined: f64,
     pub(super) left: f64,
     pub(super) rejected: f64,
     pub(super) refused: f64,
+    /// By reason, in the order of [`refusal::ALL`].
+    pub(super) refusals: [f64; refusal::ALL.len()],
     pub(super) retried: f64,
     pub(super) dead: f64,
+    /// Malformed messages that were dropped.
+    pub(super) dropped: f64,
     /// By reason.
     pub(super) reasons: BTreeMap<String, f64>,
     pub(super) events: f64,
@@ -104,6 +111,11 @@ impl Figures {
         self.queues[..6].iter().sum()
     }
 
+    /// Requests that this worker is done with, each once, whatever became of them.
+    pub(super) fn settled(&self) -> f64 {
+        self.requests - self.ahead + self.refused + self.dead + self.dropped
+    }
+
     fn take_bucket(&mut self, name: &str, labels: &str, value: f64) {
         let buckets = match (name, label(labels, "of")) {
             ("queue_wait_seconds_bucket", _) => &mut self.queue_wait,
@@ -142,7 +154,14 @@ impl Figures {
                     self.rejected += value;
                 }
             }
-            "refused_total" => self.refused += value,
+            "refused_total" => {
+                self.refused += value;
+                if let Some(place) = refusal::ALL.iter().position(|reason| says(reason)) {
+                    self.refusals[place] = value;
+                }
+            }
+            "malformed_dropped_total" => self.dropped += value,
+            "ahead_total" => self.ahead += value,
             "retries_total" => self.retried += value,
             "dead_letters_total" => {
                 self.dead += value;
@@ -175,7 +194,7 @@ impl Figures {
 #[cfg(test)]
 mod tests {
     use super::{Buckets, Figures, OfTarget, QUEUES};
-    use crate::domain::Verdict;
+    use crate::domain::{Verdict, refusal};
     use crate::operations::Meters;
 
     #[test]
@@ -183,6 +202,9 @@ mod tests {
         let meters = Meters::with_targets(["crm"]).unwrap();
         meters.verdicts([Verdict::Joined, Verdict::Joined, Verdict::AlreadyJoined, Verdict::Left, Verdict::ALL[4]]);
         meters.dead_letters.of("busy").increment(3);
+        meters.refused.of(refusal::TOKEN_SITE).increment(4);
+        meters.dropped.increment(2);
+        meters.ahead.increment(1);
         for (depth, queue) in (1_u8..).zip(QUEUES) {
             assert!(meters.queue_messages.knows(queue));
             meters.queue_messages.of(queue).set(f64::from(depth));
@@ -207,12 +229,17 @@ mod tests {
         assert_eq!(about(std::mem::take(&mut figures.event_confirm)), None);
         assert_eq!(about(std::mem::take(&mut figures.join_to_event)), None);
         figures.reasons.clear();
+        assert!((figures.settled() - 13.0).abs() < f64::EPSILON);
         let expected = Figures {
             requests: 5.0,
             joined: 2.0,
             left: 1.0,
             rejected: 1.0,
+            refused: 4.0,
+            refusals: refusal::ALL.map(|reason| if reason == refusal::TOKEN_SITE { 4.0 } else { 0.0 }),
             dead: 3.0,
+            dropped: 2.0,
+            ahead: 1.0,
             longest_wait: Some(2.0),
             queues: [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0],
             owed: 7.0,

@@ -6,8 +6,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::figures::{Figures, OfTarget, QUEUES, WITHOUT_WEBHOOKS};
-use super::overview::{Dead, Depth, Drift, Lanes, Latencies, Moment, Outbox, Overview, Rates, Spread, Target};
+use super::overview::{Dead, Depth, Drift, Lanes, Latencies, Moment, Outbox, Overview, Rates, Refusal, Spread, Target};
 use super::spread::Buckets;
+use crate::domain::refusal;
 
 /// Ten minutes.
 const MOST: usize = 120;
@@ -51,6 +52,7 @@ impl History {
         let [behind, wrong, ahead] = now.drift;
         Overview {
             rates: self.rates(),
+            arriving: self.arriving(),
             queues: QUEUES.into_iter().zip(now.queues).take(queues).map(depth).collect(),
             oldest_request_seconds: self.waited(),
             oldest_request_at_most_seconds: self.none_waited.map(|then| at.duration_since(then).as_secs_f64()),
@@ -61,6 +63,11 @@ impl History {
                 .reasons
                 .iter()
                 .map(|(reason, count)| Dead { reason: reason.clone(), count: *count })
+                .collect(),
+            refusals: refusal::ALL
+                .into_iter()
+                .zip(now.refusals)
+                .map(|(reason, count)| Refusal { reason: reason.to_owned(), count })
                 .collect(),
             cache_drift: Drift { behind, wrong, ahead },
             webhooks: self.targets(now),
@@ -90,6 +97,13 @@ impl History {
             dead: rate(|figures| figures.dead),
             events: rate(|figures| figures.events),
         }
+    }
+
+    /// What came is what was settled, and what is there beyond what was. Depths are asked for seldom, so it takes a minute.
+    fn arriving(&self) -> Option<f64> {
+        let (seconds, then, now) = self.since(TREND).filter(|(seconds, ..)| *seconds >= TREND.as_secs_f64())?;
+        let there = |figures: &Figures| figures.settled() + figures.waiting() + figures.in_flight;
+        Some(((there(now) - there(then)) / seconds).max(0.0))
     }
 
     /// Of the last minute, or since the worker counts.
@@ -178,6 +192,23 @@ mod tests {
         assert!((overview.drain_seconds.unwrap() - 60.0).abs() < 1e-9, "{overview:?}");
         assert_eq!((overview.queues[0].unacknowledged, overview.queues[1].unacknowledged), (Some(3), None));
         assert_eq!((overview.oldest_request_seconds, overview.oldest_request_at_most_seconds), (None, None));
+    }
+
+    #[test]
+    fn what_arrives_is_what_was_settled_and_what_waits_more_than_a_minute_ago() {
+        for (settled, waiting, in_hand, arriving) in
+            [(0.0, 50.0, 0.0, 10.0), (100.0, 0.0, 0.0, 20.0), (100.0, -50.0, 25.0, 15.0), (10.0, -50.0, 0.0, 0.0)]
+        {
+            let (mut history, start) = (History::default(), Instant::now());
+            for step in 0..13_u32 {
+                let of = |each: f64| each * f64::from(step);
+                let here = Figures { in_flight: of(in_hand), ..figures(of(settled), 1_000.0 + of(waiting)) };
+                history.add(start + Duration::from_secs(5) * step, here);
+                let told = history.overview(None).arriving;
+                let expected = (step == 12).then_some(arriving);
+                assert_eq!(told.map(f64::round), expected, "at {step} with {settled}, {waiting} and {in_hand}");
+            }
+        }
     }
 
     #[test]

@@ -21,6 +21,9 @@ pub(in crate::console) struct Overview {
     pub(in crate::console) dependencies: Vec<Light>,
     /// Of this worker, a second, over some seconds.
     pub(in crate::console) rates: Rates,
+    /// About how many requests arrive, a second, over the last minute: those that this worker was done with, and by how many
+    /// more wait or are in its hand. What other workers are done with meanwhile is not in it; absent in the first minute.
+    pub(in crate::console) arriving: Option<f64>,
     /// Of the whole installation.
     pub(in crate::console) queues: Vec<Depth>,
     /// The longest that a request had waited which this worker decided lately; only with `auth.trust_broker_timestamps`.
@@ -35,6 +38,8 @@ pub(in crate::console) struct Overview {
     pub(in crate::console) latencies: Latencies,
     /// What this worker made dead letters of since it started, by reason; those that there are lie in `queues`.
     pub(in crate::console) dead_letters: Vec<Dead>,
+    /// What this worker refused since it started, as requests that prove nothing, by reason.
+    pub(in crate::console) refusals: Vec<Refusal>,
     /// What this worker found in the cache out of step since it started, nothing being owed.
     pub(in crate::console) cache_drift: Drift,
     /// The targets of webhooks; none where webhooks are off.
@@ -140,6 +145,16 @@ pub(in crate::console) struct Spread {
 #[serde(rename_all = "camelCase")]
 pub(in crate::console) struct Dead {
     /// Which.
+    pub(in crate::console) reason: String,
+    /// How many.
+    pub(in crate::console) count: f64,
+}
+
+/// Requests that were refused for one reason.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::console) struct Refusal {
+    /// What they lack, as the reply says it.
     pub(in crate::console) reason: String,
     /// How many.
     pub(in crate::console) count: f64,

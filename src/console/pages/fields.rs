@@ -24,7 +24,7 @@ impl From<Vec<(String, String)>> for Chosen {
         for (name, value) in sent {
             if name == IDS {
                 let ids = fields.entry(name).or_default();
-                *ids = format!("{ids} {value}").trim().to_owned();
+                format!("{ids} {value}").trim().clone_into(ids);
             } else {
                 fields.insert(name, value);
             }

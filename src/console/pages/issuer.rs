@@ -14,6 +14,7 @@ use super::layout::page;
 use super::login::{Asked, LOGIN};
 use super::{goes_on, message};
 use crate::console::access::{NoAccess, Returned, WAITS};
+use crate::console::call::Call;
 use crate::console::cookies::{login_cookie, login_under_way, session, session_cookie};
 use crate::console::guard::{is_visited, no_access, peer};
 use crate::console::parts::Console;
@@ -39,7 +40,7 @@ pub(super) async fn begin(
             let cookie = login_cookie(&console.http, request.headers(), &begun.browser, WAITS);
             ([(header::SET_COOKIE, cookie)], Redirect::to(&begun.at)).into_response()
         }
-        Err(no) => refused(&console, &no),
+        Err(no) => refused(&console, &no, Call::of(request.method(), request.uri(), request.extensions())),
     }
 }
 
@@ -66,7 +67,7 @@ pub(super) async fn end(
             } else {
                 warn!(%from, why = no.told().2, "a browser came back from no login");
             }
-            return refused(&console, &no);
+            return refused(&console, &no, Call::of(&parts.method, &parts.uri, &parts.extensions));
         }
     };
     let Some(secret) = console.access.begin(&admitted, now) else {
@@ -88,7 +89,7 @@ pub(super) async fn end(
 }
 
 /// A page that says why nobody was logged in.
-fn refused(console: &Console, no: &NoAccess) -> Response {
+fn refused(console: &Console, no: &NoAccess, call: Call<'_>) -> Response {
     let word = match no {
         NoAccess::TooMany(_) => "limited",
         NoAccess::Closed
@@ -100,7 +101,7 @@ fn refused(console: &Console, no: &NoAccess) -> Response {
         | NoAccess::Away => "refused",
     };
     console.meters.operator_logins.of(word).increment(1);
-    no_access(no, true)
+    no_access(no, call, true)
 }
 
 fn not_visited() -> Response {

@@ -3,7 +3,7 @@
 use axum::response::Html;
 use maud::{DOCTYPE, Markup, html};
 
-use crate::config::ConsoleRole;
+use crate::config::{ConsoleRole, Http, MARK_OF_REQUEST, MARK_OF_TRACE};
 use crate::console::access::Operator;
 
 const PLACES: [(&str, &str); 4] =
@@ -39,6 +39,22 @@ pub(super) fn page(title: &str, operator: Option<&Operator>, body: &Markup) -> H
 /// A GUID, or another id that a program made.
 pub(super) fn id(text: &str) -> Markup {
     html! { code { (text) } }
+}
+
+/// The id of a trace, which leads to where traces are shown, if that is known.
+pub(super) fn trace(http: &Http, trace: &str) -> Markup {
+    outside(&http.trace_url, MARK_OF_TRACE, trace, &id(trace)).unwrap_or_else(|| id(trace))
+}
+
+/// Leads to what the logs hold of a request, if it is known where.
+pub(super) fn logs(http: &Http, request: &str) -> Option<Markup> {
+    outside(&http.logs_url, MARK_OF_REQUEST, request, &html! { "Its lines in the logs" })
+}
+
+/// A link out of the console. Nothing is asked of that place but by whoever follows it.
+fn outside(template: &str, mark: &str, id: &str, shown: &Markup) -> Option<Markup> {
+    let to = (!template.is_empty()).then(|| template.replace(mark, &encoded(id)))?;
+    Some(html! { a href=(to) rel="noreferrer" { (shown) } })
 }
 
 /// A link to what stands below a path under an id, whatever characters it has.
@@ -81,12 +97,26 @@ fn navigation(title: &str, operator: &Operator) -> Markup {
 mod tests {
     use maud::html;
 
-    use super::{encoded, page};
+    use super::{encoded, logs, page, trace};
+    use crate::config::load;
 
     #[test]
     fn an_id_of_any_characters_makes_one_part_of_a_path() {
         assert_eq!(encoded("a-1_2.~"), "a-1_2.~");
         assert_eq!(encoded("a/b?c#d%e&\"<"), "a%2Fb%3Fc%23d%25e%26%22%3C");
+    }
+
+    #[test]
+    fn a_trace_and_a_request_lead_out_where_it_is_configured_and_nowhere_else() {
+        let mut http = load::<String, String>(None, []).unwrap().http;
+        assert_eq!(trace(&http, "4bf9").into_string(), "<code>4bf9</code>");
+        assert!(logs(&http, "a").is_none());
+        "https://t.example/{trace}?at={trace}".clone_into(&mut http.trace_url);
+        "https://l.example/q=%22{request}%22".clone_into(&mut http.logs_url);
+        let shown = trace(&http, "4bf9").into_string();
+        assert_eq!(shown, "<a href=\"https://t.example/4bf9?at=4bf9\" rel=\"noreferrer\"><code>4bf9</code></a>");
+        let shown = logs(&http, "a/../\"b").unwrap().into_string();
+        assert!(shown.starts_with("<a href=\"https://l.example/q=%22a%2F..%2F%22b%22\" "), "{shown}");
     }
 
     #[test]

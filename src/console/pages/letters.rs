@@ -12,9 +12,9 @@ use serde_json::Value;
 
 use super::Page;
 use super::chart::number;
-use super::layout::{encoded, id, link, page};
+use super::layout::{encoded, id, link, logs, page, trace};
 use super::repair;
-use crate::config::ConsoleRole;
+use crate::config::{ConsoleRole, Http};
 use crate::console::access::Operator;
 use crate::console::letters::{Group, Line, Pile, Snapshot};
 use crate::console::parts::Console;
@@ -106,6 +106,7 @@ pub(super) async fn show(
     let body = html! {
         h1 { "Dead letter " (id(&letter)) }
         p class="note" { "Tokens and personal data are masked." }
+        (leads(&console.http, &whole))
         (shown(&whole))
         @if operator.role >= ConsoleRole::Operator {
             h2 { "Replay or discard it" }
@@ -156,7 +157,7 @@ fn groups(seen: &Snapshot) -> Markup {
         }
         div class="wide" tabindex="0" role="region" aria-label="Groups" {
             table {
-                thead { tr { @for name in ["Count", "Reason", "Error", "First", "Last"] { th scope="col" { (name) } } } }
+                thead { tr { @for name in ["Count", "Reason", "Error", "Version", "First", "Last"] { th scope="col" { (name) } } } }
                 tbody {
                     @for group in &seen.groups {
                         tr {
@@ -166,6 +167,7 @@ fn groups(seen: &Snapshot) -> Markup {
                                 @if let Some(place) = alone(group) { a href=(place) { (group.error) } }
                                 @else { (group.error) }
                             }
+                            td { (group.version.as_deref().unwrap_or("-")) }
                             td { time { (group.first_seen.as_deref().unwrap_or("-")) } }
                             td { time { (group.last_seen.as_deref().unwrap_or("-")) } }
                         }
@@ -234,6 +236,15 @@ fn row(line: &Line, may_act: bool) -> Markup {
             td { @if let Some(attempts) = line.attempts { (attempts) } }
             td { time { (line.first_seen.as_deref().unwrap_or("-")) } }
         }
+    }
+}
+
+/// Where more is known of its request, outside the console.
+fn leads(http: &Http, whole: &Value) -> Markup {
+    let of_trace = whole["headers"]["traceparent"].as_str().and_then(|parent| parent.split('-').nth(1));
+    html! {
+        @if let Some(id) = of_trace { p { "Trace " (trace(http, id)) } }
+        @if let Some(logs) = whole["requestId"].as_str().and_then(|id| logs(http, id)) { p { (logs) } }
     }
 }
 

@@ -15,6 +15,7 @@ use super::layout::{encoded, page};
 use super::message;
 use crate::console::access::NoAccess;
 use crate::console::actions::Deed;
+use crate::console::call::Call;
 use crate::console::cookies::session_cookie;
 use crate::console::guard::{is_cross_site, no_access, peer};
 use crate::console::parts::Console;
@@ -100,7 +101,7 @@ pub(super) async fn begin(State(console): State<Arc<Console>>, request: Request)
         }
         Err(no @ (NoAccess::TooMany(_) | NoAccess::Away)) => {
             outcome(if no == NoAccess::Away { "refused" } else { "limited" });
-            no_access(&no, true)
+            no_access(&no, Call { method: "POST", path: "/login", from }, true)
         }
         Err(no @ (NoAccess::Unknown | NoAccess::UnknownToken | NoAccess::Over | NoAccess::Closed)) => {
             outcome("refused");

@@ -11,7 +11,7 @@ use super::chart::{chart, number, span};
 use super::layout::page;
 use crate::console::access::Operator;
 use crate::console::controls::SetControl;
-use crate::console::live::{Depth, Light, Moment, Overview, Spread, Target};
+use crate::console::live::{Depth, Light, Moment, Overview, Refusal, Spread, Target};
 use crate::console::parts::Console;
 
 /// The page.
@@ -25,6 +25,7 @@ pub(super) async fn show(
         div id="live" data-live="/live" { (now(&overview)) }
         p class="note" {
             "Rates, times, lanes and what is counted are this worker's; queues and outbox the whole installation's. "
+            "What arrives is an estimate: what this worker was done with, and what waits more than a minute ago. "
             span id="live-state" role="status" { "Reload to see newer numbers." }
         }
     };
@@ -115,6 +116,7 @@ fn row(what: &str, value: String) -> (String, String) {
 fn rates(overview: &Overview) -> Vec<(String, String)> {
     let rates = overview.rates;
     vec![
+        row("arrive, about", overview.arriving.map_or_else(|| "not known yet".to_owned(), number)),
         row("answered", number(rates.requests)),
         row("joined", number(rates.joined)),
         row("left", number(rates.left)),
@@ -183,6 +185,9 @@ fn counted(overview: &Overview) -> Vec<(String, String)> {
         row("cache entries wrong", number(drift.wrong)),
         row("cache entries ahead", number(drift.ahead)),
     ]);
+    // There are many reasons, and mostly none to tell of.
+    let refused = |refusal: &Refusal| (format!("refused, {}", refusal.reason), number(refusal.count));
+    rows.extend(overview.refusals.iter().filter(|refusal| refusal.count > 0.0).map(refused));
     rows
 }
 
@@ -213,7 +218,7 @@ fn lanes(overview: &Overview) -> Vec<(String, String)> {
 #[cfg(test)]
 mod tests {
     use super::{moment, now};
-    use crate::console::live::{Light, Overview, Target};
+    use crate::console::live::{Light, Overview, Refusal, Target};
 
     #[test]
     fn what_is_out_is_said_in_words_and_not_by_colour_alone() {
@@ -238,6 +243,19 @@ mod tests {
             assert!(shown.contains(part), "{part} is not in {shown}");
         }
         assert!(!now(&Overview::default()).into_string().contains("Webhooks"));
+    }
+
+    #[test]
+    fn what_arrives_is_told_once_it_is_known_and_refusals_only_by_reasons_that_there_were() {
+        let refusal = |reason: &str, count| Refusal { reason: reason.to_owned(), count };
+        let refusals = vec![refusal("NO_PROOF", 0.0), refusal("TOKEN_ISSUER", 3.0)];
+        let shown = now(&Overview { refusals, arriving: Some(12.0), ..Overview::default() }).into_string();
+        let cells = |what: &str, value: &str| format!("<th scope=\"row\">{what}</th><td>{value}</td>");
+        for row in [cells("refused, TOKEN_ISSUER", "3"), cells("arrive, about", "12")] {
+            assert!(shown.contains(&row), "{row} is not in {shown}");
+        }
+        assert!(!shown.contains("NO_PROOF"), "{shown}");
+        assert!(now(&Overview::default()).into_string().contains(&cells("arrive, about", "not known yet")));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What is on record: the search, one request explained, one member's timeline, and what operators did.
+//! What is on record of requests: the search, one request explained, one member's timeline.
 
 use std::sync::Arc;
 
@@ -9,8 +9,9 @@ use axum::response::IntoResponse as _;
 use maud::{Markup, html};
 
 use super::Page;
-use super::layout::{encoded, id, link, page};
+use super::layout::{encoded, id, link, logs, page, trace};
 use super::unanswered::{of_member, without_verdict};
+use crate::config::Http;
 use crate::console::access::Operator;
 use crate::console::api::{Look, looked_for, now_of, told};
 use crate::console::explained::{Explained, proof};
@@ -55,6 +56,7 @@ pub(super) async fn explain(
         let body = html! {
             h1 { "Request " (id(&request)) }
             (without_verdict(&console.unanswered(&request)))
+            @if let Some(logs) = logs(&console.http, &request) { p { (logs) } }
         };
         return Ok((StatusCode::NOT_FOUND, page("Request", Some(&operator), &body)).into_response());
     }
@@ -64,7 +66,8 @@ pub(super) async fn explain(
     }
     let body = html! {
         h1 { "Request " (id(&request)) }
-        @for (explained, now) in found.iter().zip(&nows) { (explained_as(explained, now.as_ref())) }
+        @for (explained, now) in found.iter().zip(&nows) { (explained_as(&console.http, explained, now.as_ref())) }
+        @if let Some(logs) = logs(&console.http, &request) { p { (logs) } }
     };
     Ok(page("Request", Some(&operator), &body).into_response())
 }
@@ -94,32 +97,6 @@ pub(super) async fn timeline(
         @if let Some(gap) = timeline.gap() { p class="note" { (gap) } }
     };
     Ok(page("Member", Some(&operator), &body).into_response())
-}
-
-/// What operators did.
-pub(super) async fn actions(State(console): State<Arc<Console>>, Extension(operator): Extension<Operator>) -> Page {
-    let actions = console.actions(None).await?;
-    let body = html! {
-        h1 { "Actions" }
-        div class="wide" tabindex="0" role="region" aria-label="Actions of operators" {
-            table {
-                thead { tr { @for name in ["When", "Who", "Action", "Target", "Why", "Outcome"] { th scope="col" { (name) } } } }
-                tbody {
-                    @for action in &actions {
-                        tr {
-                            td { time { (action.at) } }
-                            td { (action.who) ", " (action.role) }
-                            td { (action.action) }
-                            td { (id(&action.target)) }
-                            td { (action.reason) }
-                            td { (action.outcome) }
-                        }
-                    }
-                }
-            }
-        }
-    };
-    Ok(page("Actions", Some(&operator), &body).into_response())
 }
 
 fn form(look: &Look) -> Markup {
@@ -191,7 +168,7 @@ fn member(request: &Explained) -> Markup {
     }
 }
 
-fn explained_as(request: &Explained, now: Option<&Now>) -> Markup {
+fn explained_as(http: &Http, request: &Explained, now: Option<&Now>) -> Markup {
     let elevated = if request.elevated { ", with elevated permission" } else { "" };
     let record = request.event_sequence.as_ref();
     let mut rows = vec![
@@ -214,7 +191,7 @@ fn explained_as(request: &Explained, now: Option<&Now>) -> Markup {
         ("event", html! { @match &request.event_id { Some(event) => { (id(event)) } None => { "none" } } }),
         ("confirmed", html! { (announced(request.confirmed_in_words())) }),
         ("cached", html! { (announced(request.cached_in_words())) }),
-        ("trace", html! { @match &request.trace_id { Some(trace) => { (id(trace)) } None => { "none" } } }),
+        ("trace", html! { @match &request.trace_id { Some(id) => { (trace(http, id)) } None => { "none" } } }),
         ("owed", html! { @match &request.owed { Some(debt) => { (debt) } None => { "nothing: the world knows" } } }),
     ];
     rows.extend(now.into_iter().flat_map(|now| as_now(now.record.as_ref(), &now.cache)));

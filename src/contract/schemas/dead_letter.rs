@@ -6,7 +6,7 @@ use super::parts::{instant, lower_guid, text, traceparent, word};
 use crate::wire::copy::{DeadReason, WHOLE_BODY};
 use crate::wire::headers::{
     ARRIVED, ATTEMPTS, BODY_SHA256, BODY_SIZE, CALLER, ERROR, EXCHANGE, FIRST_SEEN, MEMBER_ID, PERMISSION, POINTER,
-    REASON, REPLAY, REQUESTER, ROUTING_KEY, TRACEPARENT, TRACESTATE,
+    REASON, REPLAY, REQUESTER, ROUTING_KEY, TRACEPARENT, TRACESTATE, VERSION,
 };
 
 pub(super) fn schemas() -> Vec<(&'static str, Value)> {
@@ -37,6 +37,7 @@ fn headers() -> Value {
         (ARRIVED, instant("When it arrived.")),
         (EXCHANGE, text("The exchange that it was sent to.")),
         (ROUTING_KEY, text("The routing key that it was sent with.")),
+        (VERSION, text("The version of the worker that gave it up; a letter of an older worker has none.")),
         (
             REQUESTER,
             text("Who is answerable, if that is proven: `token:<iss>:<identityType>:<sub>` or `producer:<user>`."),

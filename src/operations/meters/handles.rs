@@ -8,7 +8,7 @@ use super::family::{
 };
 use super::laps::Step;
 use super::oldest::Oldest;
-use crate::domain::{Control, Wait};
+use crate::domain::{Control, Wait, refusal};
 use crate::operations::Dependency;
 
 /// The rungs of the retry ladder, as labels.
@@ -38,8 +38,8 @@ pub struct Handles {
     pub(super) requests: Vec<Counter>,
     /// Requests answered with a verdict that stood recorded already.
     pub repeated: Counter,
-    /// Requests without proof.
-    pub refused: Counter,
+    /// Requests without proof, by what they lack.
+    pub refused: ByWord<Counter>,
     /// Malformed messages above `dead_letters.max`.
     pub dropped: Counter,
     /// Requests of a held site, sent to wait.
@@ -140,7 +140,12 @@ impl Handles {
                 "join_community_requests_repeated_total",
                 "Of these, answered with a verdict that stood recorded.",
             ),
-            refused: counter("join_community_refused_total", "Requests that prove nothing, answered with 401."),
+            refused: counters(
+                "join_community_refused_total",
+                "Requests that prove nothing, answered with 401.",
+                "reason",
+                &refusal::ALL,
+            ),
             dropped: counter(
                 "join_community_malformed_dropped_total",
                 "Malformed messages dropped, dead letters being full.",

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Laps, Meters, Step};
-use crate::domain::{Verdict, Wait};
+use crate::domain::{Verdict, Wait, refusal};
 
 const PAGE: &str = include_str!("../../../docs/metrics.md");
 
@@ -82,6 +82,19 @@ fn verdicts_are_counted_each_in_its_series() {
     told(r#"join_community_retries_total{wait="busy",rung="30s"} 1"#);
     told(r#"join_community_retries_total{wait="busy",rung="10m"} 1"#);
     assert_eq!(text.lines().filter(|line| line.starts_with("join_community_requests_total{")).count(), 11);
+}
+
+#[test]
+fn refusals_are_counted_each_in_its_series_and_all_series_are_there_from_the_beginning() {
+    let meters = Meters::register().unwrap();
+    meters.refused.of(refusal::TOKEN_KEY_UNKNOWN).increment(2);
+    let text = meters.render();
+    for reason in refusal::ALL {
+        let count = if reason == refusal::TOKEN_KEY_UNKNOWN { 2 } else { 0 };
+        let line = format!("join_community_refused_total{{reason=\"{reason}\"}} {count}");
+        assert!(text.lines().any(|told| told == line), "{line} is not in\n{text}");
+    }
+    assert_eq!(text.matches("\njoin_community_refused_total{").count(), refusal::ALL.len());
 }
 
 #[test]

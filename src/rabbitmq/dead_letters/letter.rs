@@ -29,6 +29,8 @@ pub struct Letter {
     pub attempts: Option<u32>,
     /// When the worker first saw it, or else when the broker gave it up.
     pub first_seen: Option<OffsetDateTime>,
+    /// Version of the worker that wrote it, if it is one that says so.
+    pub version: Option<String>,
     /// Whether the broker vouches that the worker wrote it.
     pub written_by_worker: bool,
     /// How large the body was, if only its beginning was kept.
@@ -77,6 +79,7 @@ impl Letter {
             error: own(headers::ERROR),
             attempts: incoming.own.attempts.filter(|_| written_by_worker),
             first_seen,
+            version: own(headers::VERSION),
             written_by_worker,
             cut_from,
             replayed: own(headers::REPLAY).as_deref().and_then(mark),

@@ -142,6 +142,7 @@ fn a_dead_letter_says_why_it_is_one_and_where_it_came_from() {
         (headers::EXCHANGE, "join-community"),
         (headers::ROUTING_KEY, "request"),
         (headers::REQUESTER, "producer:member-gateway"),
+        (headers::VERSION, env!("CARGO_PKG_VERSION")),
     ] {
         assert_eq!(text(&letter, name).as_deref(), Some(value), "{name}");
     }
@@ -214,6 +215,7 @@ fn a_replayed_copy_begins_anew_and_keeps_when_it_first_arrived() {
     assert_eq!(text(&copy, headers::REQUESTER).as_deref(), Some("producer:member-gateway"));
     assert_eq!((copy.user_id.as_deref(), copy.body.as_slice()), (Some("join-worker"), b"{}".as_slice()));
     assert_eq!(header(&copy, headers::AUTHORIZATION), None);
+    assert_eq!(header(&copy, headers::VERSION), None, "who gave it up before does not matter any more");
 }
 
 #[test]

@@ -259,3 +259,25 @@ async fn what_a_role_is_refused_is_on_record_and_the_record_cannot_be_changed() 
     }
     worker.stop().await;
 }
+
+#[tokio::test]
+async fn the_page_of_actions_leads_from_the_newest_to_the_oldest() {
+    let installation = Installation::with(ask_for_tokens).await;
+    let worker = installation.start().await;
+    let insert = "INSERT INTO operator_actions (who, role, action, target, reason, outcome)
+        SELECT 'ana', 'operator', 'a test', 'target-' || number, '', '' FROM generate_series(1, 201) AS number";
+    sqlx::query(insert).execute(&mut installation.stranger().await).await.unwrap();
+    let admin = Caller::of(&worker).bearing("admin");
+    let (mut seen, mut next) = (Vec::new(), Some("/actions".to_owned()));
+    while let Some(path) = next.take() {
+        let page = admin.get(&path).await;
+        assert_eq!(page.status, StatusCode::OK, "{page:?}");
+        assert_eq!(page.text.contains("The newest"), path != "/actions", "{path}");
+        let targets = page.text.split("target-").skip(1).filter_map(|rest| rest.split('<').next());
+        seen.extend(targets.map(|number| number.parse::<u32>().unwrap()));
+        let link = page.text.split_once("href=\"/actions?before=").and_then(|(_, rest)| rest.split('"').next());
+        next = link.map(|number| format!("/actions?before={number}"));
+    }
+    assert_eq!(seen, (1..=201).rev().collect::<Vec<_>>());
+    worker.stop().await;
+}

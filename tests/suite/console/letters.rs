@@ -48,6 +48,10 @@ async fn letters_are_grouped_and_masked_and_lie_where_they_lay() {
         3
     );
     assert!(counts.contains(&("unknown", Some(1))), "{counts:?}");
+    for group in groups {
+        let by_us = (group["reason"] == "malformed").then_some(env!("CARGO_PKG_VERSION"));
+        assert_eq!(group["version"].as_str(), by_us, "{group}");
+    }
     let again = operator.post("/api/v1/dead-letters/reading", &Value::Null).await.json()["read"].clone();
     assert_eq!((&read["letters"], &read["groups"]), (&again["letters"], &again["groups"]), "reading changed something");
 

@@ -90,7 +90,7 @@ async fn what_cannot_be_recorded_is_not_unmasked() {
 }
 
 #[tokio::test]
-async fn letters_are_counted_by_reason_and_error_with_the_first_and_the_last() {
+async fn letters_are_counted_by_reason_error_and_version_with_the_first_and_the_last() {
     let installation = Installation::new().await;
     let letter = |reason: &str, error: &str, seen: &str| {
         dead(Message::bytes("{}"))
@@ -99,17 +99,23 @@ async fn letters_are_counted_by_reason_and_error_with_the_first_and_the_last() {
             .text_header("x-join-community-first-seen", seen)
     };
     let [early, late] = ["2026-11-24T10:00:00.000Z", "2026-11-25T10:00:00.000Z"];
-    let letters = [
-        letter("malformed", "siteId is missing", late),
-        letter("malformed", &format!("no such person: {}", PERSONAL[0]), early),
-        letter("malformed", "siteId is missing", early),
-    ];
+    let missing =
+        |seen| letter("malformed", "siteId is missing", seen).text_header("x-join-community-version", "1.1.0");
+    let person = letter("malformed", &format!("no such person: {}", PERSONAL[0]), early);
+    let letters = [missing(late), person, missing(early)];
     installation.producer_as_worker().await.send_all(&letters).await;
     let groups = dead_letters(&installation, &["list", "--groups", "--output", "json"]).await.json();
-    let group = |error: &str, count: u32, last: &str| json!({ "reason": "malformed", "error": error, "count": count, "firstSeen": early, "lastSeen": last });
-    assert_eq!(groups, json!([group("siteId is missing", 2, late), group("no such person: (masked)", 1, early)]));
+    let group = |error: &str, version: Option<&str>, count: u32, last: &str| {
+        let reason = "malformed";
+        json!({
+            "reason": reason, "error": error, "version": version, "count": count, "firstSeen": early, "lastSeen": last
+        })
+    };
+    let expected =
+        [group("siteId is missing", Some("1.1.0"), 2, late), group("no such person: (masked)", None, 1, early)];
+    assert_eq!(groups, json!(expected));
     let listed = dead_letters(&installation, &["list"]).await.stdout;
     assert!(listed.contains("3 dead letters: 3 malformed") && listed.contains("siteId is missing"), "{listed}");
     let counted = dead_letters(&installation, &["list", "--groups"]).await.stdout;
-    assert_eq!(counted.lines().count(), 3, "{counted}");
+    assert!(counted.lines().count() == 3 && counted.contains(" 1.1.0 "), "{counted}");
 }

@@ -25,6 +25,14 @@ impl Said {
     }
 }
 
+/// Whoever runs this, as the system tells it: by name, or by number where there is none.
+pub(crate) fn this_user() -> String {
+    let id = |option: &str| std::process::Command::new("id").arg(option).output().expect("id");
+    let named = id("-un");
+    let told = if named.status.success() { named } else { id("-u") };
+    String::from_utf8(told.stdout).unwrap().trim().to_owned()
+}
+
 /// The program at work, killed with this value.
 pub(crate) struct Running(Child);
 

@@ -1,4 +1,5 @@
-//! The words for why a sender is not proven: constants, so that replies, logs and metric labels agree and stay few.
+//! The words for why a sender is not proven: constants, so that replies, logs and metric labels agree and stay few. Nouns,
+//! because metrics know of nothing else; `auth` says which of them a request comes to.
 
 /// There is neither a token nor a user whose word counts.
 pub const NO_PROOF: &str = "NO_PROOF";
