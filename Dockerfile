@@ -12,13 +12,15 @@ ARG BASE_IMAGE=gcr.io/distroless/cc-debian12:nonroot
 FROM ${BUILD_IMAGE} AS build
 # The image's own toolchain: rust-toolchain.toml would have rustup fetch it again, with the
 # components that only development needs.
-ENV RUSTUP_TOOLCHAIN=1.95.0 CARGO_TERM_COLOR=never CARGO_INCREMENTAL=0 SQLX_OFFLINE=true
+ENV RUSTUP_TOOLCHAIN=1.95.0 CARGO_TERM_COLOR=never CARGO_INCREMENTAL=0
 WORKDIR /build
 COPY . .
-# Registry and target folder survive from build to build; only the binary leaves them.
+# Registry and target folder survive from build to build; only the binary leaves them. What is ours is built anew each time:
+# cargo goes by the times of files, and those of an older commit are older than what another one left there.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/build/target \
-    cargo build --locked --release --bin join-community \
+    cargo clean --locked --release --package join-community \
+    && cargo build --locked --release --bin join-community \
     && install -D -m 755 target/release/join-community /out/join-community
 
 FROM ${BASE_IMAGE}

@@ -44,7 +44,7 @@ help: ## This list
 	c=$${COLOUR:+$$'\e[36m'} p=$${COLOUR:+$$'\e[0m'}
 	[[ -t 1 ]] || c='' p=''
 	echo "Join Community: the worker behind members.joinCommunity(). First: make demo"
-	awk -F ':.*## ' -v c="$$c" -v p="$$p" '/^[a-z-]+:.*## / { printf "  %smake %-12s%s %s\n", c, $$1, p, $$2 }' $(MAKEFILE_LIST)
+	awk -F ':.*## ' -v c="$$c" -v p="$$p" '/^[a-z-]+:.*## / { printf "  %smake %-13s%s %s\n", c, $$1, p, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: built-and-served ## The whole story on real services, in a table; sets everything up
@@ -236,17 +236,18 @@ examples: # The examples by the test vectors, events and webhooks as others read
 	scripts/examples $(TARGET_DIR)/debug/join-community
 
 .PHONY: examples-next
-examples-next: ## The same on RabbitMQ 4, where AMQP 1.0 is built in; installs Debian 13 into a folder of its own
+examples-next: ## The examples on RabbitMQ 4, where AMQP 1.0 is built in; installs Debian 13 into a folder of its own
+	$(step) "RabbitMQ 4, PostgreSQL 17 and Redis 8 for the examples"
 	code=0
 	$(NEXT) up || code=$$?
 	if ((code == 77)); then echo "skipped: examples-next needs the services of Debian 13, see above" >&2; exit 0; fi
 	((code == 0)) || exit $$code
+	trap '$(NEXT) down' EXIT
 	unset $${!JOIN_COMMUNITY__@}
 	eval "$$($(NEXT) env)"
 	cargo build --locked --quiet --all-features --bin join-community --examples
 	$(step) "examples"
 	scripts/examples $(TARGET_DIR)/debug/join-community
-	$(NEXT) down
 
 .PHONY: faults-quick
 faults-quick: ## Every kind of fault once, each with its proof; minutes

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Runs the test vectors of a contract through its JSON Schemas with the package `jsonschema`: an implementation that is
-not ours. Usage: check.py [FOLDER], by default contract/v1."""
+not ours. Those of the last release as well, as they were then: what they promised was relied on.
+Usage: check.py [FOLDER RELEASED], by default contract/v1 and contract/released."""
 import base64
 import json
 import pathlib
 import sys
 import jsonschema
 
-FOLDER = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "contract/v1")
+FOLDER, RELEASED = map(pathlib.Path, sys.argv[1:] or ("contract/v1", "contract/released"))
 
 
 def schema(name):
@@ -17,7 +18,9 @@ def schema(name):
 
 
 def vectors(name):
-    return json.loads((FOLDER / "vectors" / f"{name}.json").read_text())["vectors"]
+    """Those that are spoken now, then those that were released. A file that is new since then was promised by none."""
+    files = [FOLDER / "vectors" / f"{name}.json", *(RELEASED / "vectors").glob(f"{name}.json")]
+    return [vector for file in files for vector in json.loads(file.read_text())["vectors"]]
 
 
 def body(vector):
@@ -30,6 +33,8 @@ def fits(vector):
     return all(validator.is_valid(part) for validator, part in parts)
 
 
+promised, spoken = ({file.name for file in (folder / "vectors").iterdir()} for folder in (RELEASED, FOLDER))
+assert promised and promised <= spoken, f"{RELEASED} has vectors that {FOLDER} has not: {sorted(promised - spoken)}"
 for file in sorted((FOLDER / "schemas").iterdir()):
     schema(file.name.removesuffix(".schema.json"))
 REQUEST = [schema(name) for name in ("request-properties", "request-headers", "request")]

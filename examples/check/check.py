@@ -4,6 +4,7 @@ Usage: check.py WORKER; see scripts/examples."""
 import signal
 import sys
 
+import blocks
 import consumers
 import in_rust
 import interop
@@ -42,6 +43,7 @@ def run(program, report, receiver):
         finally:
             for consumer in running:
                 consumer.stop()
+        blocks.check(installation, report)
         if report.failed:
             print(f"the worker's last words:\n{installation.log()}", file=sys.stderr)
 

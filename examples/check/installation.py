@@ -18,6 +18,9 @@ import uuid
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 VECTORS = ROOT / "contract/v1/vectors"
 PATIENCE = 30
+# Rights of the broker's users, by what they are there for.
+ROLES = json.loads((ROOT / "config/rabbitmq/permissions.json").read_text())
+EVERYTHING = {"configure": ".*", "write": ".*", "read": ".*"}
 UPDATED = "wix.members.v1.member_updated"
 # What each producer may vouch for: the worker is told, the broker proves who it is.
 PRODUCERS = {
@@ -69,15 +72,13 @@ class Installation:
     def set_up(self):
         self.sweep()
         self.broker("PUT", f"vhosts/{self.name}", {})
-        roles = json.loads((ROOT / "config/rabbitmq/permissions.json").read_text())
-        everything = {"configure": ".*", "write": ".*", "read": ".*"}
         # As deploy/rabbitmq/definitions.py has it: what begins with its name, and to bind that to the events.
         mine = r"^member-consumer\..*$"
         consumer = {"configure": mine, "write": mine, "read": r"^(member-consumer\..*|members\.events)$"}
-        self.permit(self.management.username, everything)
-        self.permit("join-worker", roles["worker"])
-        self.permit("join-operator", roles["operator"])
-        for user, rights in [("consumer", consumer), *((producer, roles["producer"]) for producer in PRODUCERS)]:
+        self.permit(self.management.username, EVERYTHING)
+        self.permit("join-worker", ROLES["worker"])
+        self.permit("join-operator", ROLES["operator"])
+        for user, rights in [("consumer", consumer), *((producer, ROLES["producer"]) for producer in PRODUCERS)]:
             self.broker("PUT", f"users/{self.name}.{user}", {"password": user, "tags": ""})
             self.permit(f"{self.name}.{user}", rights)
         self.sql(f"CREATE DATABASE {self.name}", self.server_url)
@@ -105,9 +106,10 @@ class Installation:
     def remove(self, name):
         for user in ["consumer", "shovel", *PRODUCERS]:
             self.broker("DELETE", f"users/{name}.{user}")
-        for vhost in (name, f"{name}_refusing"):
+        for vhost in (name, f"{name}_refusing", f"{name}_blocks"):
             self.broker("DELETE", f"vhosts/{vhost}")
-        self.sql(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)", self.server_url)
+        for database in (name, f"{name}_blocks"):
+            self.sql(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)", self.server_url)
 
     def configure(self):
         producers = "".join(

@@ -2,6 +2,7 @@
 import json
 import uuid
 
+from installation import EVERYTHING
 from programs import askers, enqueuers, main_of, producers
 
 NOT_KNOWN = 75
@@ -15,7 +16,7 @@ def refused(installation, report):
     installation.broker("PUT", f"vhosts/{vhost}", {})
     user = f"{installation.name}.everything"
     installation.permit(user, {"configure": "^$", "write": "^join-community$", "read": "^$"}, vhost)
-    installation.permit(installation.management.username, {"configure": ".*", "write": ".*", "read": ".*"}, vhost)
+    installation.permit(installation.management.username, EVERYTHING, vhost)
     installation.broker("PUT", f"exchanges/{vhost}/join-community", {"type": "direct", "durable": True})
     url = installation.amqp("everything", vhost=vhost)
     with report.part("producers: returned by the broker"):

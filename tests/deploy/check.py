@@ -14,30 +14,19 @@ import re
 import subprocess
 import sys
 import tempfile
-import tomllib
 import urllib.parse
 
 import jsonschema
 import yaml
 
+from keys import DEFAULTS, HIDDEN, PREFIX, SECRETS, key_of
+
 HERE = pathlib.Path(__file__).parent
-PREFIX = "JOIN_COMMUNITY__"
-DEFAULTS = tomllib.loads(pathlib.Path("config/default.toml").read_text())
 ROUTES = set(re.findall(r'\.route\("(/[^"{]*)"', pathlib.Path("src/console/server.rs").read_text()))
 METRICS = set(re.findall(r"^\| `(join_community_\w+)`", pathlib.Path("docs/metrics.md").read_text(), re.M))
 PAGE = pathlib.Path("docs/deployment.md").read_text()
 BROKEN = json.loads((HERE / "broken.json").read_text())
 BAD_CONFIGURATION = 78
-
-
-def listed(name):
-    """The keys in a list of src/config/secrets.rs."""
-    source = pathlib.Path("src/config/secrets.rs").read_text()
-    return set(re.findall(r'"([a-z_.]+)"', re.search(rf"const {name}: \[&str; \d+\] = \[(.*?)\];", source, re.S)[1]))
-
-
-SECRETS, HIDDEN = listed("SECRETS"), listed("HIDDEN")
-assert "broker.url" in SECRETS and HIDDEN, "src/config/secrets.rs is read wrongly"
 
 
 @functools.cache
@@ -73,7 +62,7 @@ def environment(container, things):
         held |= maps.get(name, {})
     spelt = [*held.items(), *((each["name"], each.get("value")) for each in container.get("env", []))]
     for name, value in spelt:
-        key = name.removeprefix(PREFIX).replace("__", ".").lower()
+        key = key_of(name)
         if value and key in SECRETS:
             wrong.append(f"{name} holds a secret: name its file instead")
         if value and key in HIDDEN:

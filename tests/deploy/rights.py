@@ -1,7 +1,8 @@
 """Imports what deploy/rabbitmq/definitions.py prints into the broker of the environment, in a vhost of its own, and lets
 each user do what it is there for: a worker with exactly those rights, two shards and webhooks joins a member and has it
 leave, refuses another, writes dead letters, posts to a receiver and gives one up. Then each tries what it must not. The
-worker runs on a root file system that is read only, as deploy/kubernetes has it, where the kernel lets us make one.
+worker runs in the image that DEPLOY_IMAGE names, as an engine would run it (container.py), and its health check is tried;
+without one, on a root file system that is read only, where the kernel lets us make one.
 Needs the package pika, the services, openssl, and in JOIN_COMMUNITY the program.
 """
 
@@ -22,6 +23,8 @@ import urllib.request
 import uuid
 
 import pika
+
+from container import Container
 
 NAME = f"jc_deploy_{os.getpid()}"
 PATIENCE = 60
@@ -70,6 +73,10 @@ folder = tempfile.TemporaryDirectory()
 SIGNING = pathlib.Path(folder.name, "webhook-key")
 making = ["openssl", "genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", SIGNING]
 subprocess.run(making, check=True, stderr=subprocess.DEVNULL)
+# It reaches the image as a Secret does, for the image's user to read.
+pathlib.Path(folder.name).chmod(0o755)
+SIGNING.chmod(0o644)
+CONTAINER = Container(given["DEPLOY_IMAGE"], folder.name) if "DEPLOY_IMAGE" in given else None
 TARGETS = ", ".join(f'{{ name = "{name}", url = "http://127.0.0.1:{receiver.server_port}/{name}" }}' for name in ("takes", "fails"))
 # As deploy/kubernetes has it, but for the addresses. Nothing of the caller's gets in.
 ENVIRONMENT = {
@@ -302,14 +309,29 @@ def read_only():
     return []
 
 
+def started(log):
+    if CONTAINER:
+        command, environment = CONTAINER.command(*CONTAINER.entrypoint, *CONTAINER.arguments), CONTAINER.environment
+    else:
+        command, environment = [*read_only(), given["JOIN_COMMUNITY"], "run"], {}
+    return subprocess.Popen(command, env=environment | ENVIRONMENT, stderr=log, cwd="/")
+
+
+def health_check_ends_with(code):
+    if CONTAINER:
+        ended = CONTAINER.run(*CONTAINER.health, **ENVIRONMENT)
+        assert ended.returncode == code, (code, ended)
+
+
 def main():
     with tempfile.TemporaryFile("w+") as log:
         imported()
         looks_ahead()
         program("migrate")
-        worker = subprocess.Popen([*read_only(), given["JOIN_COMMUNITY"], "run"], env=ENVIRONMENT, stderr=log, cwd="/")
+        worker = started(log)
         try:
             until("the worker is ready", lambda: True if worker.poll() is not None else ready())
+            health_check_ends_with(0)
             everybody_does_what_they_are_there_for()
             nobody_does_more()
         except BaseException:
@@ -319,6 +341,7 @@ def main():
         finally:
             worker.terminate()
             ended = worker.wait(PATIENCE)
+        health_check_ends_with(1)
         log.seek(0)
         said = log.read()
         # What it may not do it would go on asking for.
