@@ -67,6 +67,7 @@ impl Watch {
 
     fn missed(&self, error: &StoreError, again: bool) {
         let error = chain(error);
+        self.controls.show(&self.meters);
         if self.controls.pauses_database() {
             self.health.down(Dependency::Database, error.clone());
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use time::OffsetDateTime;
 use tokio::sync::watch;
 use tracing::info;
 
@@ -41,11 +42,14 @@ impl Controls {
         });
     }
 
-    /// Brings the metric up to what is known here.
+    /// Brings the metric up to what is known here. Where nothing can be read, what was set for a time ends with that all the
+    /// same: alerts that are silent for it must not stay so.
     pub fn show(&self, meters: &Meters) {
-        let in_force = self.0.in_force.borrow();
+        let (in_force, now) = (self.0.in_force.borrow(), OffsetDateTime::now_utc());
+        let lasts = |setting: &&Setting| setting.expires_at.is_none_or(|end| end > now);
         for kind in Control::KINDS {
-            let count = in_force.iter().flatten().filter(|setting| setting.control.kind() == kind).count();
+            let of_kind = |setting: &&Setting| setting.control.kind() == kind;
+            let count = in_force.iter().flatten().filter(lasts).filter(of_kind).count();
             meters.control_set.of(kind).set(f64::from(u32::try_from(count).unwrap_or(u32::MAX)));
         }
     }
@@ -206,8 +210,9 @@ mod tests {
         for (kind, count) in [("hold", 2), ("pause events", 1), ("pause intake", 0), ("bounds", 0)] {
             told(kind, count);
         }
-        controls.read(vec![set(Control::HoldSite(SITE))]);
-        for (kind, count) in [("hold", 1), ("pause events", 0)] {
+        let ended = Setting { expires_at: Some(OffsetDateTime::UNIX_EPOCH), ..set(Control::PauseDatabase) };
+        controls.read(vec![set(Control::HoldSite(SITE)), ended]);
+        for (kind, count) in [("hold", 1), ("pause events", 0), ("pause database", 0)] {
             told(kind, count);
         }
     }

@@ -58,6 +58,11 @@ impl Sender {
         *self.confirmed.borrow()
     }
 
+    /// How many are not.
+    pub(crate) fn left(&self) -> usize {
+        self.messages - self.confirmed()
+    }
+
     /// Waits until everything is confirmed; the ledger then says how often each message was.
     pub(crate) async fn finish(self) -> Result<Ledger> {
         let sent = timeout(LIMIT, self.task).await;

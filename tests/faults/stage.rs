@@ -15,7 +15,7 @@ use crate::ledger::{Key, Ledger};
 use crate::load::{Load, PRODUCER};
 use crate::logs;
 use crate::sender::Sender;
-use crate::suite::support::Installation;
+use crate::suite::support::{Installation, vhost};
 use crate::trial::{Outcome, Trial};
 
 /// A way back to rest that deserves a word.
@@ -45,6 +45,21 @@ impl Stage {
     pub(crate) async fn around(installation: Installation, trial: &Trial) -> Result<Self> {
         keep(&installation).await?;
         let fleet = Fleet::new(trial.program.clone(), environment(&installation), trial.folder.clone());
+        let (trial, made) = (trial.clone(), Instant::now());
+        Ok(Self { installation, fleet, trial, made, healed: None, lasting_broker: None })
+    }
+
+    /// The same as the trial's own program sets it up, whatever build that is of: schema and topology are those it knows.
+    pub(crate) async fn set_up_by_its_program(trial: &Trial) -> Result<Self> {
+        let installation = Installation::bare(vhost(), |_| {}).await;
+        let mut owner = installation.stranger().await;
+        sqlx::raw_sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public").execute(&mut owner).await?;
+        let mut fleet = Fleet::new(trial.program.clone(), environment(&installation), trial.folder.clone());
+        // It has its default, and an earlier build may not know of it.
+        fleet.unset("JOIN_COMMUNITY__BROKER__SHARDS");
+        fleet.command(&["migrate"]).await?;
+        fleet.command(&["topology", "declare"]).await?;
+        keep(&installation).await?;
         let (trial, made) = (trial.clone(), Instant::now());
         Ok(Self { installation, fleet, trial, made, healed: None, lasting_broker: None })
     }

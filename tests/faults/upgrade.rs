@@ -1,5 +1,5 @@
-//! An upgrade under load: workers of an earlier build and of this one side by side on one queue, the schema brought up to date
-//! while they run. Not among the faults, because it needs another build; proven like each of them.
+//! An upgrade under load, as the runbook has it: workers of an earlier build and of this one side by side on one queue, topology
+//! and schema brought up to date while they run. Not among the faults, because it needs another build; proven like each of them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,9 +16,11 @@ use crate::{FOLDER, REST};
 
 /// Workers of each build.
 const WORKERS: usize = 2;
-/// Enough, and slowly enough, for every step to meet some of it.
+/// Enough, and slowly enough, for every step to meet some of it: a minute, of which the steps take a third.
 const JOINS: usize = 3000;
-const PAUSE: Duration = Duration::from_millis(100);
+const PAUSE: Duration = Duration::from_millis(250);
+/// So many messages are sent while old and new workers run side by side: enough for each of them to get some.
+const TOGETHER: usize = JOINS / 10;
 
 /// Makes the upgrade and says what came of it.
 ///
@@ -32,7 +34,7 @@ pub(crate) async fn from(old: &Path, cli: &Cli) -> Result<()> {
     let trial =
         Trial { seed, quick: true, workers: WORKERS, patience: REST, program: old, build, folder: folder.clone() };
     let outcome = Box::pin(upgrade(&trial, &cli.program)).await?;
-    let what = "workers of an earlier build replaced under load, the schema brought up to date meanwhile";
+    let what = "workers of an earlier build replaced under load, topology and schema brought up to date meanwhile";
     let line = Line { name: "upgrade", what, workers: WORKERS, outcome, took: began.elapsed(), folder };
     println!("{line}");
     ensure!(!line.is_broken(), "the upgrade broke a promise");
@@ -40,18 +42,14 @@ pub(crate) async fn from(old: &Path, cli: &Cli) -> Result<()> {
 }
 
 async fn upgrade(trial: &Trial, new: &Path) -> Result<Outcome> {
-    let mut stage = Stage::set(trial).await?;
-    // It has its default, and an earlier build may not know of it.
-    stage.fleet.unset("JOIN_COMMUNITY__BROKER__SHARDS");
-    let mut owner = stage.installation.stranger().await;
-    sqlx::raw_sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public").execute(&mut owner).await?;
-    stage.fleet.command(&["migrate"]).await?;
+    let mut stage = Stage::set_up_by_its_program(trial).await?;
     stage.fleet.start(WORKERS).await?;
     let load = Load::joining(&stage.installation, trial.seed, JOINS).await?;
     let mut sender = stage.send(load, PAUSE);
     sender.until(15).await?;
 
     stage.fleet.become_of(new.to_owned());
+    stage.fleet.command(&["topology", "declare"]).await?;
     stage.fleet.command(&["migrate"]).await?;
     // Whoever dies now is started as it was: of the old program, on the new schema.
     stage.fleet.become_of(trial.program.clone());
@@ -62,8 +60,11 @@ async fn upgrade(trial: &Trial, new: &Path) -> Result<Outcome> {
     stage.fleet.become_of(new.to_owned());
     stage.fleet.start(WORKERS).await?;
     let before = settled(&stage).await?;
-    let wanted = sender.confirmed() + JOINS / 10;
-    sender.until_sent(wanted).await?;
+    ensure!(
+        sender.left() > TOGETHER,
+        "all was sent before old and new workers ran side by side: this machine is too slow"
+    );
+    sender.until_sent(sender.confirmed() + TOGETHER).await?;
     for (place, (before, now)) in before.into_iter().zip(settled(&stage).await?).enumerate() {
         ensure!(now > before, "worker {place} settled nothing while old and new ones ran side by side");
     }

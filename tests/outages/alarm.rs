@@ -6,6 +6,7 @@ use std::time::Duration;
 use join_community::app::Stopped;
 use join_community::operations::Dependency;
 
+use crate::steps::Steps;
 use crate::support::services::{Alarm, alone};
 use crate::support::{Crowd, Installation, Message, Worker};
 
@@ -65,6 +66,25 @@ async fn what_cannot_move_on_while_publishers_are_blocked_is_kept_and_neighbours
     alarm.end();
     assert_eq!(installation.dead_letters(3).await.len(), 3);
     installation.until_holds("join-community.requests", 0).await;
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn the_broker_blocks_publishers() {
+    let _turn = alone().await;
+    let (installation, crowd) = full_house().await;
+    let mut steps = Steps::of("The broker blocks publishers", &installation).with_broker();
+    let alarm = Alarm::raise();
+    let worker = Worker::launch(installation.alert()).await;
+    installation.until_answered(&crowd, 100).await;
+    worker.until_misses(Dependency::Publishing).await;
+    steps.next_until("\"mem_alarm\":true").await;
+    alarm.end();
+    steps.again_until("\"mem_alarm\":false").await;
+    steps.done();
+    installation.all_joined_once(&crowd).await;
+    installation.all_announced(&[&crowd]).await;
+    worker.until_ready().await;
     worker.stop().await;
 }
 

@@ -13,6 +13,10 @@ mod suite {
 }
 use suite::support;
 
+#[path = "../suite/runbook/steps.rs"]
+#[expect(dead_code, reason = "most of the runbook is tried beside others")]
+mod steps;
+
 mod alarm;
 mod announced;
 #[cfg(feature = "client")]

@@ -155,7 +155,7 @@ impl Installation {
     }
 
     /// From now on the database refuses each change of the members with this address, for good.
-    async fn refuse_changes_of(&self, address: &'static str) {
+    pub(crate) async fn refuse_changes_of(&self, address: &'static str) {
         let mut stranger = self.stranger().await;
         stranger
             .execute(

@@ -51,7 +51,7 @@ impl Installation {
     }
 }
 
-async fn until_shows(worker: &Worker, gauge: &str, value: u64) {
+pub(crate) async fn until_shows(worker: &Worker, gauge: &str, value: u64) {
     eventually(&format!("{gauge} is {value}"), PATIENCE, async || match worker.counted(gauge) {
         seen if seen == value => Ok(()),
         seen => Err(seen),

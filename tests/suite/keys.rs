@@ -79,7 +79,8 @@ async fn many_tokens_of_unknown_keys_are_no_flood_of_requests_to_the_issuer() {
 /// At least this long between two reads of the keys.
 const COOLDOWN: Duration = Duration::from_secs(1);
 
-async fn installation(issuer: &Issuer, door: &Door) -> Installation {
+/// An installation that reads the issuer's keys there.
+pub(crate) async fn installation(issuer: &Issuer, door: &Door) -> Installation {
     let adjust = |config: &mut join_community::config::Config| {
         issuer.trusted_by(config);
         config.auth.jwks.clone_from(&door.url);
@@ -97,14 +98,14 @@ async fn waiting(installation: &Installation) -> (u32, u32) {
 }
 
 /// Where the issuer shows its keys.
-struct Door {
-    url: String,
-    serves: Arc<AtomicBool>,
+pub(crate) struct Door {
+    pub(crate) url: String,
+    pub(crate) serves: Arc<AtomicBool>,
     asked: Arc<AtomicU32>,
 }
 
 impl Door {
-    async fn open(issuer: &Issuer) -> Self {
+    pub(crate) async fn open(issuer: &Issuer) -> Self {
         let (serves, asked) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicU32::new(0)));
         let keys = std::fs::read_to_string(issuer.keys.jwks_path()).unwrap();
         let (is_open, counter) = (Arc::clone(&serves), Arc::clone(&asked));

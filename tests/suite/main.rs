@@ -75,6 +75,7 @@ mod webhooks;
 mod faults {
     pub(crate) mod dice;
     pub(crate) mod proxy;
+    pub(crate) mod superuser;
 }
 
 // Where the proxy looks for it.

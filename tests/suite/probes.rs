@@ -76,7 +76,7 @@ async fn an_idle_worker_notices_that_a_service_is_gone_and_back() {
 }
 
 /// A clock of PostgreSQL that is ahead: what stands in `pg_catalog` is found first, unless the path says otherwise.
-const AHEAD: &str = "CREATE FUNCTION public.clock_timestamp() RETURNS timestamptz LANGUAGE sql
+pub(crate) const AHEAD: &str = "CREATE FUNCTION public.clock_timestamp() RETURNS timestamptz LANGUAGE sql
         AS $$ SELECT pg_catalog.clock_timestamp() + interval '1 hour' $$;
     DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = public, pg_catalog', current_database()); END $$";
 

@@ -217,7 +217,7 @@ async fn one_came_back(installation: &Installation, producer: &Producer) -> (Uui
 }
 
 /// Takes the requests that wait and gives them back, as a worker that dies does.
-async fn come_back(installation: &Installation, count: u32) {
+pub(crate) async fn come_back(installation: &Installation, count: u32) {
     take(installation, count).await.close(200, "read".into()).await.unwrap();
     installation.until_holds(REQUESTS, count).await;
 }
@@ -232,7 +232,7 @@ async fn take(installation: &Installation, count: u32) -> Channel {
 }
 
 /// Marks a request as a process that died of it, alone, leaves it behind.
-async fn mark_as_by_another(installation: &Installation, request: &Message, user: &str) {
+pub(crate) async fn mark_as_by_another(installation: &Installation, request: &Message, user: &str) {
     sqlx::query("INSERT INTO suspects (fingerprint, process) VALUES ($1, $2)")
         .bind(fingerprint(request, user).as_slice())
         .bind(Uuid::new_v4())

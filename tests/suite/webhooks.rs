@@ -2,7 +2,7 @@
 
 mod exhausted;
 mod limits;
-mod process;
+pub(crate) mod process;
 pub(crate) mod receiver;
 
 use std::time::Duration;

@@ -22,6 +22,7 @@ const LAST_ASKED: &str = "
            max(state_change) FILTER (WHERE application_name = 'join-community')
     FROM pg_stat_activity WHERE datname = current_database()";
 const HELD: &str = "join_community_dependency_held{dependency=\"database\"}";
+const SET: &str = "join_community_control_set{control=\"pause database\"}";
 /// Many intervals of the sweep.
 const QUIET: time::Duration = time::Duration::seconds(2);
 
@@ -98,6 +99,21 @@ async fn a_worker_that_stops_while_the_database_is_paused_drains() {
     installation.set(Control::PauseDatabase, Terms::default()).await;
     installation.until_nobody_consumes().await;
     assert_eq!(worker.stop().await, join_community::app::Stopped::Drained);
+}
+
+#[tokio::test]
+async fn a_pause_whose_time_is_over_is_not_told_any_more_although_the_database_is_out() {
+    let installation = Installation::new().await;
+    let mut config = installation.alert();
+    let wire = Proxy::before(&mut config.database.url);
+    let worker = Worker::start(config).await;
+    installation.set(Control::PauseDatabase, Terms { seconds: Some(6.0), ..Terms::default() }).await;
+    until_shows(&worker, SET, 1).await;
+    wire.set(Wire::Cut);
+    worker.until_misses(Dependency::Database).await;
+    until_shows(&worker, SET, 0).await;
+    wire.set(Wire::Whole);
+    worker.stop().await;
 }
 
 #[tokio::test]

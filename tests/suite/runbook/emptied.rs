@@ -11,7 +11,8 @@ use serde_json::json;
 use sqlx::Connection as _;
 use uuid::Uuid;
 
-use super::{QUEUE, Steps, blocks};
+use super::QUEUE;
+use super::steps::Steps;
 use crate::support::{
     Crowd, Delivered, Installation, Issuer, JOINABLE, MemberSpec, Message, PATIENCE, eventually, finish, vhost,
 };
@@ -158,7 +159,7 @@ async fn moved(old: &Installation, new: &Installation) {
     }
     old.until_holds(QUEUE, 1).await;
     consumer_comes(new).await;
-    let again = steps.run(&blocks(SECTION)[0]).await;
+    let again = steps.again().await;
     assert!(again.code == Some(0) && again.stdout.is_empty(), "{again:#?}");
     for (queue, count) in HELD {
         assert_eq!(lying(new, queue, count).await, held[queue], "{queue}");

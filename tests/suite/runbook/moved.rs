@@ -8,7 +8,8 @@ use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{QUEUE, Steps};
+use super::QUEUE;
+use super::steps::Steps;
 use crate::support::{
     Events, Installation, JOINABLE, Message, PATIENCE, Worker, empty_database, eventually, subject, vhost,
 };
@@ -28,7 +29,7 @@ async fn the_broker_was_replaced() {
     let lost = installation.crowd_at_the_door(&producer, 3).await;
     let mut steps = Steps::of("The broker was replaced", &installation);
     steps.next().await.tells(&["1 dead letter written to letters.jsonl"]);
-    let kept = std::fs::read_to_string(steps.folder.join("letters.jsonl")).unwrap();
+    let kept = std::fs::read_to_string(steps.folder().join("letters.jsonl")).unwrap();
     let letter: Value = serde_json::from_str(kept.trim_end()).expect("one letter a line");
     assert!(letter.is_object() && !kept.contains("(masked)"), "{kept}");
 

@@ -3,13 +3,14 @@
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{PAGE, Steps, place};
+use super::steps::{PAGE, Steps};
+use super::{listening, place};
 use crate::support::logs::lines_with;
 use crate::support::{Installation, Message};
 
 #[tokio::test]
 async fn requests_are_refused() {
-    let installation = Installation::with(|config| "127.0.0.1:0".clone_into(&mut config.http.listen)).await;
+    let installation = Installation::with(listening).await;
     let (mut producer, worker) = (installation.producer().await, installation.start().await);
     let unproven = Message::join(Uuid::new_v4(), Uuid::new_v4()).anonymous();
     let mut lines = lines_with(unproven.request_id());

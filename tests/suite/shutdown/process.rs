@@ -1,20 +1,18 @@
 //! The same with the real program and real signals. Apart, because a process is started, listened to and signalled.
 
-use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use join_community::config::Config;
 use secrecy::ExposeSecret as _;
-use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
-use tokio::process::{Child, ChildStderr, Command};
+use tokio::process::Command;
 
-use crate::support::{Installation, PATIENCE, Proxy, Wire, eventually, logs};
+use crate::support::{Installation, PATIENCE, Process, Proxy, Wire, eventually};
 
 #[tokio::test]
 async fn the_program_drains_and_exits_with_success_on_sigterm() {
     let installation = Installation::with(|config| config.join.batch_max = 4).await;
     let mut producer = installation.producer().await;
-    let mut program = Program::start(&installation.config);
+    let mut program = start(&installation.config);
     let first = installation.crowd_at_the_door(&producer, 1).await;
     assert_eq!(producer.answer_to(&first.requests[0]).await.status, 200);
     let crowd = installation.crowd_at_the_door(&producer, 400).await;
@@ -39,7 +37,7 @@ async fn the_program_leaves_at_once_on_a_second_signal_and_what_it_held_comes_ag
     config.database.statement_timeout = Duration::from_mins(1);
     config.shutdown.grace = Duration::from_secs(90);
     let database = Proxy::before(&mut config.database.url);
-    let mut program = Program::start(&config);
+    let mut program = start(&config);
     let first = installation.crowd_at_the_door(&producer, 1).await;
     assert_eq!(producer.answer_to(&first.requests[0]).await.status, 200);
     database.set(Wire::Hung);
@@ -50,7 +48,7 @@ async fn the_program_leaves_at_once_on_a_second_signal_and_what_it_held_comes_ag
     // Signals close together count as one, so it is told until it listens.
     let end = eventually("the program ends", PATIENCE, async || {
         program.signal("TERM").await;
-        program.child.try_wait().unwrap().ok_or("it runs")
+        program.ended().ok_or("it runs")
     })
     .await;
     assert_eq!(end.code(), Some(1));
@@ -59,68 +57,25 @@ async fn the_program_leaves_at_once_on_a_second_signal_and_what_it_held_comes_ag
     worker.stop().await;
 }
 
-/// The program at work, killed with this value.
-struct Program {
-    child: Child,
-    log: Lines<BufReader<ChildStderr>>,
-    _heard: logs::Heard,
-}
-
-impl Program {
-    fn start(config: &Config) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_join-community"));
-        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("JOIN_COMMUNITY__")) {
-            command.env_remove(name);
-        }
-        let millis = |duration: Duration| format!("{}ms", duration.as_millis());
-        let values = [
-            ("BROKER__URL", config.broker.url.expose_secret().to_owned()),
-            ("DATABASE__URL", config.database.url.expose_secret().to_owned()),
-            ("DATABASE__STATEMENT_TIMEOUT", millis(config.database.statement_timeout)),
-            ("CACHE__URL", config.cache.url.expose_secret().to_owned()),
-            ("CACHE__PREFIX", config.cache.prefix.clone()),
-            ("JOIN__BATCH_MAX", config.join.batch_max.to_string()),
-            ("SHUTDOWN__GRACE", millis(config.shutdown.grace)),
-            ("HTTP__LISTEN", String::new()),
-            (
-                "AUTH__PRODUCERS",
-                r#"[{ user = "member-gateway", identity_types = ["MEMBER"], sites = ["*"] }]"#.to_owned(),
-            ),
-        ];
-        for (name, value) in values {
-            command.env(format!("JOIN_COMMUNITY__{name}"), value);
-        }
-        let mut child =
-            command.arg("run").stderr(Stdio::piped()).kill_on_drop(true).spawn().expect("the program starts");
-        let log = BufReader::new(child.stderr.take().expect("its log")).lines();
-        Self { child, log, _heard: logs::Heard }
+fn start(config: &Config) -> Process {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_join-community"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("JOIN_COMMUNITY__")) {
+        command.env_remove(name);
     }
-
-    async fn signal(&self, signal: &str) {
-        let Some(id) = self.child.id() else { return };
-        Command::new("kill").args([&format!("-{signal}"), &id.to_string()]).status().await.expect("kill");
+    let millis = |duration: Duration| format!("{}ms", duration.as_millis());
+    let values = [
+        ("BROKER__URL", config.broker.url.expose_secret().to_owned()),
+        ("DATABASE__URL", config.database.url.expose_secret().to_owned()),
+        ("DATABASE__STATEMENT_TIMEOUT", millis(config.database.statement_timeout)),
+        ("CACHE__URL", config.cache.url.expose_secret().to_owned()),
+        ("CACHE__PREFIX", config.cache.prefix.clone()),
+        ("JOIN__BATCH_MAX", config.join.batch_max.to_string()),
+        ("SHUTDOWN__GRACE", millis(config.shutdown.grace)),
+        ("HTTP__LISTEN", String::new()),
+        ("AUTH__PRODUCERS", r#"[{ user = "member-gateway", identity_types = ["MEMBER"], sites = ["*"] }]"#.to_owned()),
+    ];
+    for (name, value) in values {
+        command.env(format!("JOIN_COMMUNITY__{name}"), value);
     }
-
-    /// Reads its log until a line holds these words.
-    async fn until_says(&mut self, words: &str) {
-        let reading = async {
-            while let Some(line) = self.log.next_line().await.unwrap() {
-                logs::search(&line);
-                if line.contains(words) {
-                    return;
-                }
-            }
-            panic!("the program ended without saying {words:?}");
-        };
-        let said = tokio::time::timeout(PATIENCE, reading).await;
-        assert!(said.is_ok(), "the program does not say {words:?}");
-    }
-
-    async fn end(mut self) -> ExitStatus {
-        // Read on, or a full pipe would hold it up.
-        while let Ok(Some(line)) = self.log.next_line().await {
-            logs::search(&line);
-        }
-        self.child.wait().await.unwrap()
-    }
+    Process::start(command.arg("run"))
 }

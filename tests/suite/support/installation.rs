@@ -42,6 +42,17 @@ impl Installation {
 
     /// The same in a vhost that somebody else makes.
     pub(crate) async fn around(vhost: impl Future<Output = TestVhost>, adjust: impl FnOnce(&mut Config)) -> Self {
+        let installation = Self::bare(vhost, adjust).await;
+        // Before any worker runs: one that creates queues by itself waits two seconds.
+        let deployer = dial(&installation.vhost.worker_url).await;
+        let names = Names::of(&installation.config.broker).with_webhooks(&installation.config.webhooks);
+        topology::declare(&deployer, &names).await.expect("the topology can be declared");
+        deployer.close(200, "done".into()).await.ok();
+        installation
+    }
+
+    /// The same without exchanges and queues.
+    pub(crate) async fn bare(vhost: impl Future<Output = TestVhost>, adjust: impl FnOnce(&mut Config)) -> Self {
         let (vhost, database) = tokio::join!(vhost, database());
         let url = database.url();
         let mut values = vhost.values();
@@ -50,12 +61,6 @@ impl Installation {
         make_brisk(&mut config);
         config.auth.producers = vec![trusted("member-gateway")];
         adjust(&mut config);
-
-        // Before any worker runs: one that creates queues by itself waits two seconds.
-        let deployer = dial(&vhost.worker_url).await;
-        let names = Names::of(&config.broker).with_webhooks(&config.webhooks);
-        topology::declare(&deployer, &names).await.expect("the topology can be declared");
-        deployer.close(200, "done".into()).await.ok();
 
         let administrator = dial(&administrator_url(&vhost)).await;
         let records = Mutex::new(database.stranger().await);

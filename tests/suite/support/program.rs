@@ -23,6 +23,15 @@ impl Said {
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
+
+    /// Proves that it went well and said all of this.
+    #[track_caller]
+    pub(crate) fn tells(&self, words: &[&str]) {
+        assert_eq!(self.code, Some(0), "{self:#?}");
+        for word in words {
+            assert!(self.stdout.contains(word), "{word} is not in {self:#?}");
+        }
+    }
 }
 
 /// Whoever runs this, as the system tells it: by name, or by number where there is none.

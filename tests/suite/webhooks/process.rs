@@ -11,20 +11,26 @@ use super::receiver::{Answer, Receiver};
 use super::{TAKEN, outcome, tell, until_delivered};
 use crate::support::{Installation, JOINABLE, Message, Running, variable};
 
-/// The program at work, with the webhooks of the installation. It trusts the authority of the services' certificates.
-fn run(installation: &Installation) -> Running {
+/// The webhooks of the installation, as the program is told of them.
+pub(crate) fn environment(installation: &Installation) -> [(&'static str, String); 3] {
     let webhooks = &installation.config.webhooks;
     let target =
         webhooks.targets.iter().map(|it| format!("{{ name = {:?}, url = {:?} }}", it.name, it.url.expose_secret()));
     let targets = format!("[{}]", target.collect::<Vec<_>>().join(", "));
     let ladder = webhooks.ladder.iter().map(|wait| format!("{wait:?}")).collect::<Vec<_>>();
-    let ladder = format!("{ladder:?}");
+    [
+        ("JOIN_COMMUNITY__WEBHOOKS__TARGETS", targets),
+        ("JOIN_COMMUNITY__WEBHOOKS__KEY", webhooks.key.expose_secret().to_owned()),
+        ("JOIN_COMMUNITY__WEBHOOKS__LADDER", format!("{ladder:?}")),
+    ]
+}
+
+/// The program at work, with the webhooks of the installation. It trusts the authority of the services' certificates.
+fn run(installation: &Installation) -> Running {
+    let webhooks = environment(installation);
     let authority = Path::new(&variable("TLS_FOLDER")).join("ca.pem");
-    let more = [
+    let mut more = vec![
         ("SSL_CERT_FILE", authority.to_str().unwrap()),
-        ("JOIN_COMMUNITY__WEBHOOKS__TARGETS", &targets),
-        ("JOIN_COMMUNITY__WEBHOOKS__KEY", webhooks.key.expose_secret()),
-        ("JOIN_COMMUNITY__WEBHOOKS__LADDER", &ladder),
         // Nothing is late on a machine that is busy with other tests.
         ("JOIN_COMMUNITY__WEBHOOKS__TIMEOUT", "15s"),
         ("JOIN_COMMUNITY__HTTP__LISTEN", ""),
@@ -33,6 +39,7 @@ fn run(installation: &Installation) -> Running {
             r#"[{ user = "member-gateway", identity_types = ["MEMBER"], sites = ["*"] }]"#,
         ),
     ];
+    more.extend(webhooks.iter().map(|(name, value)| (*name, value.as_str())));
     installation.program_with(&["run"], &more)
 }
 
