@@ -223,6 +223,24 @@ mod tests {
     }
 
     #[test]
+    fn what_operators_set_says_why_under_one_name_and_what_only_looks_does_not() {
+        let parses = |line: &str| Cli::try_parse_from(format!("join-community {line}").split_whitespace()).is_ok();
+        let site = "6b0e7f1a-8c0d-4f3e-9a57-2d1c4b5e6f70";
+        let (hold, release) = (format!("controls hold {site}"), format!("controls release {site}"));
+        let set = format!("sites set {site} --public-member-candidates NO_ONE");
+        let resync = format!("events resync --site {site}");
+        let verbs = ["pause cache", "resume cache", "bounds --lanes 2 --batch 8", "unbound", "try-now cache", "drain"];
+        let all = verbs.map(|verb| format!("controls {verb}")).into_iter().chain([hold, release, set, resync.clone()]);
+        for command in all {
+            assert!(!parses(&command) && parses(&format!("{command} --why ticket")), "{command}");
+            assert!(!parses(&format!("{command} --why ticket --reason ticket")), "{command}");
+        }
+        for command in [&format!("{resync} --dry-run"), &format!("sites show {site}"), "controls list"] {
+            assert!(parses(command), "{command}");
+        }
+    }
+
+    #[test]
     fn the_configuration_file_may_stand_before_or_after_the_command() {
         for line in ["join-community --config x.toml check", "join-community check --config x.toml"] {
             let cli = Cli::try_parse_from(line.split(' ')).unwrap();

@@ -153,6 +153,8 @@ def by_the_worker(installation, report, running):
             consumer.lines.clear()
             consumer.start()
             for site in sites:
-                installation.run("events", "resync", "--site", site, "--to", f"example.{consumer.name.lower()}")
+                installation.run(
+                    "events", "resync", "--site", site, "--to", f"example.{consumer.name.lower()}", "--why", "a test"
+                )
             expected = {site: [consumer.again] * sum(key.startswith(site) for key in truth) for site in sites}
             report.within("repeats", expected, lambda: {site: consumer.what(site) for site in sites})

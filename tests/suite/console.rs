@@ -3,12 +3,14 @@
 mod access;
 mod announced;
 mod browser;
+mod foreign;
 mod issuer;
 mod letters;
 mod records;
 mod repairing;
 mod resuming;
 mod sessions;
+mod timeline;
 mod verbs;
 
 use join_community::domain::Control;

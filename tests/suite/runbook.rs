@@ -176,7 +176,7 @@ async fn the_backlog_grows() {
     let mut steps = Steps::of("The backlog grows", &installation).with("WORKER", place(&worker));
     steps.next_until("set by hand   pause intake").await;
     steps.done();
-    let resumed = installation.run(&["controls", "resume", "intake", "--reason", "it was forgotten"]).await;
+    let resumed = installation.run(&["controls", "resume", "intake", "--why", "it was forgotten"]).await;
     assert_eq!(resumed.code, Some(0), "{resumed:?}");
     installation.all_joined_once(&crowd).await;
     worker.stop().await;

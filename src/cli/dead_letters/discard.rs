@@ -10,7 +10,7 @@ use super::look::counted;
 use super::which::Which;
 use super::{Discard, operator, progress};
 use crate::cli::Context;
-use crate::cli::record::Deed;
+use crate::cli::record::{Deed, Why};
 use crate::replay::{self, Moved};
 
 /// Moves what is chosen to the discarded ones, once somebody has said how many that are.
@@ -27,7 +27,7 @@ pub(super) async fn run(args: Discard, context: &Context) -> anyhow::Result<Exit
         ensure!(agreed == count, "nothing was discarded: {} are meant, and not {agreed}", counted(count));
     }
     let target = which.words();
-    let deed = Deed { action: "dead_letters.discard", target: &target, why: why.as_deref() };
+    let deed = Deed { action: "dead_letters.discard", target: &target, why: &why.why };
     deed.begins_anyway("ordered", context).await;
     let bar = progress(count);
     let moved = replay::discard(broker, &selection, count, u32::MAX, || bar.inc(1)).await;
@@ -45,10 +45,10 @@ pub(super) async fn run(args: Discard, context: &Context) -> anyhow::Result<Exit
 }
 
 /// Moves discarded letters back.
-pub(super) async fn restore(which: Which, why: Option<String>, context: &Context) -> anyhow::Result<ExitCode> {
+pub(super) async fn restore(which: Which, why: &Why, context: &Context) -> anyhow::Result<ExitCode> {
     operator(context)?;
     let target = which.words();
-    let deed = Deed { action: "dead_letters.restore", target: &target, why: why.as_deref() };
+    let deed = Deed { action: "dead_letters.restore", target: &target, why: &why.why };
     deed.begins_anyway("ordered", context).await;
     let bar = progress(0);
     let moved = replay::restore(&context.config.broker, &which.selection(), || bar.inc(1)).await;

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::{pretty, progress};
 use crate::cli::Context;
 use crate::cli::print::visible;
-use crate::cli::record::{Deed, Unmask};
+use crate::cli::record::{Deed, Unmask, said};
 use crate::rabbitmq::dead_letters::{DeadLetters, Letter, Selection};
 
 /// Where an export goes, and what is shown in it.
@@ -59,7 +59,7 @@ pub(super) async fn export(
         Some(path) => to_file(letters, export, path, &mut count).await,
     };
     if unmask.unmask {
-        let deed = Deed { action: ACTION, target: &target, why: unmask.why.as_deref() };
+        let deed = Deed { action: ACTION, target: &target, why: said(unmask.why.as_deref())? };
         deed.came_to(&format!("exported {count}"), &done, context).await;
     }
     done?;

@@ -40,7 +40,7 @@ async fn what_is_shown_is_masked_until_somebody_says_why_and_then_it_is_on_recor
     let said = dead_letters(&installation, &["show", &id, "--unmask"]).await;
     assert_eq!(said.code, Some(2), "without a reason: {said:?}");
     let said = dead_letters(&installation, &["show", &id, "--unmask", "--why", " "]).await;
-    assert!(said.code == Some(1) && said.stderr.contains("say why"), "{said:?}");
+    assert!(said.code == Some(2) && said.stderr.contains("say why"), "{said:?}");
 
     let shown = dead_letters(&installation, &["show", &id, "--unmask", "--why", "ticket 4711"]).await;
     assert_eq!(shown.code, Some(0), "{shown:?}");
