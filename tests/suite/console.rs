@@ -8,6 +8,7 @@ mod issuer;
 mod letters;
 mod records;
 mod repairing;
+mod restoring;
 mod resuming;
 mod sessions;
 mod timeline;

@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, ensure};
+use indicatif::ProgressBar;
 use serde_json::json;
 
 use super::look::counted;
@@ -29,9 +30,9 @@ pub(super) async fn run(args: Discard, context: &Context) -> anyhow::Result<Exit
     let target = which.words();
     let deed = Deed { action: "dead_letters.discard", target: &target, why: &why.why };
     deed.begins_anyway("ordered", context).await;
-    let bar = progress(count);
-    let moved = replay::discard(broker, &selection, count, u32::MAX, || bar.inc(1)).await;
-    bar.finish_and_clear();
+    let mut bar = None;
+    let moved = replay::discard(broker, &selection, count, u32::MAX, shown_by(&mut bar)).await;
+    cleared(bar);
     let outcome = match &moved {
         Ok(moved) => format!("discarded {}", moved.moved),
         Err(error) => format!("failed: {error}"),
@@ -50,9 +51,9 @@ pub(super) async fn restore(which: Which, why: &Why, context: &Context) -> anyho
     let target = which.words();
     let deed = Deed { action: "dead_letters.restore", target: &target, why: &why.why };
     deed.begins_anyway("ordered", context).await;
-    let bar = progress(0);
-    let moved = replay::restore(&context.config.broker, &which.selection(), || bar.inc(1)).await;
-    bar.finish_and_clear();
+    let mut bar = None;
+    let moved = replay::restore(&context.config.broker, &which.selection(), shown_by(&mut bar)).await;
+    cleared(bar);
     let outcome = match &moved {
         Ok(moved) => format!("restored {}", moved.moved),
         Err(error) => format!("failed: {error}"),
@@ -62,6 +63,17 @@ pub(super) async fn restore(which: Which, why: &Why, context: &Context) -> anyho
     let result = json!({ "restored": moved.moved, "kept": kept(&moved), "notFound": moved.missing });
     context.output.result(&result, |_| format!("{} restored", counted(moved.moved)))?;
     Ok(told(&moved, context))
+}
+
+/// A bar, once it is known how many letters there are to look at.
+fn shown_by(bar: &mut Option<ProgressBar>) -> impl FnMut(u32, u32) + Send {
+    move |read: u32, total: u32| bar.get_or_insert_with(|| progress(total)).set_position(read.into())
+}
+
+fn cleared(bar: Option<ProgressBar>) {
+    if let Some(bar) = bar {
+        bar.finish_and_clear();
+    }
 }
 
 fn kept(moved: &Moved) -> Vec<serde_json::Value> {

@@ -44,6 +44,7 @@ pub(super) async fn list(
             strong { (number(console.letters_waiting(Pile::Dead))) } " lie in the queue, as last counted. "
             a href="/dead-letters/discarded" { "Those that were discarded" }
         }
+        (repair::moved(console.repair.moving().as_ref()))
         @if operator.role >= ConsoleRole::Operator {
             form method="post" action="/dead-letters/reading" {
                 button { "Read them" }

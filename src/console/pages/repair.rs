@@ -15,7 +15,7 @@ use maud::html;
 use tokio_util::sync::CancellationToken;
 
 use self::parts::{both, foreseen, hidden, how, now};
-pub(super) use self::parts::{form_of, form_that_restores, forms};
+pub(super) use self::parts::{form_of, form_that_restores, forms, moved};
 use super::Page;
 use super::fields::{Fields, number, text};
 use super::layout::{id, page};
@@ -171,7 +171,7 @@ pub(super) async fn restore(
     let moved = console.restore(&operator, &which(&fields), text(&fields, "why")).await?;
     let body = html! {
         h1 { "Restored" }
-        p { (moved.moved) " lie among the dead letters again." }
+        p { (moved.moved) " lie among the dead letters again, of " (moved.total) " that had been discarded." }
         p { a href="/dead-letters" { "To the dead letters" } }
     };
     Ok(page("Restored", Some(&operator), &body).into_response())

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 
 use crate::console::pages::fields::{Fields, text};
 use crate::console::pages::layout::{id, link};
-use crate::console::repair::Progress;
+use crate::console::repair::{Moving, Progress};
 use crate::replay::{Link, Shown, USUAL_RATE};
 
 /// The form that edits a letter.
@@ -50,6 +50,15 @@ pub(in crate::console::pages) fn form_that_restores(ids: &str) -> Markup {
             (choice(&Fields::from([("ids".to_owned(), ids.to_owned())])))
             label { "Why" input name="why" required maxlength="500" autocomplete="off"; }
             button { "Restore them" }
+        }
+    }
+}
+
+/// The letters that are being moved to the discarded ones or back, or were last.
+pub(in crate::console::pages) fn moved(moving: Option<&Moving>) -> Markup {
+    html! {
+        @if let Some(moving) = moving {
+            p class=(if moving.is_running() { "state" } else { "note" }) { (moving.in_words()) }
         }
     }
 }
