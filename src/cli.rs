@@ -34,13 +34,18 @@ use std::error::Error;
 use std::fmt::Display;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::LazyLock;
 
 use clap::{Parser, Subcommand};
 
 pub use print::{Format, Output};
 
 use crate::config::Config;
+use crate::operations::COMMIT;
 use crate::telemetry;
+
+/// What `--version` says; `-V` leaves the commit out.
+static VERSION: LazyLock<String> = LazyLock::new(|| format!("{} (commit {COMMIT})", env!("CARGO_PKG_VERSION")));
 
 const AFTER_HELP: &str = "\
 Configuration: built-in defaults, then the file of --config, then environment variables such as
@@ -57,7 +62,8 @@ Examples:
 /// Queue worker for `members.joinCommunity()`: takes requests from RabbitMQ, makes members public in PostgreSQL,
 /// keeps their public profiles in Redis and announces each change as a member event.
 #[derive(Debug, Parser)]
-#[command(name = "join-community", version, arg_required_else_help = true, after_help = AFTER_HELP, max_term_width = 100)]
+#[command(name = "join-community", version, long_version = VERSION.as_str())]
+#[command(arg_required_else_help = true, after_help = AFTER_HELP, max_term_width = 100)]
 pub struct Cli {
     /// Configuration file (TOML), laid over the built-in defaults.
     #[arg(long, global = true, value_name = "FILE", help_heading = "Everywhere")]
