@@ -16,6 +16,7 @@ pub(super) struct Died {
     pub(super) letter: String,
     reason: &'static str,
     attempts: Option<u32>,
+    history: Option<String>,
 }
 
 /// Which requests were among the dead letters that were read.
@@ -34,8 +35,9 @@ impl AllDied {
     /// Adds the request of a letter, unless its id is one that is shown masked: many would be shown alike.
     pub(super) fn add(&mut self, letter: &Letter) {
         let Some(request) = letter.incoming.message_id.as_deref().filter(|id| shown_id(id) == **id) else { return };
-        let (reason, attempts) = (letter.reason.unwrap_or("unknown"), letter.attempts);
-        self.0.push((request.to_owned(), Died { letter: letter.id.clone(), reason, attempts }));
+        let (reason, history) = (letter.reason.unwrap_or("unknown"), letter.history_in_words());
+        let died = Died { letter: letter.id.clone(), reason, attempts: letter.attempts, history };
+        self.0.push((request.to_owned(), died));
     }
 
     fn of(&self, request: &str) -> impl Iterator<Item = &Died> {
@@ -44,10 +46,11 @@ impl AllDied {
 }
 
 impl Died {
-    /// Why it is one, and how often it was on the ladder.
+    /// Why it is one, how often it was on the ladder, and when.
     pub(super) fn in_words(&self) -> String {
         let attempts = self.attempts.map(|attempts| format!(", attempts {attempts}")).unwrap_or_default();
-        format!("reason {}{attempts}", self.reason)
+        let history = self.history.as_ref().map(|words| format!(" ({words})")).unwrap_or_default();
+        format!("reason {}{attempts}{history}", self.reason)
     }
 }
 

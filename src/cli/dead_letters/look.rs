@@ -138,6 +138,10 @@ fn words(letter: &Value) -> String {
     ] {
         writeln!(text, "  {name:11} {}", visible(&plain(&letter[field]))).unwrap_or_default();
     }
+    for past in letter["history"].as_array().into_iter().flatten() {
+        let (at, what) = (plain(&past["at"]), plain(&past["what"]));
+        writeln!(text, "  {:11} {} {}", "history", visible(&at), visible(&what)).unwrap_or_default();
+    }
     writeln!(text, "  {:11} {writer}", "written by").unwrap_or_default();
     section(&mut text, "Properties", &letter["properties"]);
     section(&mut text, "Headers", &letter["headers"]);

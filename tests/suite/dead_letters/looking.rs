@@ -1,11 +1,12 @@
-//! Looking with personal data: only for whoever says why, and on record before anything is shown.
+//! Looking closely: with personal data only for whoever says why, and on record before; and at the way of a letter.
 
 use std::os::unix::fs::PermissionsExt as _;
 
+use lapin::types::AMQPValue;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{TOKEN, dead, dead_letters, list, now, on_record};
+use super::{TOKEN, dead, dead_letters, list, now, on_record, wear_out};
 use crate::support::{Installation, Message};
 
 const PERSONAL: [&str; 2] = ["jane@example.com", "202 555 0142"];
@@ -98,7 +99,7 @@ async fn letters_are_counted_by_reason_and_error_with_the_first_and_the_last() {
             .text_header("x-join-community-error", error)
             .text_header("x-join-community-first-seen", seen)
     };
-    let [early, late] = ["2026-11-24T10:00:00.000Z", "2026-11-25T10:00:00.000Z"];
+    let [early, late] = ["2020-01-01T10:00:00.000Z", "2026-11-25T10:00:00.000Z"];
     let letters = [
         letter("malformed", "siteId is missing", late),
         letter("malformed", &format!("no such person: {}", PERSONAL[0]), early),
@@ -112,4 +113,40 @@ async fn letters_are_counted_by_reason_and_error_with_the_first_and_the_last() {
     assert!(listed.contains("3 dead letters: 3 malformed") && listed.contains("siteId is missing"), "{listed}");
     let counted = dead_letters(&installation, &["list", "--groups"]).await.stdout;
     assert_eq!(counted.lines().count(), 3, "{counted}");
+}
+
+#[tokio::test]
+async fn a_letter_tells_when_it_went_to_the_ladder_and_when_the_broker_took_it_out_of_a_queue() {
+    let installation = Installation::new().await;
+    let retries = "2020-01-01T10:00:00.000Z 1s, 2020-01-01T10:00:01.500Z 5s";
+    let copy = |id: &str| {
+        Message::bytes("{}")
+            .id(id)
+            .header("x-join-community-attempts", AMQPValue::LongLongInt(2))
+            .text_header("x-join-community-retries", retries)
+    };
+    installation.producer_as_worker().await.send(&copy("own")).await;
+    installation.producer().await.send(&copy("forged")).await;
+    wear_out(&installation).await;
+    installation.dead_letters(2).await;
+    let by_worker = [
+        "2020-01-01T10:00:00.000Z to the retry ladder, rung 1s",
+        "2020-01-01T10:00:01.500Z to the retry ladder, rung 5s",
+    ];
+    for letter in list(&installation).await {
+        let id = letter["id"].as_str().unwrap();
+        let shown = dead_letters(&installation, &["show", id, "--output", "json"]).await.json();
+        let told: Vec<String> = shown["history"]
+            .as_array()
+            .unwrap_or_else(|| panic!("{shown}"))
+            .iter()
+            .map(|past| format!("{} {}", past["at"].as_str().unwrap(), past["what"].as_str().unwrap()))
+            .collect();
+        let (last, before) = told.split_last().expect("the broker says when it gave it up");
+        assert!(last.ends_with(" out of queue join-community.requests: delivery_limit"), "{told:?}");
+        let expected: &[&str] = if letter["requestId"] == "own" { &by_worker } else { &[] };
+        assert_eq!(before, expected, "{letter}");
+        let human = dead_letters(&installation, &["show", id]).await.stdout;
+        assert!(told.iter().all(|past| human.contains(&format!("history     {past}"))), "{human}");
+    }
 }
