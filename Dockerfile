@@ -15,6 +15,8 @@ FROM ${BUILD_IMAGE} AS build
 ENV RUSTUP_TOOLCHAIN=1.95.0 CARGO_TERM_COLOR=never CARGO_INCREMENTAL=0
 WORKDIR /build
 COPY . .
+# Which commit it is, for `--version` and metrics: .git does not go to the builder.
+ARG JOIN_COMMUNITY_COMMIT=unknown
 # Registry and target folder survive from build to build; only the binary leaves them. What is ours is built anew each time:
 # cargo goes by the times of files, and those of an older commit are older than what another one left there.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \

@@ -35,13 +35,18 @@ use std::error::Error;
 use std::fmt::Display;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::LazyLock;
 
 use clap::{Parser, Subcommand};
 
 pub use print::{Format, Output};
 
 use crate::config::Config;
+use crate::operations::COMMIT;
 use crate::telemetry;
+
+/// What `--version` says; `-V` leaves the commit out.
+static VERSION: LazyLock<String> = LazyLock::new(|| format!("{} (commit {COMMIT})", env!("CARGO_PKG_VERSION")));
 
 const AFTER_HELP: &str = "\
 Configuration: built-in defaults, then the file of --config, then environment variables such as
@@ -58,7 +63,8 @@ Examples:
 /// Queue worker for `members.joinCommunity()`: takes requests from RabbitMQ, makes members public in PostgreSQL,
 /// keeps their public profiles in Redis and announces each change as a member event.
 #[derive(Debug, Parser)]
-#[command(name = "join-community", version, arg_required_else_help = true, after_help = AFTER_HELP, max_term_width = 100)]
+#[command(name = "join-community", version, long_version = VERSION.as_str())]
+#[command(arg_required_else_help = true, after_help = AFTER_HELP, max_term_width = 100)]
 pub struct Cli {
     /// Configuration file (TOML), laid over the built-in defaults.
     #[arg(long, global = true, value_name = "FILE", help_heading = "Everywhere")]
@@ -221,6 +227,24 @@ mod tests {
     #[test]
     fn every_command_and_argument_explains_itself() {
         walk(&Cli::command(), "join-community");
+    }
+
+    #[test]
+    fn what_operators_set_says_why_under_one_name_and_what_only_looks_does_not() {
+        let parses = |line: &str| Cli::try_parse_from(format!("join-community {line}").split_whitespace()).is_ok();
+        let site = "6b0e7f1a-8c0d-4f3e-9a57-2d1c4b5e6f70";
+        let (hold, release) = (format!("controls hold {site}"), format!("controls release {site}"));
+        let set = format!("sites set {site} --public-member-candidates NO_ONE");
+        let resync = format!("events resync --site {site}");
+        let verbs = ["pause cache", "resume cache", "bounds --lanes 2 --batch 8", "unbound", "try-now cache", "drain"];
+        let all = verbs.map(|verb| format!("controls {verb}")).into_iter().chain([hold, release, set, resync.clone()]);
+        for command in all {
+            assert!(!parses(&command) && parses(&format!("{command} --why ticket")), "{command}");
+            assert!(!parses(&format!("{command} --why ticket --reason ticket")), "{command}");
+        }
+        for command in [&format!("{resync} --dry-run"), &format!("sites show {site}"), "controls list"] {
+            assert!(parses(command), "{command}");
+        }
     }
 
     #[test]

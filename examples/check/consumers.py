@@ -154,6 +154,6 @@ def by_the_worker(installation, report, running):
             consumer.lines.clear()
             consumer.start()
             for site in sites:
-                installation.run("events", "resync", "--site", site, "--to", consumer.queue)
+                installation.run("events", "resync", "--site", site, "--to", consumer.queue, "--why", "a test")
             expected = {site: [consumer.again] * sum(key.startswith(site) for key in truth) for site in sites}
             report.within("repeats", expected, lambda: {site: consumer.what(site) for site in sites})

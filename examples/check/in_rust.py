@@ -31,7 +31,7 @@ def voucher(proof):
 
 def decisions(installation, report, vectors):
     sites = {candidates: str(uuid.uuid4()) for candidates in ("ANYONE", "NO_ONE")}
-    installation.run("sites", "set", sites["NO_ONE"], "--public-member-candidates", "NO_ONE")
+    installation.run("sites", "set", sites["NO_ONE"], "--public-member-candidates", "NO_ONE", "--why", "a test")
     asked = [(vector, sites[vector["site"]["publicMemberCandidates"]], str(uuid.uuid4())) for vector in vectors]
     for site in sites.values():
         installation.members(site, [(member, vector["member"]["status"], vector["member"]["privacyStatus"])

@@ -196,7 +196,8 @@ listen = "{self.operations}"
         lines = [{"id": member, "status": status, "privacyStatus": privacy, "loginEmail": f"{member}@example.com",
                   "contactId": str(uuid.uuid4()), "profile": {"nickname": "John Doe", "slug": member}}
                  for member, status, privacy in members]
-        self.run("members", "import", "--site", site, "-", stdin="".join(json.dumps(line) + "\n" for line in lines))
+        lines = "".join(json.dumps(line) + "\n" for line in lines)
+        self.run("members", "import", "--site", site, "-", "--why", "a test", stdin=lines)
 
     def member(self, site, member):
         """A member's record, personal data and all."""

@@ -38,7 +38,7 @@ class Joined:
     def __init__(self, installation, member, queues):
         self.site, self.member, self.request = (str(uuid.uuid4()) for _ in range(3))
         line = json.dumps({"id": self.member} | member)
-        installation.run("members", "import", "--site", self.site, "-", stdin=line)
+        installation.run("members", "import", "--site", self.site, "-", "--why", "a test", stdin=line)
         for queue in queues:
             installation.queue(queue)
         _, command = askers()[0]

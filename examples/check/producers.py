@@ -82,7 +82,7 @@ def malformed(installation, report, vectors):
 
 
 def decisions(installation, report, vectors):
-    installation.run("sites", "set", CLOSED, "--public-member-candidates", "NO_ONE")
+    installation.run("sites", "set", CLOSED, "--public-member-candidates", "NO_ONE", "--why", "a test")
     for name, ask in waiters(installation):
         with report.part(f"{name}: decisions"):
             by_producer, members = {}, {OPEN: [], CLOSED: []}

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::ensure;
 
 use super::long::{self, Again};
-use super::record::{Deed, Why};
+use super::record::Why;
 use super::{Context, values};
 use crate::announce::audit::{Auditor, Terms, Walk};
 use crate::cache::Profiles;
@@ -23,8 +23,8 @@ the record's own sequence stays as it is, whatever it says: `cache verify --repa
 Reads by `database.url`, writes by `cache.url`. Every entry lives for `cache.ttl` from now on.
 
 Examples:
-  join-community cache rebuild
-  join-community cache rebuild --site SITE --rate 2000/s";
+  join-community cache rebuild --why 'it was emptied'
+  join-community cache rebuild --site SITE --rate 2000/s --why 'ticket 4711'";
 
 const AFTER_VERIFY: &str = "\
 What may be wrong with an entry:
@@ -41,14 +41,21 @@ Members who are owed an entry by the outbox are passed over: a running worker wr
 Examples:
   join-community cache verify --site SITE
   join-community cache verify --allow-missing --rate 1000/s --output json
-  join-community cache verify --repair";
+  join-community cache verify --repair --why 'ticket 4711'";
 
 /// Commands of `cache`.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
     /// Write the profile of every public member into the cache.
     #[command(after_help = AFTER_REBUILD)]
-    Rebuild(Which),
+    Rebuild {
+        /// Which members.
+        #[command(flatten)]
+        which: Which,
+        /// Why.
+        #[command(flatten)]
+        why: Why,
+    },
     /// Compare every record with its entry, and count what is wrong.
     #[command(after_help = AFTER_VERIFY)]
     Verify {
@@ -56,11 +63,14 @@ pub enum Command {
         #[command(flatten)]
         which: Which,
         /// Set right what is wrong.
-        #[arg(long)]
+        #[arg(long, requires = "why")]
         repair: bool,
         /// An entry that is not there is no fault, and is not written.
         #[arg(long)]
         allow_missing: bool,
+        /// Why it is set right; it is recorded.
+        #[arg(long, value_name = "TEXT", value_parser = values::why, requires = "repair")]
+        why: Option<String>,
     },
 }
 
@@ -76,9 +86,6 @@ pub struct Which {
     /// Begin with this member: where an earlier run stopped.
     #[arg(long, value_name = "SITE/MEMBER", value_parser = values::place)]
     pub from: Option<Place>,
-    /// Why.
-    #[command(flatten)]
-    pub why: Why,
 }
 
 /// Runs the command.
@@ -87,9 +94,9 @@ pub struct Which {
 /// What kept it from being done.
 pub async fn run(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Rebuild(which) => rebuild::run(which, context).await,
-        Command::Verify { which, repair, allow_missing } => {
-            verify::run(which, Terms { repair, allow_missing }, context).await
+        Command::Rebuild { which, why } => rebuild::run(which, &why, context).await,
+        Command::Verify { which, repair, allow_missing, why } => {
+            verify::run(which, Terms { repair, allow_missing }, why.as_deref(), context).await
         }
     }
 }
@@ -112,7 +119,6 @@ impl Which {
             .option("--site", self.site)
             .option("--rate", self.rate.map(|rate| format!("{rate}/s")))
             .option("--from", Some(words(next)))
-            .option("--reason", self.why.reason.as_ref())
     }
 
     /// Which members, for the record.
@@ -120,14 +126,28 @@ impl Which {
         let line = Again::bare().option("--site", self.site).option("--from", self.from.map(words)).line();
         if line.is_empty() { "all sites".to_owned() } else { line }
     }
-
-    /// What is done to them, for the record.
-    fn deed<'a>(&'a self, action: &'static str, target: &'a str) -> Deed<'a> {
-        Deed { action, target, why: self.why.reason.as_deref() }
-    }
 }
 
 /// A place as `--from` takes it.
 fn words(place: Place) -> String {
     format!("{}/{}", place.site, place.member_id)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use crate::cli::Cli;
+
+    fn parses(options: &str) -> bool {
+        Cli::try_parse_from(format!("join-community cache {options}").split_whitespace()).is_ok()
+    }
+
+    #[test]
+    fn what_writes_says_why_and_what_only_looks_does_not() {
+        for command in ["rebuild", "verify --repair", "verify --allow-missing --repair"] {
+            assert!(!parses(command) && parses(&format!("{command} --why ticket")), "{command}");
+        }
+        assert!(parses("verify") && !parses("verify --why ticket"));
+    }
 }

@@ -3,12 +3,12 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{bail, ensure};
+use anyhow::bail;
 use serde_json::json;
 
 use super::Context;
 use super::print::visible;
-use super::record::Deed;
+use super::record::{Deed, Why};
 use super::values;
 use super::worker::Worker;
 use crate::console::SetControl;
@@ -128,14 +128,6 @@ pub enum Command {
     },
 }
 
-/// Why.
-#[derive(Debug, clap::Args)]
-pub struct Why {
-    /// Why; it is recorded.
-    #[arg(long, value_name = "TEXT")]
-    pub reason: String,
-}
-
 /// For how long.
 #[derive(Debug, clap::Args)]
 pub struct HowLong {
@@ -164,7 +156,7 @@ pub async fn run(command: Command, context: &Context) -> anyhow::Result<ExitCode
         }
         Command::Unbound { why } => release(&mut store, Control::Bounds, &why).await?,
         Command::TryNow { service, why, worker } => {
-            let order = json!({ "service": service.name(), "reason": why.said()? });
+            let order = json!({ "service": service.name(), "reason": why.why });
             worker.post("/api/v1/try-now", &order, context).await?;
             context.output.result(&json!({ "tried": service.name() }), |_| {
                 format!("The worker tries the {} now; `ready` says what comes of it.", service.name())
@@ -172,7 +164,7 @@ pub async fn run(command: Command, context: &Context) -> anyhow::Result<ExitCode
             return Ok(ExitCode::SUCCESS);
         }
         Command::Drain { why, worker } => {
-            worker.post("/api/v1/drain", &json!({ "reason": why.said()? }), context).await?;
+            worker.post("/api/v1/drain", &json!({ "reason": why.why }), context).await?;
             context.output.result(&json!({ "draining": true }), |_| "The worker stops.".to_owned())?;
             return Ok(ExitCode::SUCCESS);
         }
@@ -212,20 +204,12 @@ impl HowLong {
     }
 }
 
-impl Why {
-    fn said(&self) -> anyhow::Result<&str> {
-        let reason = self.reason.trim();
-        ensure!(!reason.is_empty(), "--reason is empty: say why, it is recorded");
-        Ok(reason)
-    }
-}
-
 async fn set(store: &mut Session, control: Control, why: &Why, terms: Terms) -> anyhow::Result<()> {
-    Ok(store.set_control(&action("controls.set", control, why, "set")?, terms).await?)
+    Ok(store.set_control(&action("controls.set", control, why, "set"), terms).await?)
 }
 
 async fn release(store: &mut Session, control: Control, why: &Why) -> anyhow::Result<()> {
-    let action = action("controls.release", control, why, "released")?;
+    let action = action("controls.release", control, why, "released");
     if !store.release_control(&action).await? {
         bail!("{control} is not set: see `controls list`");
     }
@@ -233,6 +217,6 @@ async fn release(store: &mut Session, control: Control, why: &Why) -> anyhow::Re
 }
 
 /// Whoever may use the database may do this: the name is a courtesy, the right is the database's.
-fn action(word: &'static str, control: Control, why: &Why, outcome: &str) -> anyhow::Result<Action> {
-    Ok(Deed { action: word, target: &control.to_string(), why: Some(why.said()?) }.action(outcome))
+fn action(word: &'static str, control: Control, why: &Why, outcome: &str) -> Action {
+    Deed { action: word, target: &control.to_string(), why: &why.why }.action(outcome)
 }

@@ -54,7 +54,7 @@ pub async fn run(command: Command, context: &Context) -> anyhow::Result<ExitCode
         Command::Replay(args) => Box::pin(replay::run(args, context)).await,
         Command::Edit(args) => Box::pin(edit::run(args, context)).await,
         Command::Discard(args) => Box::pin(discard::run(args, context)).await,
-        Command::Restore { which, why } => Box::pin(discard::restore(which, why, context)).await,
+        Command::Restore { which, why } => Box::pin(discard::restore(which, &why, context)).await,
     }
 }
 

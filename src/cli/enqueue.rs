@@ -67,7 +67,7 @@ pub struct Args {
     #[arg(long, requires = "wait", requires = "why")]
     pub unmask: bool,
     /// Why it has to be seen.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = values::why)]
     pub why: Option<String>,
 }
 
@@ -94,8 +94,8 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
     let method = if args.leave { Method::Leave } else { Method::Join };
     let order = Order { id: &id, method, body: &body, member: draft.target(), token: token.as_ref() };
     if args.unmask {
-        let (why, target) = (said(args.why.as_deref(), "--why")?, format!("{}, the reply to {id}", args.site));
-        Deed { action: "enqueue.unmask", target: &target, why: Some(why) }.begins("shown", context).await?;
+        let (why, target) = (said(args.why.as_deref())?, format!("{}, the reply to {id}", args.site));
+        Deed { action: "enqueue.unmask", target: &target, why }.begins("shown", context).await?;
     }
 
     let mut producer = Producer::connect(&context.config.broker, args.wait).await?;

@@ -7,7 +7,6 @@ use std::process::ExitCode;
 use time::OffsetDateTime;
 
 use super::Context;
-use super::record::Why;
 use super::values;
 use crate::domain::{MemberId, SiteId};
 
@@ -24,8 +23,8 @@ Stopped by Ctrl-C or by an outage, it prints the command that goes on where it s
 announced twice after an outage.
 
 Examples:
-  join-community events resync --site SITE --to search.members
-  join-community events resync --site SITE --since 2026-11-24T10:00:00Z --rate 500/s
+  join-community events resync --site SITE --to search.members --why 'its queue is new'
+  join-community events resync --site SITE --since 2026-11-24T10:00:00Z --rate 500/s --why 'ticket 4711'
   join-community events resync --site SITE --dry-run";
 
 /// Commands of `events`.
@@ -57,9 +56,9 @@ pub struct Resync {
     /// Count who would be announced, and send nothing.
     #[arg(long)]
     pub dry_run: bool,
-    /// Why.
-    #[command(flatten)]
-    pub why: Why,
+    /// Why; it is recorded. A dry run needs none.
+    #[arg(long, value_name = "TEXT", value_parser = values::why, required_unless_present = "dry_run")]
+    pub why: Option<String>,
 }
 
 /// Runs the command.

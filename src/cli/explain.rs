@@ -83,7 +83,9 @@ async fn died(args: &Args, broker: &Broker) -> Result<(Vec<String>, u32), DeadLe
         {
             if is_of(args, &letter) {
                 let attempts = letter.attempts.map(|attempts| format!(", attempts {attempts}")).unwrap_or_default();
-                told.push(format!("letter {}, reason {}{attempts}", letter.id, letter.reason.unwrap_or("unknown")));
+                let history = letter.history_in_words().map(|words| format!(" ({words})")).unwrap_or_default();
+                let reason = letter.reason.unwrap_or("unknown");
+                told.push(format!("letter {}, reason {reason}{attempts}{history}", letter.id));
             }
         }
         Ok::<_, DeadLettersError>(())

@@ -15,6 +15,7 @@ use super::Context;
 use super::record::{Unmask, Why};
 use super::values;
 use crate::domain::{Member, MemberId, SiteId};
+use crate::postgres::Edge;
 use crate::wire::member::{fields, mask, write};
 
 const AFTER_IMPORT: &str = "\
@@ -26,8 +27,9 @@ A line that cannot be taken is named on stderr with its reason; the others are i
 exported without --unmask cannot be taken.
 
 Examples:
-  join-community members import --site SITE members.ndjson
-  join-community members export --site SITE --unmask --why 'a copy' | join-community members import --site OTHER -";
+  join-community members import --site SITE members.ndjson --why 'ticket 4711'
+  join-community members export --site SITE --unmask --why 'a copy' |
+      join-community members import --site OTHER - --why 'a copy'";
 
 /// Commands of `members`.
 #[derive(Debug, clap::Subcommand)]
@@ -83,6 +85,9 @@ pub enum Command {
         /// The member.
         #[arg(value_parser = values::member)]
         member: MemberId,
+        /// Go on where the last part ended.
+        #[arg(long, value_name = "NEXT", value_parser = values::cursor)]
+        cursor: Option<Edge>,
     },
     /// Raise the sequence of every member, after a restore from a backup and before the worker runs again.
     ///
@@ -120,7 +125,7 @@ pub async fn run(command: Command, context: &Context) -> anyhow::Result<ExitCode
         Command::Import { site, file, why } => import::run(site, &file, &why, context).await,
         Command::Export { site, file, unmask } => export::run(site, file.as_deref(), &unmask, context).await,
         Command::Show { site, member, unmask } => show::run(site, member, &unmask, context).await,
-        Command::Timeline { site, member } => timeline::run(site, member, context).await,
+        Command::Timeline { site, member, cursor } => timeline::run((site, member), cursor, context).await,
         Command::Advance { by, site, announce, why } => {
             advance::run(advance::Order { by, site, announce }, &why, context).await
         }
@@ -153,6 +158,14 @@ mod tests {
         for command in [format!("show {id} {id}"), format!("export --site {id}"), format!("export --site {id} file")] {
             assert!(parses(&command) && parses(&format!("{command} --unmask --why ticket")), "{command}");
             assert!(!parses(&format!("{command} --unmask")), "{command}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_changed_without_a_reason() {
+        let id = "7d368843-6f0c-4037-8d0e-b7e36a8a0c32";
+        for command in [format!("import --site {id} -"), "advance --by 7".to_owned()] {
+            assert!(!parses(&command) && parses(&format!("{command} --why ticket")), "{command}");
         }
     }
 }

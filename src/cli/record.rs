@@ -1,19 +1,19 @@
 //! What is done at the command line, into the record of actions and the log as what is done in the console. Who does it is the
 //! user that the command runs as: whoever may run one with its credentials is trusted with more than that.
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 
-use super::Context;
 use super::who::who;
+use super::{Context, values};
 use crate::postgres::{Action, Role, Session, StoreError};
 use crate::telemetry::chain;
 
-/// Why something is done, where nothing has to be said.
+/// Why something is done. Nothing that somebody is answerable for is done without.
 #[derive(Debug, clap::Args)]
 pub struct Why {
     /// Why; it is recorded.
-    #[arg(long, value_name = "TEXT")]
-    pub reason: Option<String>,
+    #[arg(long, value_name = "TEXT", value_parser = values::why)]
+    pub why: String,
 }
 
 /// Whether personal data is shown. Tokens never are.
@@ -23,7 +23,7 @@ pub struct Unmask {
     #[arg(long, requires = "why")]
     pub unmask: bool,
     /// Why it has to be seen.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = values::why)]
     pub why: Option<String>,
 }
 
@@ -40,8 +40,8 @@ impl Unmask {
         context: &Context,
     ) -> anyhow::Result<()> {
         if self.unmask {
-            let why = said(self.why.as_deref(), "--why")?;
-            Deed { action, target, why: Some(why) }.begins(outcome, context).await?;
+            let why = said(self.why.as_deref())?;
+            Deed { action, target, why }.begins(outcome, context).await?;
         }
         Ok(())
     }
@@ -52,7 +52,7 @@ impl Unmask {
 pub(super) struct Deed<'a> {
     pub(super) action: &'static str,
     pub(super) target: &'a str,
-    pub(super) why: Option<&'a str>,
+    pub(super) why: &'a str,
 }
 
 impl Deed<'_> {
@@ -93,20 +93,18 @@ impl Deed<'_> {
             role: "command line".to_owned(),
             action: self.action.to_owned(),
             target: tidy(self.target),
-            reason: tidy(self.why.unwrap_or_default()),
+            reason: tidy(self.why),
             outcome: tidy(outcome),
         }
     }
 }
 
-/// Why, where it has to be said.
+/// Why, where not all that a command does needs it.
 ///
 /// # Errors
 /// If nothing is said.
-pub(super) fn said<'a>(why: Option<&'a str>, option: &str) -> anyhow::Result<&'a str> {
-    let why = why.unwrap_or_default().trim();
-    ensure!(!why.is_empty(), "{option} is empty: say why, it is recorded");
-    Ok(why)
+pub(super) fn said(why: Option<&str>) -> anyhow::Result<&str> {
+    why.context("--why is missing: say why, it is recorded")
 }
 
 async fn keep(action: Action, context: &Context) -> Result<(), StoreError> {

@@ -9,7 +9,7 @@ use super::print::visible;
 use super::values;
 use crate::console::{Explained, Requests};
 use crate::domain::{MemberId, SiteId};
-use crate::postgres::{Role, Search, Session};
+use crate::postgres::{Edge, Role, Search, Session};
 use crate::wire::instant;
 
 const AFTER_HELP: &str = "\
@@ -46,8 +46,8 @@ pub struct Arguments {
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub until: Option<OffsetDateTime>,
     /// Go on where the last search ended.
-    #[arg(long, value_name = "NEXT")]
-    pub cursor: Option<String>,
+    #[arg(long, value_name = "NEXT", value_parser = values::cursor)]
+    pub cursor: Option<Edge>,
     /// Most requests that are shown.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=200))]
     pub limit: u32,
@@ -58,12 +58,7 @@ pub struct Arguments {
 /// # Errors
 /// What kept it from being done.
 pub async fn run(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
-    let Command::Search(Arguments { site, member, verdict, since, until, cursor, limit }) = command;
-    let below = match cursor.as_deref().map(|cursor| cursor.split_once(' ')) {
-        None => None,
-        Some(Some((id, requester))) => Some((id.to_owned(), requester.to_owned())),
-        Some(None) => anyhow::bail!("--cursor is what the last search said: an id and a requester"),
-    };
+    let Command::Search(Arguments { site, member, verdict, since, until, cursor: below, limit }) = command;
     let search = Search { site, member, verdict, since, until, below, limit };
     let mut store = Session::new(&context.config.database, Role::Tool)?;
     let found = Requests::new(store.search(&search).await?);

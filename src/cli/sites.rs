@@ -54,7 +54,7 @@ pub async fn run(command: Command, context: &Context) -> anyhow::Result<ExitCode
     let (site, gate) = match command {
         Command::Set { site, public_member_candidates: gate, why } => {
             let target = format!("{site}: {}", gate.as_str());
-            let deed = Deed { action: "sites.set", target: &target, why: why.reason.as_deref() };
+            let deed = Deed { action: "sites.set", target: &target, why: &why.why };
             deed.begins("ordered", context).await?;
             let done = store.set_gate(site, gate).await.map_err(anyhow::Error::from);
             deed.came_to("set", &done, context).await;

@@ -11,8 +11,9 @@ use secrecy::SecretString;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use crate::console::edge_of;
 use crate::domain::{Caller, Gate, IdentityType, MemberId, RequestId, SiteId};
-use crate::postgres::Place;
+use crate::postgres::{Edge, Place};
 use crate::wire::instant as wire_instant;
 
 /// Far above what the worker takes (8 KiB), so that it is the worker who refuses.
@@ -86,6 +87,23 @@ pub fn rate(text: &str) -> Result<u32, String> {
     let number = text.strip_suffix("/s").unwrap_or(text);
     let rate = number.parse::<u32>().ok().filter(|rate| *rate > 0);
     rate.ok_or_else(|| format!("expected so many a second, 1/s to {}/s", u32::MAX))
+}
+
+/// Where a search goes on, as the last one said.
+///
+/// # Errors
+/// A message for the user.
+pub fn cursor(text: &str) -> Result<Edge, String> {
+    edge_of(text).ok_or_else(|| "expected what the last search said: an id and a requester".to_owned())
+}
+
+/// Why something is done: some words, because they go on record.
+///
+/// # Errors
+/// A message for the user.
+pub fn why(text: &str) -> Result<String, String> {
+    let why = text.trim();
+    if why.is_empty() { Err("say why: it is recorded".to_owned()) } else { Ok(why.to_owned()) }
 }
 
 /// The name of a queue.

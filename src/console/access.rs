@@ -21,7 +21,7 @@ use self::issuer::Issuer;
 pub(super) use self::issuer::Returned;
 use self::logins::Logins;
 pub(super) use self::logins::WAITS;
-pub(super) use self::no_access::NoAccess;
+pub(super) use self::no_access::{NOBODY, NoAccess};
 use self::sessions::{LASTS, Sessions};
 use self::token::Tokens;
 pub use self::token::{Secret, digest_of};
@@ -101,6 +101,8 @@ struct State {
     returned: Attempts,
     /// Browsers that came back from no login and stand on record.
     strays: Attempts,
+    /// What came from elsewhere and stands on record.
+    foreign: Attempts,
 }
 
 impl Access {
@@ -164,6 +166,12 @@ impl Access {
             Way::Issuer(id_token) => self.issuer.as_ref().and_then(|issuer| issuer.logout_at(id_token.as_ref())),
         };
         Some((operator, at))
+    }
+
+    /// Whether it goes on record that a request came from elsewhere: only so often from one address, for any page can have a
+    /// browser ask so, as often as it likes.
+    pub(super) fn records_foreign(&self, from: IpAddr, now: Instant) -> bool {
+        self.state().foreign.take(from, now)
     }
 
     /// What came of a try to get in, noted if it failed.

@@ -1,11 +1,14 @@
 //! Who did what, why, and what came of it: into the log and the record. Separate, because no action may go without.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tracing::warn;
 
-use super::access::{NoAccess, Operator};
+use super::access::{NOBODY, NoAccess, Operator};
 use super::failure::Failure;
+use super::foreign::Foreign;
 use super::parts::Console;
 use crate::postgres::{Action, StoreError};
 use crate::telemetry::chain;
@@ -58,6 +61,13 @@ impl Console {
     pub(super) async fn note_refusal(&self, no: &NoAccess, deed: Deed<'_>) {
         if let Some((who, outcome)) = no.on_record() {
             noted(self.keep((who, NO_ROLE), Deed { outcome: &outcome, ..deed })).await;
+        }
+    }
+
+    /// The same for what came from elsewhere, as often as from one address somebody may try to get in.
+    pub(super) async fn note_foreign(&self, foreign: &Foreign, from: IpAddr, deed: Deed<'_>) {
+        if self.access.records_foreign(from, Instant::now()) {
+            noted(self.keep((NOBODY, NO_ROLE), Deed { outcome: &foreign.outcome(), ..deed })).await;
         }
     }
 }

@@ -19,7 +19,7 @@ use utoipa_axum::routes;
 pub use self::actions::Action;
 pub(super) use self::actions::{Before, older};
 pub use self::records::Requests;
-pub(super) use self::records::{Look, looked_for, now_of, told};
+pub(super) use self::records::{Begin, Look, looked_for, now_of, told};
 pub(super) use self::repair::careful;
 use super::parts::Console;
 use crate::config::ConsoleRole;

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::request::Parts;
-use axum::http::uri::{Authority, PathAndQuery};
-use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use axum::http::uri::PathAndQuery;
+use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use tokio::time::Instant;
@@ -19,6 +19,7 @@ use super::actions::Deed;
 use super::call::Call;
 use super::cookies::session;
 use super::failure::problem;
+use super::foreign::Foreign;
 use super::listener::Peer;
 use super::pages;
 use super::parts::Console;
@@ -32,10 +33,7 @@ const LIMIT: Duration = Duration::from_secs(15);
 /// Why a request goes no further.
 enum Refusal {
     Access(NoAccess),
-    /// On the open loopback: by a name that another site could have made to lead here.
-    Host,
-    /// Another site sent a browser here to do something.
-    CrossSite,
+    Foreign(Foreign),
     Role(Operator),
 }
 
@@ -61,8 +59,7 @@ pub(super) async fn guard(
             console.note(operator, Deed { outcome: &outcome, ..deed }).await;
         }
         Refusal::Access(no) => console.note_refusal(no, deed).await,
-        // In the log alone: any page can have a browser ask so, as often as it likes.
-        Refusal::Host | Refusal::CrossSite => {}
+        Refusal::Foreign(foreign) => console.note_foreign(foreign, peer(&parts.extensions), deed).await,
     }
     // What is live is asked for by a script, which could make nothing of a page.
     let is_page = !path.starts_with("/api/") && path != "/metrics" && !path.ends_with("/live");
@@ -105,11 +102,8 @@ pub(super) async fn protect(request: Request, next: Next) -> Response {
 async fn admit(console: &Console, role: ConsoleRole, request: &Parts) -> Result<Operator, Refusal> {
     let headers = &request.headers;
     let (access, now) = (&console.access, Instant::now());
-    if access.is_open() && !is_loopback(host(headers, &request.uri)) {
-        return Err(Refusal::Host);
-    }
-    if !matches!(request.method, Method::GET | Method::HEAD) && is_cross_site(headers) {
-        return Err(Refusal::CrossSite);
+    if let Some(foreign) = Foreign::of(&request.method, &request.uri, headers, access.is_open()) {
+        return Err(Refusal::Foreign(foreign));
     }
     let operator = if let Some(token) = bearer(headers) {
         access.by_token(token, peer(&request.extensions), now).await.map(|admitted| admitted.operator)
@@ -129,12 +123,14 @@ fn answer(refusal: &Refusal, role: ConsoleRole, asked: &Parts, is_page: bool) ->
             return Redirect::to(&login(asked, *no == NoAccess::Over)).into_response();
         }
         (Refusal::Access(no), _) => return no_access(no, call, is_page),
-        (Refusal::Host, _) => (
+        (Refusal::Foreign(Foreign::Host(_)), _) => (
             StatusCode::MISDIRECTED_REQUEST,
             "host",
             "without http.tokens the console answers to localhost, 127.0.0.1 and [::1] alone".to_owned(),
         ),
-        (Refusal::CrossSite, _) => (StatusCode::FORBIDDEN, "cross_site", "another site asked for this".to_owned()),
+        (Refusal::Foreign(Foreign::Site(_)), _) => {
+            (StatusCode::FORBIDDEN, "cross_site", "another site asked for this".to_owned())
+        }
         (Refusal::Role(operator), _) => {
             let text = format!("{} has role {}; this needs {}", operator.who, operator.role.as_str(), role.as_str());
             (StatusCode::FORBIDDEN, "role", text)
@@ -191,69 +187,19 @@ pub(super) fn is_visited(headers: &HeaderMap) -> bool {
     headers.get("sec-fetch-dest").is_none_or(|place| place == "document") && !headers.contains_key("sec-purpose")
 }
 
-/// Whether a browser says that another site made it ask. Scripts say nothing of the kind, and show a token.
-pub(super) fn is_cross_site(headers: &HeaderMap) -> bool {
-    let said = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
-    match (said("sec-fetch-site"), said("origin"), said("host")) {
-        (Some(site), _, _) => !matches!(site, "same-origin" | "none"),
-        (None, Some(origin), Some(host)) => origin.split_once("://").is_none_or(|(_, origin)| origin != host),
-        (None, Some(_), None) => true,
-        (None, None, _) => false,
-    }
-}
-
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
-}
-
-fn host<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> &'a str {
-    let named = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    named.or_else(|| uri.authority().map(Authority::as_str)).unwrap_or_default()
-}
-
-/// A name that no other site can make lead here: browsers take `localhost` for this machine whatever the DNS says.
-fn is_loopback(host: &str) -> bool {
-    let name = match host.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
-        None => host.split(':').next().unwrap_or_default(),
-    };
-    name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]
 mod tests {
     use axum::http::HeaderMap;
 
-    use super::{is_cross_site, is_loopback, is_visited};
+    use super::is_visited;
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
         pairs.iter().map(|(name, value)| ((*name).parse().unwrap(), value.parse().unwrap())).collect()
-    }
-
-    #[test]
-    fn a_browser_that_another_site_sent_is_known() {
-        for (sent, is) in [
-            (&[("sec-fetch-site", "same-origin"), ("origin", "https://proxy"), ("host", "inner")][..], false),
-            (&[("sec-fetch-site", "cross-site")], true),
-            (&[("sec-fetch-site", "same-site"), ("origin", "http://h"), ("host", "h")], true),
-            (&[("origin", "http://h:8080"), ("host", "h:8080")], false),
-            (&[("origin", "http://evil"), ("host", "h:8080")], true),
-            (&[("origin", "null"), ("host", "h:8080")], true),
-            (&[("host", "h:8080")], false),
-        ] {
-            assert_eq!(is_cross_site(&headers(sent)), is, "{sent:?}");
-        }
-    }
-
-    #[test]
-    fn only_names_of_this_machine_are_loopback() {
-        for ours in ["localhost", "LOCALHOST:8080", "127.0.0.1:1", "127.9.9.9", "[::1]:8080", "[::1]"] {
-            assert!(is_loopback(ours), "{ours}");
-        }
-        for other in ["", "evil.example", "127.0.0.1.evil.example", "localhost.evil", "10.0.0.1:80", "[::2]:1"] {
-            assert!(!is_loopback(other), "{other}");
-        }
     }
 
     #[test]

@@ -41,16 +41,19 @@ pub struct MemberLetter {
     pub reason: &'static str,
     /// How often it was on the ladder.
     pub attempts: Option<u32>,
+    /// When it went to the ladder and to which rungs, and when the broker took it out of a queue, in words; absent if unknown.
+    pub history: Option<String>,
     /// When the worker first saw it, or else when the broker gave it up.
     pub first_seen: Option<String>,
 }
 
 impl MemberLetter {
-    /// Why it is one, and how often it was on the ladder.
+    /// Why it is one, how often it was on the ladder, and when.
     #[must_use]
     pub fn in_words(&self) -> String {
         let attempts = self.attempts.map(|attempts| format!(", attempts {attempts}")).unwrap_or_default();
-        format!("reason {}{attempts}", self.reason)
+        let history = self.history.as_ref().map(|words| format!(" ({words})")).unwrap_or_default();
+        format!("reason {}{attempts}{history}", self.reason)
     }
 }
 

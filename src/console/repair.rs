@@ -2,6 +2,7 @@
 //! go on, edit, discard, restore. One thing at a time, each on record, and none cut short because somebody closed a page.
 
 mod actions;
+mod moving;
 mod progress;
 mod run;
 
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
+pub(super) use self::moving::Moving;
 pub(super) use self::progress::Progress;
 use self::progress::Running;
 use super::failure::Failure;
@@ -21,9 +23,7 @@ use crate::domain::to_millis;
 use crate::postgres::{Role, Session};
 use crate::rabbitmq::courier::Courier;
 use crate::rabbitmq::dead_letters::{DeadLetters, Letter, Selection};
-use crate::replay::{
-    EditError, Edited, Link, Moved, Order, Preview, Shown, WayBack, count, discard, edit, restore, send_edited,
-};
+use crate::replay::{EditError, Edited, Link, Order, Preview, Shown, WayBack, edit, send_edited};
 use crate::telemetry::chain;
 
 /// Most letters of a dry run that are shown.
@@ -37,6 +37,7 @@ pub(super) struct Repair {
     authenticator: Arc<Authenticator>,
     started: OffsetDateTime,
     running: Arc<Mutex<Option<Running>>>,
+    moving: Arc<Mutex<Option<Moving>>>,
 }
 
 /// What letters would come to.
@@ -58,7 +59,13 @@ pub(super) struct Plan {
 impl Repair {
     pub(super) fn new(config: &Config, authenticator: Arc<Authenticator>) -> Self {
         let started = to_millis(OffsetDateTime::now_utc());
-        Self { config: Arc::new(config.clone()), authenticator, started, running: Arc::default() }
+        Self {
+            config: Arc::new(config.clone()),
+            authenticator,
+            started,
+            running: Arc::default(),
+            moving: Arc::default(),
+        }
     }
 
     /// The replay that goes on, or the last one.
@@ -92,39 +99,6 @@ impl Repair {
             let (shown, more) = shown?;
             closed?;
             Ok(DryRun { shown, more, among })
-        })
-        .await
-    }
-
-    /// Moves those of the oldest dead letters that are meant to the discarded ones, if they are as many as somebody says.
-    async fn discard(&self, letters: &Letters, selection: Selection, agreed: u32) -> Result<Moved, Failure> {
-        let turn = letters.turn()?;
-        let config = Arc::clone(&self.config);
-        patiently(async move {
-            let letters = open(&config.broker).await?;
-            let among = Among::of(&letters);
-            letters.leave().await;
-            let meant = count(&config.broker, &selection, among.read).await?;
-            if meant != agreed {
-                let place = among.in_words().map(|words| format!(" {words}")).unwrap_or_default();
-                let text = format!("nothing was discarded: {meant} are meant{place}, and not {agreed}");
-                return Err(Failure::Refused(text));
-            }
-            let moved = discard(&config.broker, &selection, meant, among.read, || {}).await;
-            drop(turn);
-            Ok(moved?)
-        })
-        .await
-    }
-
-    /// Moves discarded letters back.
-    async fn restore(&self, letters: &Letters, selection: Selection) -> Result<Moved, Failure> {
-        let turn = letters.turn()?;
-        let config = Arc::clone(&self.config);
-        patiently(async move {
-            let moved = restore(&config.broker, &selection, || {}).await;
-            drop(turn);
-            Ok(moved?)
         })
         .await
     }

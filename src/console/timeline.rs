@@ -2,22 +2,27 @@
 //! are now. Separate, because it is put together from all outside worlds.
 
 use std::cmp::Ordering;
+use std::time::Duration;
 
 use serde::Serialize;
+use tokio::time::Instant;
 use utoipa::ToSchema;
 
 use super::announced::explain;
+use super::cursor::cursor_of;
 use super::explained::Debt;
 use super::member_letters::MemberLetters;
 use super::steps::{Step, steps};
 use crate::cache::{Held, Profiles};
 use crate::domain::{Member, MemberId, SiteId};
-use crate::postgres::{EXAMINED, Search, Session, StoreError};
+use crate::postgres::{Edge, Found, Search, Session, StoreError};
 use crate::telemetry::chain;
 use crate::wire::instant;
 
-/// Newest requests that are shown.
-const MOST: u32 = 100;
+/// Requests that are shown at a time.
+const MOST: usize = 100;
+/// After this no further part of a site's records is looked through: some hundred parts later, where they lie in memory.
+const LOOKS: Duration = Duration::from_secs(1);
 
 /// What happened to a member.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -37,8 +42,11 @@ pub struct Timeline {
     pub dead_letters: MemberLetters,
     /// Newest first.
     pub steps: Vec<Step>,
-    /// Whether all of the site's recorded requests were looked through; else the newest ids only.
+    /// Whether this is the last part: no further request for this member is on record.
     pub complete: bool,
+    /// Where to go on with older requests, as `cursor`. Each call looks through a bounded part of a site's records, so an
+    /// answer may hold nothing and still lead on.
+    pub next: Option<String>,
 }
 
 /// A member's record, without what is personal.
@@ -75,19 +83,18 @@ pub(super) struct Now {
     pub(super) cache: Entry,
 }
 
-/// Puts together what is known of a member, but for its dead letters. The cache may be away: what it holds is then not known.
+/// Puts together what is known of a member, but for its dead letters; of its requests so many at most: the newest, or those below
+/// a place. The cache may be away: what it holds is then not known.
 ///
 /// # Errors
 /// If the records cannot be read.
 pub async fn timeline(
     store: &mut Session,
     profiles: &mut Profiles,
-    site: SiteId,
-    member: MemberId,
+    (site, member): (SiteId, MemberId),
+    below: Option<Edge>,
 ) -> Result<Timeline, StoreError> {
-    let search =
-        Search { site, member: Some(member), verdict: None, since: None, until: None, below: None, limit: MOST };
-    let found = store.search(&search).await?;
+    let found = requests(store, (site, member), below).await?;
     let owed = store.debt(site, member).await?;
     let Now { record, cache } = now(store, profiles, site, member).await?;
     let records: Vec<_> = found.records.iter().map(|found| (&found.0, &found.1)).collect();
@@ -103,7 +110,29 @@ pub async fn timeline(
         dead_letters: MemberLetters::default(),
         steps,
         complete: found.edge.is_none(),
+        next: found.edge.as_ref().map(cursor_of),
     })
+}
+
+/// Looks through one part of the site's records after the other, until enough is found or it takes too long.
+async fn requests(
+    store: &mut Session,
+    (site, member): (SiteId, MemberId),
+    below: Option<Edge>,
+) -> Result<Found, StoreError> {
+    let (began, mut found) = (Instant::now(), Found { records: Vec::new(), edge: below });
+    loop {
+        // One more than is shown says whether another follows.
+        let limit = u32::try_from(MOST + 1 - found.records.len()).unwrap_or(1);
+        let (member, below) = (Some(member), found.edge.take());
+        let search = Search { site, member, verdict: None, since: None, until: None, below, limit };
+        let part = store.search(&search).await?;
+        found.records.extend(part.records);
+        found.edge = part.edge;
+        if found.records.len() > MOST || found.edge.is_none() || began.elapsed() > LOOKS {
+            return Ok(found.cut(MOST));
+        }
+    }
 }
 
 /// Looks at record and cache entry. The cache may be away here as well.
@@ -166,10 +195,14 @@ impl Entry {
 }
 
 impl Timeline {
-    /// What a reader has to know of a timeline that does not go back to the beginning.
+    /// What a reader has to know of where it ends.
     #[must_use]
-    pub fn gap(&self) -> Option<String> {
-        (!self.complete).then(|| format!("only the newest {EXAMINED} request ids of the site were looked through"))
+    pub fn end(&self) -> &'static str {
+        match (self.complete, self.steps.is_empty()) {
+            (true, _) => "no further request for this member is on record",
+            (false, true) => "no request for this member was found so far; older ones may follow",
+            (false, false) => "older requests may follow",
+        }
     }
 }
 

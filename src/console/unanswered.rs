@@ -44,6 +44,7 @@ impl AllDied {
             request_id: request.map(ToOwned::to_owned),
             reason: letter.reason.unwrap_or("unknown"),
             attempts: letter.attempts,
+            history: letter.history_in_words(),
             first_seen: letter.first_seen.map(instant::text),
         };
         self.0.push(Died { letter, site, member });

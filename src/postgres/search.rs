@@ -82,6 +82,18 @@ pub struct Found {
     pub edge: Option<Edge>,
 }
 
+impl Found {
+    /// So many of its records at most; going on finds what is left out.
+    #[must_use]
+    pub fn cut(mut self, most: usize) -> Self {
+        if self.records.len() > most {
+            self.records.truncate(most);
+            self.edge = last(&self.records);
+        }
+        self
+    }
+}
+
 impl Session {
     /// Looks through one part of a site's records.
     ///
@@ -104,8 +116,7 @@ impl Session {
             let rows = query.fetch_all(&mut *connection).await?;
             let records = rows.iter().map(found).collect::<Result<Vec<_>, Error>>()?;
             if records.len() >= usize::try_from(search.limit).unwrap_or(usize::MAX) {
-                let edge = records.last().map(|(id, record)| (id.to_string(), record.requester.as_str().to_owned()));
-                return Ok(Found { records, edge });
+                return Ok(Found { edge: last(&records), records });
             }
             let statement = if search.below.is_some() { OLDER_EDGE } else { NEWEST_EDGE };
             let mut query = sqlx::query_as(statement).bind(search.site.0).bind(EXAMINED);
@@ -116,6 +127,10 @@ impl Session {
         })
         .await
     }
+}
+
+fn last(records: &[(RequestId, RecordedRequest)]) -> Option<Edge> {
+    records.last().map(|(id, record)| (id.to_string(), record.requester.as_str().to_owned()))
 }
 
 fn found(row: &PgRow) -> Result<(RequestId, RecordedRequest), Error> {

@@ -4,6 +4,7 @@
 mod groups;
 mod guarded;
 mod held;
+mod history;
 mod letter;
 mod mask;
 mod moved;
@@ -13,6 +14,7 @@ mod shown;
 
 pub use groups::{Group, Groups};
 pub use guarded::{shown_id, without_personal_data};
+pub use history::Past;
 pub use letter::{Letter, REASONS};
 pub use mask::mask;
 pub use mover::{Mover, To};

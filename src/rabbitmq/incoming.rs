@@ -51,10 +51,13 @@ fn read_headers(table: &FieldTable, incoming: &mut Incoming) {
     incoming.authorization = header(headers::AUTHORIZATION).map(text);
     incoming.traceparent = header(headers::TRACEPARENT).map(text);
     incoming.tracestate = header(headers::TRACESTATE).map(text);
+    let attempts = counter(headers::ATTEMPTS);
     incoming.own = OwnHeaders {
-        attempts: counter(headers::ATTEMPTS),
+        attempts,
         attempts_unknown_member: counter(headers::ATTEMPTS_UNKNOWN_MEMBER),
         attempts_busy: counter(headers::ATTEMPTS_BUSY),
+        // Nobody looks for it in what was never on the ladder.
+        retries: attempts.and_then(|_| header(headers::RETRIES)).map(text),
         arrived: header(headers::ARRIVED).map(text),
         requester: header(headers::REQUESTER).map(text),
         caller: header(headers::CALLER).map(text),

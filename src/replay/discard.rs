@@ -14,6 +14,8 @@ pub struct Moved {
     pub kept: Vec<(String, String)>,
     /// Chosen ids that no letter has.
     pub missing: Vec<String>,
+    /// How many letters lay there to be looked at.
+    pub total: u32,
 }
 
 /// Why letters could not be moved. Those that were moved before are.
@@ -57,8 +59,8 @@ struct Move<'a> {
     to: To,
 }
 
-/// Moves dead letters to the discarded ones, `most` at most `among` so many of the oldest; `told` hears of each that was
-/// read.
+/// Moves dead letters to the discarded ones, `most` at most `among` so many of the oldest; `told` hears how many of how many
+/// were read.
 ///
 /// # Errors
 /// If a service fails on the way.
@@ -67,7 +69,7 @@ pub async fn discard(
     selection: &Selection,
     most: u32,
     among: u32,
-    told: impl FnMut() + Send,
+    told: impl FnMut(u32, u32) + Send,
 ) -> Result<Moved, MoveError> {
     let letters = DeadLetters::open(broker).await?.only_oldest(among);
     moved(letters, broker, Move { selection, most, to: To::Discarded }, told).await
@@ -77,7 +79,11 @@ pub async fn discard(
 ///
 /// # Errors
 /// If a service fails on the way.
-pub async fn restore(broker: &Broker, selection: &Selection, told: impl FnMut() + Send) -> Result<Moved, MoveError> {
+pub async fn restore(
+    broker: &Broker,
+    selection: &Selection,
+    told: impl FnMut(u32, u32) + Send,
+) -> Result<Moved, MoveError> {
     let all = Move { selection, most: u32::MAX, to: To::DeadLetters };
     moved(DeadLetters::open_discarded(broker).await?, broker, all, told).await
 }
@@ -86,7 +92,7 @@ async fn moved(
     mut letters: DeadLetters,
     broker: &Broker,
     order: Move<'_>,
-    mut told: impl FnMut() + Send,
+    mut told: impl FnMut(u32, u32) + Send,
 ) -> Result<Moved, MoveError> {
     let done = async {
         let mut mover = Mover::connect(broker).await?;
@@ -105,14 +111,15 @@ async fn each(
     letters: &mut DeadLetters,
     mover: &mut Mover,
     Move { selection, most, to }: Move<'_>,
-    told: &mut (impl FnMut() + Send),
+    told: &mut (impl FnMut(u32, u32) + Send),
 ) -> Result<Moved, MoveError> {
-    let mut done = Moved::default();
+    let mut done = Moved { total: letters.unread(), ..Moved::default() };
     let mut unmet = selection.ids.clone();
+    told(0, done.total);
     while done.moved < most
         && let Some(letter) = letters.next().await?
     {
-        told();
+        told(done.total - letters.unread(), done.total);
         unmet.remove(&letter.id);
         if !selection.takes(&letter) {
             continue;

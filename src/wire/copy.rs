@@ -106,6 +106,9 @@ pub struct DeadLetter<'a> {
 pub fn retry(incoming: &Incoming, history: &History<'_>, exchange: &str, routing_key: &str, user: &str) -> Outgoing {
     let mut copy = base(incoming, history, exchange, routing_key, user);
     carry_on(&mut copy, incoming, history, history.attempts);
+    if let Some(retries) = retries::once_more(incoming, routing_key, user) {
+        push(&mut copy, headers::RETRIES, &retries);
+    }
     copy
 }
 
@@ -132,6 +135,9 @@ pub fn dead_letter(
     let mut copy = base(incoming, history, exchange, headers::DEAD_LETTER_KEY, user);
     copy.content_encoding = short(incoming.content_encoding.as_deref());
     copy.headers.push((headers::ATTEMPTS.into(), HeaderValue::Number(history.attempts.total().into())));
+    if let Some(retries) = retries::so_far(incoming, user) {
+        push(&mut copy, headers::RETRIES, cut(retries, TEXT));
+    }
     push(&mut copy, headers::REASON, why.reason.as_str());
     if let Some(pointer) = why.pointer {
         push(&mut copy, headers::POINTER, cut(pointer, TEXT));
@@ -250,7 +256,9 @@ fn cut(text: &str, most: usize) -> &str {
 }
 
 mod read_back;
+mod retries;
 #[cfg(test)]
 mod tests;
 
 pub use read_back::read_back;
+pub use retries::BETWEEN;

@@ -76,6 +76,8 @@ pub const ATTEMPTS: &str = "x-join-community-attempts";
 pub const ATTEMPTS_UNKNOWN_MEMBER: &str = "x-join-community-attempts-unknown-member";
 /// How often it was there for a busy record.
 pub const ATTEMPTS_BUSY: &str = "x-join-community-attempts-busy";
+/// When it went there, and to which rungs: `<instant> <rung>`, with commas between; the newest some thirty times.
+pub const RETRIES: &str = "x-join-community-retries";
 /// When the worker first saw the request.
 pub const FIRST_SEEN: &str = "x-join-community-first-seen";
 /// Exchange that the request was sent to.

@@ -70,6 +70,8 @@ pub struct OwnHeaders {
     pub attempts_unknown_member: Option<u32>,
     /// How often it was there for a busy record.
     pub attempts_busy: Option<u32>,
+    /// When it was there, and on which rungs.
+    pub retries: Option<Box<str>>,
     /// When the request first arrived, RFC 3339.
     pub arrived: Option<Box<str>>,
     /// Who is answerable.

@@ -207,7 +207,8 @@ def everybody_does_what_they_are_there_for():
     consumer.queue_bind(QUEUE, "members.events", KEY)
     until("a consumer's queue has a limit", lambda: limits(QUEUE) == "reject-publish" or None)
     site, member, stranger = (str(uuid.uuid4()) for _ in range(3))
-    program("members", "import", "--site", site, "-", stdin=json.dumps({"id": member, "profile": {"nickname": "Ada"}}))
+    lines = json.dumps({"id": member, "profile": {"nickname": "Ada"}})
+    program("members", "import", "--site", site, "-", "--why", "a test", stdin=lines)
 
     ask = ("enqueue", "--site", site, "--wait", "--output", "json", "--member")
     assert '"PUBLIC"' in program(*ask, member, "--as", f"MEMBER:{member}", code=None).stdout

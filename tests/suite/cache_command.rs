@@ -40,7 +40,7 @@ async fn a_cache_that_was_lost_is_rebuilt_to_what_the_records_say() {
     let key = format!("{}:{site}:{junk}", installation.config.cache.prefix);
     let () = installation.redis().set(&key, "junk").await.unwrap();
 
-    let report = cache(&installation, 0, &["rebuild", "--site", &site.to_string()]).await;
+    let report = cache(&installation, 0, &["rebuild", "--site", &site.to_string(), "--why", "a site is lost"]).await;
     assert_eq!(report, json!({ "members": 73, "shown": 70, "hidden": 2, "done": true }));
     for member in &members {
         in_step(&installation, site, *member).await;
@@ -50,7 +50,7 @@ async fn a_cache_that_was_lost_is_rebuilt_to_what_the_records_say() {
         assert_eq!(installation.cached(site, hidden).await, Some((SEQUENCE, None)));
     }
     assert_eq!(installation.cached(other, elsewhere).await, None, "another site");
-    let report = cache(&installation, 0, &["rebuild", "--reason", "it was lost"]).await;
+    let report = cache(&installation, 0, &["rebuild", "--why", "it was lost"]).await;
     assert_eq!((&report["members"], &report["shown"]), (&json!(74), &json!(71)));
     let [_, _, _, [action, target, reason, outcome]] =
         on_record(&mut installation.stranger().await).await.try_into().unwrap();
@@ -70,7 +70,7 @@ async fn a_rebuild_overwrites_nothing_that_is_newer_and_everything_that_is_older
     installation.cache_holds(site, older, SEQUENCE - 1, &json!({ "older": true })).await;
     let key = format!("{}:{site}:{gone}", installation.config.cache.prefix);
     let () = installation.redis().hset(&key, "sequence", SEQUENCE + 1).await.unwrap();
-    cache(&installation, 0, &["rebuild"]).await;
+    cache(&installation, 0, &["rebuild", "--why", "a test"]).await;
     for member in [newer, private] {
         assert_eq!(installation.cached(site, member).await, Some((SEQUENCE + 1, Some(json!({ "newer": true })))));
     }
@@ -122,7 +122,7 @@ async fn verify_finds_each_kind_of_fault_and_repair_sets_all_right_but_the_recor
     expected.sort();
     assert_eq!(examples, expected);
 
-    let repaired = cache(&installation, 1, &["verify", "--repair"]).await;
+    let repaired = cache(&installation, 1, &["verify", "--repair", "--why", "ticket 4711"]).await;
     assert_eq!((&repaired["faults"], &repaired["repaired"]), (&counts, &json!(5)));
     for member in [right, missing, behind, different] {
         in_step(&installation, site, member).await;
@@ -130,7 +130,7 @@ async fn verify_finds_each_kind_of_fault_and_repair_sets_all_right_but_the_recor
     assert_eq!(installation.cached(site, left_over).await, Some((SEQUENCE, None)));
     assert_eq!(installation.cached(site, deleted).await, Some((SEQUENCE + 1, None)));
     let outcomes = ["ordered", "of 8 members 5 were set right, 1 are wrong still"];
-    let expected = outcomes.map(|outcome| ["cache.repair", "all sites", "", outcome].map(str::to_owned));
+    let expected = outcomes.map(|outcome| ["cache.repair", "all sites", "ticket 4711", outcome].map(str::to_owned));
     assert_eq!(on_record(&mut installation.stranger().await).await, expected, "a comparison alone is not on record");
     let left = cache(&installation, 1, &["verify"]).await;
     let counts = json!({ "missing": 0, "behind": 0, "different": 0, "ahead": 1, "leftOver": 0 });
@@ -144,10 +144,10 @@ async fn a_missing_entry_is_a_fault_unless_it_is_allowed() {
     let member = installation.member(site, PUBLIC).await;
     installation.member(site, JOINABLE).await;
     assert_eq!(cache(&installation, 1, &["verify"]).await["faults"]["missing"], 1);
-    let allowed = cache(&installation, 0, &["verify", "--allow-missing", "--repair"]).await;
+    let allowed = cache(&installation, 0, &["verify", "--allow-missing", "--repair", "--why", "a test"]).await;
     assert_eq!((&allowed["faults"]["missing"], &allowed["repaired"]), (&json!(1), &json!(0)));
     assert_eq!(installation.cached(site, member).await, None);
-    cache(&installation, 0, &["verify", "--repair"]).await;
+    cache(&installation, 0, &["verify", "--repair", "--why", "a test"]).await;
     assert_eq!(cache(&installation, 0, &["verify"]).await["faults"]["missing"], 0);
     in_step(&installation, site, member).await;
 }

@@ -47,6 +47,10 @@ struct Ended {
     stderr: String,
 }
 
+fn import(site: &str) -> [&str; 7] {
+    ["members", "import", "--site", site, "-", "--why", "a copy"]
+}
+
 fn line(number: u8) -> Value {
     json!({ "id": member_number(number).to_string(), "loginEmail": "a@example.com", "profile": { "nickname": "a" } })
 }
@@ -65,7 +69,8 @@ async fn each_line_is_imported_or_named_with_its_reason() {
     let mut file: Vec<String> = lines.iter().map(Value::to_string).collect();
     file.insert(0, "no JSON".to_owned());
     let site = setup.site.to_string();
-    let ended = setup.run(&["members", "import", "--site", &site, "-", "--output", "json"], &file.join("\n"));
+    let ended = setup
+        .run(&["members", "import", "--site", &site, "-", "--why", "a test", "--output", "json"], &file.join("\n"));
     assert_eq!(ended.code, Some(1), "{ended:?}");
     let tally: Value = serde_json::from_str(&ended.stdout).unwrap();
     assert_eq!(tally, json!({ "new": 18, "changed": 1, "unchanged": 0, "refused": 3 }));
@@ -84,14 +89,17 @@ async fn each_line_is_imported_or_named_with_its_reason() {
 async fn what_changes_members_is_on_record_with_who_why_and_what_came_of_it() {
     let mut setup = Setup::with(Role::Tool).await;
     let site = setup.site.to_string();
-    let import = ["members", "import", "--site", &site, "-"];
-    assert_eq!(setup.run(&import, &format!("{}\n{}", line(1), line(2))).code, Some(0), "no reason is needed");
-    let advance = ["members", "advance", "--by", "7", "--site", &site, "--announce", "--reason", "a restore"];
+    let import = ["members", "import", "--site", &site, "-", "--why", "they are new"];
+    let members = format!("{}\n{}", line(1), line(2));
+    let unsaid = setup.run(&import[..5], "");
+    assert!(unsaid.code == Some(2) && unsaid.stderr.contains("--why"), "without a reason: {unsaid:?}");
+    assert_eq!(setup.run(&import, &members).code, Some(0));
+    let advance = ["members", "advance", "--by", "7", "--site", &site, "--announce", "--why", "a restore"];
     assert_eq!(setup.run(&advance, "").code, Some(0));
     let (file, raised) = (format!("{site} from stdin"), format!("{site}, by 7, announced"));
     let expected = [
-        ["members.import", &file, "", "ordered"],
-        ["members.import", &file, "", "2 new, 0 changed, 0 unchanged, 0 refused"],
+        ["members.import", &file, "they are new", "ordered"],
+        ["members.import", &file, "they are new", "2 new, 0 changed, 0 unchanged, 0 refused"],
         ["members.advance", &raised, "a restore", "ordered"],
         ["members.advance", &raised, "a restore", "raised 2 members of 1 sites"],
     ];
@@ -123,14 +131,14 @@ async fn what_is_exported_imports_to_the_same_record() {
     whole["lastLoginDate"] = json!("2026-01-01T00:00:00Z");
     whole["futureField"] = json!([1, { "_id": "kept" }]);
     let (site, other) = (setup.site.to_string(), new_site().to_string());
-    let imported = setup.run(&["members", "import", "--site", &site, "-"], &format!("{whole}\n{}", line(2)));
+    let imported = setup.run(&import(&site), &format!("{whole}\n{}", line(2)));
     assert_eq!(imported.code, Some(0), "{imported:?}");
     let unmask = ["--unmask", "--why", "a copy"];
     let exported = setup.run(&[&["members", "export", "--site", &site][..], &unmask].concat(), "");
     assert_eq!((exported.code, exported.stdout.lines().count()), (Some(0), 2), "{exported:?}");
-    let imported = setup.run(&["members", "import", "--site", &other, "-"], &exported.stdout);
+    let imported = setup.run(&import(&other), &exported.stdout);
     assert_eq!(imported.stdout, "Imported: 2 new, 0 changed, 0 unchanged, 0 refused.\n", "{imported:?}");
-    let again = setup.run(&["members", "import", "--site", &site, "-"], &exported.stdout);
+    let again = setup.run(&import(&site), &exported.stdout);
     assert_eq!(again.stdout, "Imported: 0 new, 0 changed, 2 unchanged, 0 refused.\n", "{again:?}");
     let file = std::env::temp_dir().join(format!("{other}.ndjson"));
     let to_file = ["members", "export", "--site", &other, file.to_str().unwrap()];
@@ -163,7 +171,7 @@ async fn the_gate_of_a_site_is_set_and_shown() {
     let mut setup = Setup::with(Role::Tool).await;
     let site = setup.site.to_string();
     assert!(setup.run(&["sites", "show", &site], "").stdout.contains("ANYONE (the default"));
-    let set = ["sites", "set", &site, "--public-member-candidates", "NO_ONE", "--reason", "ticket 4711"];
+    let set = ["sites", "set", &site, "--public-member-candidates", "NO_ONE", "--why", "ticket 4711"];
     let set = setup.run(&set, "");
     assert_eq!(set.code, Some(0), "{set:?}");
     let expected = ["ordered", "set"]

@@ -4,6 +4,7 @@ mod access;
 mod announced;
 mod browser;
 mod choosing;
+mod foreign;
 mod issuer;
 mod leading;
 mod letters;
@@ -11,8 +12,10 @@ mod member_letters;
 mod opened;
 mod records;
 mod repairing;
+mod restoring;
 mod resuming;
 mod sessions;
+mod timeline;
 mod verbs;
 
 use join_community::auth::refusal;

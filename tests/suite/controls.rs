@@ -207,7 +207,7 @@ async fn the_api_the_pages_and_the_command_line_set_the_same_and_say_who_did() {
     assert_eq!(operator.post(path, &pause).await.status, StatusCode::OK);
     let form = format!("control=hold&site={site}&why=ticket+4711");
     assert_eq!(operator.submit("/controls", &form).await.status, StatusCode::SEE_OTHER);
-    installation.says(&["controls", "bounds", "--lanes", "2", "--batch", "8", "--reason", "a trial"]).await;
+    installation.says(&["controls", "bounds", "--lanes", "2", "--batch", "8", "--why", "a trial"]).await;
 
     let set = viewer.get(path).await.json();
     assert_eq!(set, installation.says(&["controls", "list"]).await);

@@ -114,6 +114,10 @@ async fn a_busy_record_is_waited_for_as_often_as_ever_after_an_unknown_member() 
     let [letter] = installation.dead_letters(1).await.try_into().unwrap();
     assert_eq!(letter.header("x-join-community-reason"), "busy");
     assert_eq!(letter.headers["x-join-community-attempts"], 6, "all together");
+    let retries = letter.header("x-join-community-retries");
+    let (at, rung) = retries.split_once(' ').unwrap_or_else(|| panic!("{retries}"));
+    let ago = time::OffsetDateTime::now_utc() - join_community::wire::instant::parse(at).expect(at);
+    assert!(rung == "1s" && ago >= time::Duration::seconds(1) && ago < time::Duration::minutes(2), "{retries}");
     assert_eq!(worker.counted("join_community_retries_total"), 1);
     held.rollback().await.unwrap();
     worker.stop().await;

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use crate::support::{Event, Installation, JOINABLE, MemberSpec, Message, PUBLIC, instant, on_record, subject};
 
 const QUEUE: &str = "search.members";
+const WHY: &[&str] = &["--why", "ticket"];
 const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 const BLOCK: &str = "UPDATE members SET status = 'BLOCKED' WHERE site_id = $1 AND id = $2";
 
@@ -48,7 +49,7 @@ async fn a_member_who_joined_is_announced_again_by_the_very_same_event() {
     installation.outbox_is_empty().await;
     worker.stop().await;
 
-    let report = resync(&installation, site, &[]).await;
+    let report = resync(&installation, site, WHY).await;
     assert_eq!(
         report,
         json!({
@@ -79,7 +80,7 @@ async fn of_a_change_that_nothing_is_recorded_of_only_the_cause_is_left_out() {
     installation.outbox_is_empty().await;
     worker.stop().await;
 
-    resync(&installation, site, &[]).await;
+    resync(&installation, site, WHY).await;
     let again = events.next().await;
     let whole = String::from_utf8(first.body.clone()).unwrap();
     let without = whole.replace(r#""originatedFrom":"external","#, "");
@@ -95,7 +96,7 @@ async fn what_is_owed_is_announced_as_it_will_be_and_stays_owed() {
     let member = installation.member(site, JOINABLE).await;
     installation.change(site, member, BLOCK).await;
     resync(&installation, site, &["--dry-run"]).await;
-    resync(&installation, site, &["--reason", "ticket 4711"]).await;
+    resync(&installation, site, &["--why", "ticket 4711"]).await;
     let target = format!("--site {site}");
     let expected = ["ordered", "announced 1 of 1 members"]
         .map(|outcome| ["events.resync", &target, "ticket 4711", outcome].map(str::to_owned));
@@ -123,7 +124,7 @@ async fn only_members_with_a_change_are_announced_and_only_those_of_the_site() {
     let dry = resync(&installation, site, &["--dry-run"]).await;
     assert_eq!((&dry["members"], &dry["announced"], &dry["done"]), (&json!(133), &json!(131), &json!(true)));
     assert_eq!(events.all_so_far().await.len(), 0, "it would announce, and does not");
-    resync(&installation, site, &[]).await;
+    resync(&installation, site, WHY).await;
     assert_eq!(subjects(&events.all_so_far().await), announced);
 }
 
@@ -137,7 +138,7 @@ async fn since_leaves_out_who_changed_before() {
     let mut expected = vec![installation.member(site, changed(at)).await];
     expected.push(installation.member(site, changed(at + Span::hours(1))).await);
     expected.sort();
-    let report = resync(&installation, site, &["--since", &instant(at)]).await;
+    let report = resync(&installation, site, &["--since", &instant(at), "--why", "ticket"]).await;
     assert_eq!((&report["members"], &report["announced"]), (&json!(7), &json!(2)));
     assert_eq!(subjects(&events.all_so_far().await), expected);
 }
@@ -150,7 +151,7 @@ async fn one_queue_can_be_told_alone() {
     let mut members = installation.members(site, JOINABLE, 70).await;
     members.sort();
     installation.foreign_queue(QUEUE).await;
-    let report = resync(&installation, site, &["--to", QUEUE]).await;
+    let report = resync(&installation, site, &["--to", QUEUE, "--why", "ticket"]).await;
     assert_eq!((&report["to"], &report["announced"]), (&json!(QUEUE), &json!(70)));
     assert_eq!(events.all_so_far().await.len(), 0, "nobody else is told");
     let found = installation.messages(QUEUE, 70).await;
@@ -168,7 +169,9 @@ async fn a_queue_that_does_not_exist_or_is_the_worker_s_own_is_named() {
     let site = Uuid::new_v4();
     installation.members(site, JOINABLE, 2).await;
     let site = site.to_string();
-    let to = async |queue: &str| installation.run(&["events", "resync", "--site", &site, "--to", queue]).await;
+    let to = async |queue: &str| {
+        installation.run(&[&["events", "resync", "--site", &site, "--to", queue], WHY].concat()).await
+    };
     let said = to("nowhere").await;
     assert!(said.code == Some(1) && said.stderr.contains("there is no queue `nowhere`"), "{said:?}");
     assert!(said.stdout.contains("Announced 0 of 0") && said.stdout.contains("Go on with"), "{said:?}");

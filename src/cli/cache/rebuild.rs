@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Which, words};
 use crate::cli::long::stopped;
+use crate::cli::record::{Deed, Why};
 use crate::cli::{Context, signals};
 
 /// What was done.
@@ -27,11 +28,11 @@ struct Report {
 }
 
 /// Rebuilds the cache.
-pub(super) async fn run(which: Which, context: &Context) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(which: Which, why: &Why, context: &Context) -> anyhow::Result<ExitCode> {
     let stop = CancellationToken::new();
     signals::stop_on_signal(&stop, "rebuilding again is safe")?;
     let target = which.target();
-    let deed = which.deed("cache.rebuild", &target);
+    let deed = Deed { action: "cache.rebuild", target: &target, why: &why.why };
     deed.begins("ordered", context).await?;
     let (mut walk, mut auditor, bar) = which.begin(context).await?;
     let mut report = Report::default();
@@ -48,7 +49,7 @@ pub(super) async fn run(which: Which, context: &Context) -> anyhow::Result<ExitC
     let next = walk.next();
     report.done = next.is_none();
     report.next = next.map(words);
-    report.resume = next.map(|next| which.again("cache rebuild", next, context).line());
+    report.resume = next.map(|next| which.again("cache rebuild", next, context).option("--why", Some(&why.why)).line());
     let walked = walked.map_err(anyhow::Error::from);
     deed.came_to(&came_to(&report), &walked, context).await;
     context.output.result(&report, text)?;

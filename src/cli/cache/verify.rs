@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Which, words};
 use crate::announce::audit::{Fault, Finding, Terms};
 use crate::cli::long::stopped;
+use crate::cli::record::{Deed, said};
 use crate::cli::{Context, signals};
 
 /// So many members of each kind are named.
@@ -46,13 +47,14 @@ struct Example {
     member_id: String,
 }
 
-/// Compares the cache with the record.
-pub(super) async fn run(which: Which, terms: Terms, context: &Context) -> anyhow::Result<ExitCode> {
+/// Compares the cache with the record; `why` it is repaired, if it is.
+pub(super) async fn run(which: Which, terms: Terms, why: Option<&str>, context: &Context) -> anyhow::Result<ExitCode> {
     let stop = CancellationToken::new();
     signals::stop_on_signal(&stop, "nothing is left half done")?;
     let target = which.target();
-    let deed = which.deed("cache.repair", &target);
-    if terms.repair {
+    let deed = |why| Deed { action: "cache.repair", target: &target, why };
+    let deed = if terms.repair { Some(deed(said(why)?)) } else { None };
+    if let Some(deed) = deed {
         deed.begins("ordered", context).await?;
     }
     let (mut walk, mut auditor, bar) = which.begin(context).await?;
@@ -75,11 +77,11 @@ pub(super) async fn run(which: Which, terms: Terms, context: &Context) -> anyhow
     report.next = next.map(words);
     let again = |next| {
         let again = which.again("cache verify", next, context);
-        again.flag("--repair", terms.repair).flag("--allow-missing", terms.allow_missing).line()
+        again.flag("--repair", terms.repair).flag("--allow-missing", terms.allow_missing).option("--why", why).line()
     };
     report.resume = next.map(again);
     let walked = walked.map_err(anyhow::Error::from);
-    if terms.repair {
+    if let Some(deed) = deed {
         deed.came_to(&came_to(&report), &walked, context).await;
     }
     context.output.result(&report, text)?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::ArgGroup;
 
 use super::which::{self, Filter, Which};
-use crate::cli::record::Unmask;
+use crate::cli::record::{Unmask, Why};
 use crate::cli::values;
 use crate::cli::worker::Worker;
 
@@ -25,7 +25,7 @@ a rejection, which is final for its request id. Ctrl-C stops between two letters
 
 Examples:
   join-community dead-letters replay --dry-run --reason busy
-  join-community dead-letters replay --reason busy --rate 50/s
+  join-community dead-letters replay --reason busy --rate 50/s --why 'the lock is gone'
   join-community dead-letters replay --site SITE --since 2026-11-24T10:00:00Z --why 'ticket 4711'";
 
 const AFTER_EDIT: &str = "\
@@ -69,18 +69,18 @@ pub enum Command {
     },
     /// Have such a replay stop between two letters.
     Stop {
-        /// Why; it is recorded.
-        #[arg(long, value_name = "TEXT")]
-        why: String,
+        /// Why.
+        #[command(flatten)]
+        why: Why,
         /// Which worker.
         #[command(flatten)]
         worker: Worker,
     },
     /// Have such a replay go on where it stopped, by the order that it had. What it sent is not sent again.
     Resume {
-        /// Why; it is recorded.
-        #[arg(long, value_name = "TEXT")]
-        why: String,
+        /// Why.
+        #[command(flatten)]
+        why: Why,
         /// Which worker.
         #[command(flatten)]
         worker: Worker,
@@ -95,9 +95,9 @@ pub enum Command {
         /// Which of those that were discarded.
         #[command(flatten)]
         which: Which,
-        /// Why; it is recorded.
-        #[arg(long, value_name = "TEXT")]
-        why: Option<String>,
+        /// Why.
+        #[command(flatten)]
+        why: Why,
     },
     /// Write them, one JSON object a line, their tokens and personal data masked. Only what is unmasked is a backup.
     Export {
@@ -153,8 +153,8 @@ pub struct Replay {
     /// All at once, without steps and without waiting for what becomes of them.
     #[arg(long)]
     pub at_once: bool,
-    /// Why; it is recorded.
-    #[arg(long, value_name = "TEXT")]
+    /// Why; it is recorded. A dry run needs it for personal data alone.
+    #[arg(long, value_name = "TEXT", value_parser = values::why, required_unless_present = "dry_run")]
     pub why: Option<String>,
 }
 
@@ -176,8 +176,8 @@ pub struct Edit {
     /// Also what is older than `requests.retention`.
     #[arg(long)]
     pub force: bool,
-    /// Why; it is recorded.
-    #[arg(long, value_name = "TEXT", required_unless_present = "body")]
+    /// Why; it is recorded. A dry run with `--body` needs none.
+    #[arg(long, value_name = "TEXT", value_parser = values::why, required_unless_present_all = ["body", "dry_run"])]
     pub why: Option<String>,
 }
 
@@ -190,9 +190,9 @@ pub struct Discard {
     /// How many they are, in place of being asked; another number than there are discards nothing.
     #[arg(long, value_name = "N")]
     pub yes_discard: Option<u32>,
-    /// Why; it is recorded.
-    #[arg(long, value_name = "TEXT")]
-    pub why: Option<String>,
+    /// Why.
+    #[command(flatten)]
+    pub why: Why,
 }
 
 #[cfg(test)]
@@ -201,6 +201,8 @@ mod tests {
 
     use super::USUAL_RATE;
     use crate::cli::{Cli, values};
+
+    const ID: &str = "0123456789abcdef";
 
     fn parses(options: &str) -> bool {
         Cli::try_parse_from(format!("join-community dead-letters {options}").split_whitespace()).is_ok()
@@ -213,12 +215,29 @@ mod tests {
 
     #[test]
     fn nothing_is_unmasked_without_a_reason() {
-        let id = "0123456789abcdef";
+        let id = ID;
         for command in [&format!("show {id}"), "export", "export file --reason busy", "replay --dry-run --all"] {
             assert!(parses(command) && parses(&format!("{command} --unmask --why ticket")), "{command}");
             assert!(!parses(&format!("{command} --unmask")), "{command}");
         }
         assert!(!parses("replay --all --unmask --why ticket"), "only a dry run shows anything");
-        assert!(!parses(&format!("edit {id}")) && parses(&format!("edit {id} --body file")));
+        assert!(!parses(&format!("edit {id} --dry-run")) && parses(&format!("edit {id} --dry-run --body file")));
+    }
+
+    #[test]
+    fn nothing_is_done_without_a_reason() {
+        let (edit, again) = (format!("edit {ID}"), format!("edit {ID} --body file --yes"));
+        for command in [
+            "replay --all",
+            "discard --all",
+            "restore --all",
+            "stop --at http://w",
+            "resume --at http://w",
+            &edit,
+            &again,
+        ] {
+            assert!(!parses(command) && parses(&format!("{command} --why ticket")), "{command}");
+            assert!(!parses(&format!("{command} --why=")), "{command}");
+        }
     }
 }

@@ -4,13 +4,14 @@ use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, ensure};
+use indicatif::ProgressBar;
 use serde_json::json;
 
 use super::look::counted;
 use super::which::Which;
 use super::{Discard, operator, progress};
 use crate::cli::Context;
-use crate::cli::record::Deed;
+use crate::cli::record::{Deed, Why};
 use crate::replay::{self, Moved};
 
 /// Moves what is chosen to the discarded ones, once somebody has said how many that are.
@@ -27,11 +28,11 @@ pub(super) async fn run(args: Discard, context: &Context) -> anyhow::Result<Exit
         ensure!(agreed == count, "nothing was discarded: {} are meant, and not {agreed}", counted(count));
     }
     let target = which.words();
-    let deed = Deed { action: "dead_letters.discard", target: &target, why: why.as_deref() };
+    let deed = Deed { action: "dead_letters.discard", target: &target, why: &why.why };
     deed.begins_anyway("ordered", context).await;
-    let bar = progress(count);
-    let moved = replay::discard(broker, &selection, count, u32::MAX, || bar.inc(1)).await;
-    bar.finish_and_clear();
+    let mut bar = None;
+    let moved = replay::discard(broker, &selection, count, u32::MAX, shown_by(&mut bar)).await;
+    cleared(bar);
     let outcome = match &moved {
         Ok(moved) => format!("discarded {}", moved.moved),
         Err(error) => format!("failed: {error}"),
@@ -45,14 +46,14 @@ pub(super) async fn run(args: Discard, context: &Context) -> anyhow::Result<Exit
 }
 
 /// Moves discarded letters back.
-pub(super) async fn restore(which: Which, why: Option<String>, context: &Context) -> anyhow::Result<ExitCode> {
+pub(super) async fn restore(which: Which, why: &Why, context: &Context) -> anyhow::Result<ExitCode> {
     operator(context)?;
     let target = which.words();
-    let deed = Deed { action: "dead_letters.restore", target: &target, why: why.as_deref() };
+    let deed = Deed { action: "dead_letters.restore", target: &target, why: &why.why };
     deed.begins_anyway("ordered", context).await;
-    let bar = progress(0);
-    let moved = replay::restore(&context.config.broker, &which.selection(), || bar.inc(1)).await;
-    bar.finish_and_clear();
+    let mut bar = None;
+    let moved = replay::restore(&context.config.broker, &which.selection(), shown_by(&mut bar)).await;
+    cleared(bar);
     let outcome = match &moved {
         Ok(moved) => format!("restored {}", moved.moved),
         Err(error) => format!("failed: {error}"),
@@ -62,6 +63,17 @@ pub(super) async fn restore(which: Which, why: Option<String>, context: &Context
     let result = json!({ "restored": moved.moved, "kept": kept(&moved), "notFound": moved.missing });
     context.output.result(&result, |_| format!("{} restored", counted(moved.moved)))?;
     Ok(told(&moved, context))
+}
+
+/// A bar, once it is known how many letters there are to look at.
+fn shown_by(bar: &mut Option<ProgressBar>) -> impl FnMut(u32, u32) + Send {
+    move |read: u32, total: u32| bar.get_or_insert_with(|| progress(total)).set_position(read.into())
+}
+
+fn cleared(bar: Option<ProgressBar>) {
+    if let Some(bar) = bar {
+        bar.finish_and_clear();
+    }
 }
 
 fn kept(moved: &Moved) -> Vec<serde_json::Value> {

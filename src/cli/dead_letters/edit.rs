@@ -41,7 +41,7 @@ pub(super) async fn run(args: Edit, context: &Context) -> anyhow::Result<ExitCod
     if sent {
         let mut courier =
             Courier::connect(&config.broker.url, "join-community dead-letters edit", &config.broker).await?;
-        let deed = Deed { action: "dead_letters.edit", target: &args.id, why: args.why.as_deref() };
+        let deed = Deed { action: "dead_letters.edit", target: &args.id, why: said(args.why.as_deref())? };
         deed.begins("ordered", context).await?;
         let done = with(context, false, async |letters| {
             let letter = find(letters, &args.id).await?;
@@ -88,8 +88,7 @@ async fn new_body(args: &Edit, context: &Context) -> anyhow::Result<Vec<u8>> {
     if let Some(path) = &args.body {
         return std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()));
     }
-    let why = said(args.why.as_deref(), "--why")?;
-    let deed = Deed { action: "dead_letters.unmask", target: &args.id, why: Some(why) };
+    let deed = Deed { action: "dead_letters.unmask", target: &args.id, why: said(args.why.as_deref())? };
     deed.begins("shown in an editor", context).await?;
     let old = with(context, false, async |letters| Ok(find(letters, &args.id).await?.incoming.body)).await?;
     let text = String::from_utf8(old).context("the body is no text; give another with --body FILE")?;

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::{pretty, progress};
 use crate::cli::Context;
 use crate::cli::print::visible;
-use crate::cli::record::{Deed, Unmask};
+use crate::cli::record::{Deed, Unmask, said};
 use crate::rabbitmq::dead_letters::{DeadLetters, Letter, Selection};
 
 /// Where an export goes, and what is shown in it.
@@ -59,7 +59,7 @@ pub(super) async fn export(
         Some(path) => to_file(letters, export, path, &mut count).await,
     };
     if unmask.unmask {
-        let deed = Deed { action: ACTION, target: &target, why: unmask.why.as_deref() };
+        let deed = Deed { action: ACTION, target: &target, why: said(unmask.why.as_deref())? };
         deed.came_to(&format!("exported {count}"), &done, context).await;
     }
     done?;
@@ -137,6 +137,10 @@ fn words(letter: &Value) -> String {
         ("first seen", "firstSeen"),
     ] {
         writeln!(text, "  {name:11} {}", visible(&plain(&letter[field]))).unwrap_or_default();
+    }
+    for past in letter["history"].as_array().into_iter().flatten() {
+        let (at, what) = (plain(&past["at"]), plain(&past["what"]));
+        writeln!(text, "  {:11} {} {}", "history", visible(&at), visible(&what)).unwrap_or_default();
     }
     writeln!(text, "  {:11} {writer}", "written by").unwrap_or_default();
     section(&mut text, "Properties", &letter["properties"]);

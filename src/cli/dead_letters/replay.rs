@@ -53,8 +53,8 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCod
         patience: args.wait,
         at_once: args.at_once,
     };
-    let target = args.which.words();
-    let deed = Deed { action: "dead_letters.replay", target: &target, why: args.why.as_deref() };
+    let (target, why) = (args.which.words(), said(args.why.as_deref())?);
+    let deed = Deed { action: "dead_letters.replay", target: &target, why };
     deed.begins("ordered", context).await?;
     let parts = Parts { broker: config.broker.clone(), way_back, courier, store };
     let mut replay = Replay::new(parts, order, stop);
@@ -88,9 +88,8 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCod
 /// What each would come to. Nothing is sent, and nothing is written, but who sees personal data.
 async fn dry_run(args: &Args, way_back: &WayBack, context: &Context) -> anyhow::Result<ExitCode> {
     if args.unmask {
-        let why = said(args.why.as_deref(), "--why")?;
-        let target = args.which.words();
-        let deed = Deed { action: "dead_letters.dry_run_unmasked", target: &target, why: Some(why) };
+        let (target, why) = (args.which.words(), said(args.why.as_deref())?);
+        let deed = Deed { action: "dead_letters.dry_run_unmasked", target: &target, why };
         deed.begins("shown", context).await?;
     }
     let (output, selection) = (context.output, args.which.selection());
@@ -208,5 +207,6 @@ fn resume(args: &Args, context: &Context) -> String {
         .option("--wait", Some(humantime::format_duration(args.wait)))
         .flag("--at-once", args.at_once)
         .flag("--force", args.force)
+        .option("--why", args.why.as_ref())
         .line()
 }

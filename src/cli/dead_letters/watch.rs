@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::cli::Context;
 use crate::cli::print::visible;
-use crate::cli::record::said;
+use crate::cli::record::Why;
 use crate::cli::worker::Worker;
 
 const REPLAY: &str = "/api/v1/dead-letters/replay";
@@ -18,17 +18,17 @@ pub(super) async fn progress(worker: &Worker, context: &Context) -> anyhow::Resu
 }
 
 /// Has it stop. What is being sent is finished: `progress` tells when it has ended.
-pub(super) async fn stop(why: &str, worker: &Worker, context: &Context) -> anyhow::Result<ExitCode> {
+pub(super) async fn stop(why: &Why, worker: &Worker, context: &Context) -> anyhow::Result<ExitCode> {
     order("stop", why, worker, context).await
 }
 
 /// Has it go on.
-pub(super) async fn resume(why: &str, worker: &Worker, context: &Context) -> anyhow::Result<ExitCode> {
+pub(super) async fn resume(why: &Why, worker: &Worker, context: &Context) -> anyhow::Result<ExitCode> {
     order("resume", why, worker, context).await
 }
 
-async fn order(what: &str, why: &str, worker: &Worker, context: &Context) -> anyhow::Result<ExitCode> {
-    let order = json!({ "reason": said(Some(why), "--why")? });
+async fn order(what: &str, why: &Why, worker: &Worker, context: &Context) -> anyhow::Result<ExitCode> {
+    let order = json!({ "reason": why.why });
     tell(&worker.post(&format!("{REPLAY}/{what}"), &order, context).await?, context)
 }
 

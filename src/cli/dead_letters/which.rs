@@ -128,7 +128,8 @@ mod tests {
             "--reason delivery_limit --since 2026-11-24T10:00:00Z",
             &format!("--site {site} --error locked --never-replayed"),
         ] {
-            for command in ["replay", "replay --dry-run", "discard --yes-discard 2", "restore"] {
+            for command in ["replay --why x", "replay --dry-run", "discard --yes-discard 2 --why x", "restore --why x"]
+            {
                 assert!(parses(&format!("{command} {good}")), "{command} {good}");
             }
         }
@@ -142,7 +143,7 @@ mod tests {
             "0123",
             "0123456789ABCDEF",
         ] {
-            for command in ["replay", "discard", "restore"] {
+            for command in ["replay --why x", "discard --why x", "restore --why x"] {
                 assert!(!parses(&format!("{command} {wrong}")), "{command} {wrong}");
             }
         }

@@ -11,7 +11,7 @@ use super::Resync as Args;
 use crate::announce::resync::{Order, Resync, Tally};
 use crate::cli::long::{self, Again};
 use crate::cli::print::visible;
-use crate::cli::record::Deed;
+use crate::cli::record::{Deed, said};
 use crate::cli::{Context, signals};
 use crate::domain::MemberId;
 use crate::postgres::{Place, Role, Session};
@@ -56,8 +56,9 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCod
         Some(Convoy::connect(&config.broker.url, "join-community events resync", &config.broker).await?)
     };
     let target = target(&args);
-    let deed = Deed { action: "events.resync", target: &target, why: args.why.reason.as_deref() };
-    if !args.dry_run {
+    let deed = |why| Deed { action: "events.resync", target: &target, why };
+    let deed = if args.dry_run { None } else { Some(deed(said(args.why.as_deref())?)) };
+    if let Some(deed) = deed {
         deed.begins("ordered", context).await?;
     }
     let bar = long::bar(&mut store, Place { site: args.site, member_id: from }, Some(args.site)).await;
@@ -78,7 +79,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCod
     bar.finish_and_clear();
     let report = report(&args, resync.tally(), resync.next(), context);
     let done = done.map_err(anyhow::Error::from);
-    if !args.dry_run {
+    if let Some(deed) = deed {
         deed.came_to(&came_to(&report), &done, context).await;
     }
     context.output.result(&report, words)?;
@@ -120,7 +121,7 @@ fn report(args: &Args, tally: Tally, next: Option<MemberId>, context: &Context) 
             .option("--rate", args.rate.map(|rate| format!("{rate}/s")))
             .option("--from", Some(next))
             .flag("--dry-run", args.dry_run)
-            .option("--reason", args.why.reason.as_ref())
+            .option("--why", args.why.as_ref())
             .line()
     };
     Report {

@@ -31,7 +31,7 @@ pub(super) async fn run(order: Order, why: &Why, context: &Context) -> anyhow::R
     let Order { by, site, announce } = order;
     let whose = site.map_or_else(|| "all sites".to_owned(), |site| site.to_string());
     let target = format!("{whose}, by {by}{}", if announce { ", announced" } else { "" });
-    let deed = Deed { action: "members.advance", target: &target, why: why.reason.as_deref() };
+    let deed = Deed { action: "members.advance", target: &target, why: &why.why };
     deed.begins("ordered", context).await?;
     let bar = ProgressBar::new_spinner();
     let bar = match ProgressStyle::with_template("{spinner} {human_pos} members, {per_sec}") {

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::append;
 use crate::cli::Context;
 use crate::cli::print::Output;
-use crate::cli::record::{Deed, Unmask};
+use crate::cli::record::{Deed, Unmask, said};
 use crate::domain::{MemberId, SiteId};
 use crate::postgres::{Role, Session};
 
@@ -50,7 +50,7 @@ pub(super) async fn run(
     let mut count = 0;
     let done = all(site, path, unmask, &mut count, context).await;
     if unmask.unmask {
-        let deed = Deed { action: ACTION, target: &target, why: unmask.why.as_deref() };
+        let deed = Deed { action: ACTION, target: &target, why: said(unmask.why.as_deref())? };
         deed.came_to(&format!("exported {count}"), &done, context).await;
     }
     done?;

@@ -74,7 +74,7 @@ pub(super) async fn run(site: SiteId, path: &Path, why: &Why, context: &Context)
         tally: Tally::default(),
     };
     let target = format!("{site} from {}", import.file);
-    let deed = Deed { action: "members.import", target: &target, why: why.reason.as_deref() };
+    let deed = Deed { action: "members.import", target: &target, why: &why.why };
     deed.begins("ordered", context).await?;
     let done = import.all(&mut lines).await;
     import.bar.finish_and_clear();

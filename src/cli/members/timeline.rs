@@ -8,14 +8,14 @@ use crate::cli::Context;
 use crate::cli::print::visible;
 use crate::console::{Record, Timeline, letters_of, timeline};
 use crate::domain::{MemberId, SiteId};
-use crate::postgres::{Role, Session};
+use crate::postgres::{Edge, Role, Session};
 
-/// Tells what happened to a member.
-pub(super) async fn run(site: SiteId, member: MemberId, context: &Context) -> anyhow::Result<ExitCode> {
+/// Tells what happened to a member, from the newest on or below a place.
+pub(super) async fn run(whose: (SiteId, MemberId), below: Option<Edge>, context: &Context) -> anyhow::Result<ExitCode> {
     let mut store = Session::new(&context.config.database, Role::Tool)?;
     let mut profiles = Profiles::new(&context.config.cache)?;
-    let told = timeline(&mut store, &mut profiles, site, member).await?;
-    let dead_letters = Box::pin(letters_of(&context.config.broker, site, member)).await;
+    let told = timeline(&mut store, &mut profiles, whose, below).await?;
+    let dead_letters = Box::pin(letters_of(&context.config.broker, whose.0, whose.1)).await;
     let timeline = Timeline { dead_letters, ..told };
     context.output.result(&timeline, text)?;
     Ok(ExitCode::SUCCESS)
@@ -36,8 +36,7 @@ fn text(timeline: &Timeline) -> String {
     for step in &timeline.steps {
         line(step.what, &format!("{}  {}  {}", step.at, step.request_id, step.text));
     }
-    if let Some(gap) = timeline.gap() {
-        line("note", &gap);
-    }
+    let next = timeline.next.as_ref().map(|next| format!(": --cursor '{next}'"));
+    line("end", &format!("{}{}", timeline.end(), next.unwrap_or_default()));
     text
 }

@@ -23,6 +23,15 @@ impl Attempts {
         if waits.is_zero() { Ok(()) } else { Err(waits) }
     }
 
+    /// Whether another may come from there; if so, it is noted.
+    pub(super) fn take(&mut self, from: IpAddr, now: Instant) -> bool {
+        let may = self.allow(from, now).is_ok();
+        if may {
+            self.failed(from, now);
+        }
+        may
+    }
+
     /// Notes a failure.
     pub(super) fn failed(&mut self, from: IpAddr, now: Instant) {
         let from = network(from);

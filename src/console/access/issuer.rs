@@ -124,12 +124,7 @@ impl Access {
         if !no.is_of_no_login() {
             return true;
         }
-        let mut state = self.state();
-        let goes = !browser.is_empty() && state.strays.allow(from, now).is_ok();
-        if goes {
-            state.strays.failed(from, now);
-        }
-        goes
+        !browser.is_empty() && self.state().strays.take(from, now)
     }
 
     async fn redeemed(

@@ -7,6 +7,9 @@ use axum::http::StatusCode;
 
 use crate::auth::{NotProven, reason};
 
+/// Who it is on record where nobody is known.
+pub(in crate::console) const NOBODY: &str = "nobody";
+
 /// Why somebody may not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::console) enum NoAccess {
@@ -85,8 +88,8 @@ impl NoAccess {
     /// rows that makes.
     pub(in crate::console) fn on_record(&self) -> Option<(&str, String)> {
         match self {
-            Self::UnknownToken => Some(("nobody", "refused: unknown token".to_owned())),
-            Self::NotProven(word) => Some(("nobody", format!("refused: {word}"))),
+            Self::UnknownToken => Some((NOBODY, "refused: unknown token".to_owned())),
+            Self::NotProven(word) => Some((NOBODY, format!("refused: {word}"))),
             Self::NoRole(who) => Some((&**who, "refused: no role".to_owned())),
             Self::Closed | Self::Unknown | Self::Over | Self::TooMany(_) | Self::Away => None,
         }

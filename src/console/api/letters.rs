@@ -18,6 +18,7 @@ use crate::console::guard::is_cross_site;
 use crate::console::letters::{Pile, Snapshot, is_id};
 use crate::console::oldest::{missing, missing_in};
 use crate::console::parts::Console;
+use crate::console::repair::Moving;
 
 /// What is known of the dead letters.
 #[derive(Debug, Serialize, ToSchema)]
@@ -27,6 +28,8 @@ pub(super) struct DeadLetters {
     waiting: f64,
     /// What the last reading found; absent if nobody had them read since the worker started.
     read: Option<Snapshot>,
+    /// Letters that are being moved to the discarded ones or back, or were last; absent if none were yet.
+    moving: Option<Moving>,
 }
 
 /// Which letters are meant.
@@ -109,7 +112,7 @@ pub(super) async fn unmask(
 
 fn known(console: &Console, pile: Pile) -> DeadLetters {
     let read = console.letters.seen(pile).map(|seen| (*seen).clone());
-    DeadLetters { waiting: console.letters_waiting(pile), read }
+    DeadLetters { waiting: console.letters_waiting(pile), read, moving: console.repair.moving() }
 }
 
 impl Console {

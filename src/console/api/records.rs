@@ -9,6 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::console::announced::explain;
+use crate::console::cursor::{cursor_of, edge_of};
 use crate::console::explained::Explained;
 use crate::console::failure::{Failure, Problem};
 use crate::console::letters::Pile;
@@ -50,6 +51,14 @@ pub(in crate::console) struct Look {
 pub(super) struct At {
     /// Only at this site.
     site: Option<String>,
+}
+
+/// Where a timeline begins.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(in crate::console) struct Begin {
+    /// `next` of the answer before; without it, the newest.
+    pub(in crate::console) cursor: Option<String>,
 }
 
 /// What was found.
@@ -98,24 +107,34 @@ pub(super) async fn request(
 /// What happened to a member: requests, record, event, cache.
 #[utoipa::path(
     get, path = "/api/v1/members/{site}/{member}/timeline", tag = "viewer",
-    params(("site" = String, Path, description = "The site."), ("member" = String, Path, description = "The member.")),
+    params(
+        ("site" = String, Path, description = "The site."),
+        ("member" = String, Path, description = "The member."),
+        Begin
+    ),
     responses((status = 200, body = Timeline), (status = 400, body = Problem))
 )]
 pub(super) async fn timeline_of(
     State(console): State<Arc<Console>>,
     Path((site, member)): Path<(String, String)>,
+    Query(begin): Query<Begin>,
 ) -> Result<Json<Timeline>, Failure> {
-    told(&console, &site, &member).await.map(Json)
+    told(&console, &site, &member, &begin).await.map(Json)
 }
 
 /// The timeline, for pages and API alike.
-pub(in crate::console) async fn told(console: &Console, site: &str, member: &str) -> Result<Timeline, Failure> {
-    let (site, member) = (SiteId(guid(site)?), MemberId(guid(member)?));
+pub(in crate::console) async fn told(
+    console: &Console,
+    site: &str,
+    member: &str,
+    Begin { cursor }: &Begin,
+) -> Result<Timeline, Failure> {
+    let (whose, below) = ((SiteId(guid(site)?), MemberId(guid(member)?)), below(cursor.as_ref())?);
     let mut profiles = console.profiles.lock().await;
     let mut store = console.store.session().await;
-    let told = timeline::timeline(&mut store, &mut profiles, site, member).await?;
+    let told = timeline::timeline(&mut store, &mut profiles, whose, below).await?;
     let seen = console.letters.seen(Pile::Dead);
-    Ok(Timeline { dead_letters: MemberLetters::among(seen.as_deref(), site, member), ..told })
+    Ok(Timeline { dead_letters: MemberLetters::among(seen.as_deref(), whose.0, whose.1), ..told })
 }
 
 /// The member that a request was about, as it is now; none if it named none.
@@ -151,7 +170,7 @@ pub(in crate::console) async fn looked_for(console: &Console, look: &Look) -> Re
         verdict: given(look.verdict.as_ref()).map(ToOwned::to_owned),
         since: time("since", look.since.as_ref())?,
         until: time("until", look.until.as_ref())?,
-        below: given(look.cursor.as_ref()).map(edge).transpose()?,
+        below: below(look.cursor.as_ref())?,
         limit: look.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MOST),
     };
     Ok(Requests::new(console.store.session().await.search(&search).await?))
@@ -163,7 +182,7 @@ impl Requests {
     pub fn new(found: Found) -> Self {
         Self {
             requests: found.records.iter().map(|(id, record)| Explained::new(id, record)).collect(),
-            next: found.edge.map(|(id, requester)| format!("{id} {requester}")),
+            next: found.edge.as_ref().map(cursor_of),
             examined_at_most: EXAMINED,
         }
     }
@@ -179,10 +198,9 @@ fn guid(text: &str) -> Result<Uuid, Failure> {
     parsed.ok_or_else(|| invalid("site and member are GUIDs like 7d368843-6f0c-4037-8d0e-b7e36a8a0c32"))
 }
 
-/// No request id holds a space.
-fn edge(cursor: &str) -> Result<Edge, Failure> {
-    let (id, requester) = cursor.split_once(' ').ok_or_else(|| invalid("cursor is `next` of the answer before"))?;
-    Ok((id.to_owned(), requester.to_owned()))
+fn below(cursor: Option<&String>) -> Result<Option<Edge>, Failure> {
+    let edge = |cursor| edge_of(cursor).ok_or_else(|| invalid("cursor is `next` of the answer before"));
+    given(cursor).map(edge).transpose()
 }
 
 fn invalid(text: &str) -> Failure {

@@ -112,6 +112,8 @@ pub(super) struct RestoreOrder {
 pub(super) struct MovedAnswer {
     /// How many.
     moved: u32,
+    /// How many letters lay there to be looked at.
+    total: u32,
     /// Ids of those that stay, each with why.
     kept: Vec<(String, String)>,
     /// Ids that no letter has.
@@ -238,8 +240,8 @@ pub(super) async fn edit(
 }
 
 impl From<Moved> for MovedAnswer {
-    fn from(Moved { moved, kept, missing }: Moved) -> Self {
-        Self { moved, kept, not_found: missing }
+    fn from(Moved { moved, kept, missing, total }: Moved) -> Self {
+        Self { moved, total, kept, not_found: missing }
     }
 }
 

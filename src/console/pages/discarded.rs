@@ -28,6 +28,7 @@ pub(super) async fn list(State(console): State<Arc<Console>>, Extension(operator
             strong { (number(console.letters_waiting(Pile::Discarded))) } " lie there, as last counted; "
             "among them what was edited, as it was. Each can be restored for seven days, and then goes for good."
         }
+        (repair::moved(console.repair.moving().as_ref()))
         @if may_act {
             form method="post" action="/dead-letters/discarded/reading" {
                 button { "Read them" }

@@ -74,6 +74,7 @@ pub(super) async fn list(
             strong { (number(console.letters_waiting(Pile::Dead))) } " lie in the queue, as last counted. "
             a href="/dead-letters/discarded" { "Those that were discarded" }
         }
+        (repair::moved(console.repair.moving().as_ref()))
         @if may_act {
             form method="post" action="/dead-letters/reading" {
                 button { "Read them" }
@@ -251,10 +252,16 @@ fn leads(http: &Http, whole: &Value) -> Markup {
 /// Headers and properties below each other, the body as it stands.
 pub(super) fn shown(whole: &Value) -> Markup {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
-    let pairs = whole.as_object().into_iter().flatten().filter(|(name, _)| *name != "body");
+    let apart = ["body", "history"];
+    let pairs = whole.as_object().into_iter().flatten().filter(|(name, _)| !apart.contains(&name.as_str()));
+    let history: Vec<&Value> = whole["history"].as_array().into_iter().flatten().collect();
     let (sections, plain): (Vec<_>, Vec<_>) = pairs.partition(|(_, value)| value.is_object());
     html! {
         dl { @for (name, value) in plain { div { dt { (name) } dd { (text(value)) } } } }
+        @if !history.is_empty() {
+            h2 { "history" }
+            ol class="timeline" { @for past in history { li { time { (text(&past["at"])) } " " (text(&past["what"])) } } }
+        }
         @for (title, section) in sections {
             h2 { (title) }
             dl { @for (name, value) in section.as_object().into_iter().flatten() { div { dt { (name) } dd { (text(value)) } } } }

@@ -17,7 +17,8 @@ use crate::console::access::NoAccess;
 use crate::console::actions::Deed;
 use crate::console::call::Call;
 use crate::console::cookies::session_cookie;
-use crate::console::guard::{is_cross_site, no_access, peer};
+use crate::console::foreign::Foreign;
+use crate::console::guard::{no_access, peer};
 use crate::console::parts::Console;
 
 /// What a login is called on record.
@@ -79,8 +80,9 @@ pub(super) async fn show(State(console): State<Arc<Console>>, Query(asked): Quer
 /// Begins a session.
 pub(super) async fn begin(State(console): State<Arc<Console>>, request: Request) -> Response {
     let (from, headers) = (peer(request.extensions()), request.headers().clone());
-    if is_cross_site(&headers) {
+    if let Some(foreign) = Foreign::site(&headers) {
         warn!(%from, "another site asked for a login");
+        console.note_foreign(&foreign, from, LOGIN).await;
         return message(StatusCode::FORBIDDEN, "Another site asked for this.");
     }
     let Ok(Form(Shown { token, to })) = request.extract::<Form<Shown>, _>().await else {

@@ -13,7 +13,7 @@ use super::layout::{encoded, id, link, logs, page, trace};
 use super::unanswered::{of_member, without_verdict};
 use crate::config::Http;
 use crate::console::access::Operator;
-use crate::console::api::{Look, looked_for, now_of, told};
+use crate::console::api::{Begin, Look, looked_for, now_of, told};
 use crate::console::explained::{Explained, proof};
 use crate::console::parts::Console;
 use crate::console::timeline::{Entry, Now, Record, Timeline};
@@ -77,14 +77,16 @@ pub(super) async fn timeline(
     State(console): State<Arc<Console>>,
     Extension(operator): Extension<Operator>,
     Path((site, member)): Path<(String, String)>,
+    Query(begin): Query<Begin>,
 ) -> Page {
-    let timeline = told(&console, &site, &member).await?;
+    let timeline = told(&console, &site, &member, &begin).await?;
+    let place = link(&link("/members", &timeline.site_id), &timeline.member_id);
     let body = html! {
         h1 { "Member " (id(&timeline.member_id)) }
         (facts(&present(&timeline)))
         (of_member(&timeline.dead_letters))
         h2 { "What happened, newest first" }
-        @if timeline.steps.is_empty() { p { "No request for this member is on record here." } }
+        @if begin.cursor.is_some() { p { a href=(place) { "From the newest on" } } }
         ol class="timeline" {
             @for step in &timeline.steps {
                 li class=(step.what) {
@@ -94,7 +96,12 @@ pub(super) async fn timeline(
                 }
             }
         }
-        @if let Some(gap) = timeline.gap() { p class="note" { (gap) } }
+        p class="note" {
+            "Before that: " (timeline.end())
+            @if let Some(next) = &timeline.next {
+                ": " a href=(format!("{place}?cursor={}", encoded(next))) { "go on with them" }
+            }
+        }
     };
     Ok(page("Member", Some(&operator), &body).into_response())
 }

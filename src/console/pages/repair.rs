@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::parts::{both, foreseen, hidden, how, now};
 pub(super) use self::parts::{
-    box_of, form_of, form_of_chosen, form_that_restores, forms, forms_of, restoring, restoring_chosen,
+    box_of, form_of, form_of_chosen, form_that_restores, forms, forms_of, moved, restoring, restoring_chosen,
 };
 use super::Page;
 use super::fields::{Chosen, Fields, IDS, number, text};
@@ -173,7 +173,7 @@ pub(super) async fn restore(
     let moved = console.restore(&operator, &which(&fields), text(&fields, "why")).await?;
     let body = html! {
         h1 { "Restored" }
-        p { (moved.moved) " lie among the dead letters again." }
+        p { (moved.moved) " lie among the dead letters again, of " (moved.total) " that had been discarded." }
         p { a href="/dead-letters" { "To the dead letters" } }
     };
     Ok(page("Restored", Some(&operator), &body).into_response())

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::moving::{Order, Way};
 use super::run::nothing_left;
 use super::{DryRun, Plan, Progress};
 use crate::config::ConsoleRole;
@@ -95,37 +96,40 @@ impl Console {
 
     /// Discards as many as somebody says that there are.
     pub(in crate::console) async fn discard(
-        &self,
+        self: &Arc<Self>,
         operator: &Operator,
         which: &Which,
         agreed: u32,
         reason: &str,
     ) -> Result<Moved, Failure> {
-        said(reason)?;
-        let (selection, target) = (which.selection()?, which.words());
-        let deed = Deed { action: "dead_letters.discard", target: &target, reason, outcome: "ordered" };
-        self.record(operator, deed).await?;
-        let moved = self.repair.discard(&self.letters, selection, agreed).await;
-        let outcome = outcome(&moved, |moved| format!("discarded {}", moved.moved));
-        self.note(operator, Deed { outcome: &outcome, ..deed }).await;
-        moved
+        self.move_letters(operator, which, Way::Discard(agreed), reason).await
     }
 
     /// Takes back what was discarded.
     pub(in crate::console) async fn restore(
-        &self,
+        self: &Arc<Self>,
         operator: &Operator,
         which: &Which,
         reason: &str,
     ) -> Result<Moved, Failure> {
+        self.move_letters(operator, which, Way::Restore, reason).await
+    }
+
+    async fn move_letters(
+        self: &Arc<Self>,
+        operator: &Operator,
+        which: &Which,
+        way: Way,
+        reason: &str,
+    ) -> Result<Moved, Failure> {
         said(reason)?;
-        let (selection, target) = (which.selection()?, which.words());
-        let deed = Deed { action: "dead_letters.restore", target: &target, reason, outcome: "ordered" };
+        let (selection, words) = (which.selection()?, which.words());
+        let deed = Deed { action: way.action(), target: &words, reason, outcome: "ordered" };
         self.record(operator, deed).await?;
-        let moved = self.repair.restore(&self.letters, selection).await;
-        let outcome = outcome(&moved, |moved| format!("restored {}", moved.moved));
-        self.note(operator, Deed { outcome: &outcome, ..deed }).await;
-        moved
+        let ordered = self.ordered(operator, deed);
+        let ended = move |outcome| ordered.ended(outcome);
+        let order = Order { selection, words: words.clone(), way };
+        self.repair.move_letters(&self.letters, order, &operator.who, ended).await
     }
 
     /// Shows what an edited letter comes to, and sends it where it is said why.

@@ -6,7 +6,7 @@ use super::parts::{instant, lower_guid, text, traceparent, word};
 use crate::wire::copy::{DeadReason, WHOLE_BODY};
 use crate::wire::headers::{
     ARRIVED, ATTEMPTS, BODY_SHA256, BODY_SIZE, CALLER, ERROR, EXCHANGE, FIRST_SEEN, MEMBER_ID, PERMISSION, POINTER,
-    REASON, REPLAY, REQUESTER, ROUTING_KEY, TRACEPARENT, TRACESTATE, VERSION,
+    REASON, REPLAY, REQUESTER, RETRIES, ROUTING_KEY, TRACEPARENT, TRACESTATE, VERSION,
 };
 
 pub(super) fn schemas() -> Vec<(&'static str, Value)> {
@@ -33,6 +33,12 @@ fn headers() -> Value {
         (POINTER, text("JSON pointer to what is malformed.")),
         (ERROR, text("What was wrong, for people; without personal data.")),
         (ATTEMPTS, number("How often it was on the retry ladder.")),
+        (
+            RETRIES,
+            text(
+                "When it went to the retry ladder, and to which rungs: `<instant> <rung>`, with commas between; the newest.",
+            ),
+        ),
         (FIRST_SEEN, instant("When the worker first saw it.")),
         (ARRIVED, instant("When it arrived.")),
         (EXCHANGE, text("The exchange that it was sent to.")),

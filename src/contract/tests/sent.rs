@@ -168,9 +168,13 @@ fn buried(reason: DeadReason, sender: Option<Sender<'_>>, body: Vec<u8>) -> Outg
         authorization: Some("Bearer secret".into()),
         traceparent: Some(TRACEPARENT.into()),
         tracestate: Some("rojo=1".into()),
-        // It was replayed once, as only the worker can say.
+        // It was replayed once, and was on the ladder, as only the worker can say.
         user_id: Some("worker".into()),
-        own: OwnHeaders { replay: Some("letter/replay".into()), ..OwnHeaders::default() },
+        own: OwnHeaders {
+            replay: Some("letter/replay".into()),
+            retries: Some("2026-11-24T10:00:00.000Z 1s".into()),
+            ..OwnHeaders::default()
+        },
         body,
         ..Incoming::default()
     };

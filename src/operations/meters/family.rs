@@ -7,6 +7,7 @@ use metrics::{
 };
 
 use crate::domain::{Verdict, Wait};
+use crate::operations::COMMIT;
 
 /// The series of one metric, by the value of its label.
 pub struct ByWord<T>(Vec<(&'static str, T)>);
@@ -148,5 +149,5 @@ impl WebhookSeries {
 
 pub(super) fn build_info(name: &'static str, help: &'static str) {
     describe_gauge!(name, help);
-    gauge_of!(name, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    gauge_of!(name, "version" => env!("CARGO_PKG_VERSION"), "commit" => COMMIT).set(1.0);
 }

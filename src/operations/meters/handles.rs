@@ -132,7 +132,7 @@ pub struct Handles {
 impl Handles {
     #[expect(clippy::too_many_lines, reason = "one line a metric: the one place to see them all")]
     pub(super) fn register<'a>(exporter: PrometheusHandle, targets: impl IntoIterator<Item = &'a str>) -> Self {
-        build_info("join_community_build_info", "Always 1; the label says which version runs.");
+        build_info("join_community_build_info", "Always 1; the labels say which version runs, and of which commit.");
         let dependencies = Dependency::ALL.map(Dependency::as_str);
         Self {
             requests: requests("join_community_requests_total", "Requests answered with a verdict."),

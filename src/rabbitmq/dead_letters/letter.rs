@@ -6,6 +6,7 @@ use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Acker, BasicProperties};
 use time::{Duration, OffsetDateTime};
 
+use super::history::{Past, history};
 use super::moved;
 use crate::rabbitmq::incoming::from_parts;
 use crate::rabbitmq::topology::DISCARDED_FOR;
@@ -27,6 +28,8 @@ pub struct Letter {
     pub error: Option<String>,
     /// How often it was on the ladder.
     pub attempts: Option<u32>,
+    /// What is known of its way until then, the oldest first.
+    pub history: Vec<Past>,
     /// When the worker first saw it, or else when the broker gave it up.
     pub first_seen: Option<OffsetDateTime>,
     /// Version of the worker that wrote it, if it is one that says so.
@@ -78,6 +81,7 @@ impl Letter {
             pointer: own(headers::POINTER),
             error: own(headers::ERROR),
             attempts: incoming.own.attempts.filter(|_| written_by_worker),
+            history: history(own(headers::RETRIES).as_deref(), table),
             first_seen,
             version: own(headers::VERSION),
             written_by_worker,
@@ -117,9 +121,7 @@ impl Death {
         let Some(AMQPValue::FieldTable(newest)) = deaths.and_then(|deaths| deaths.as_slice().first()) else {
             return Self::default();
         };
-        let seconds = newest.inner().get("time").and_then(AMQPValue::as_timestamp);
-        let at = seconds.and_then(|seconds| OffsetDateTime::from_unix_timestamp(i64::try_from(seconds).ok()?).ok());
-        Self { reason: text(newest, "reason").and_then(|word| known(&word)), at }
+        Self { reason: text(newest, "reason").and_then(|word| known(&word)), at: seconds(newest, "time") }
     }
 }
 
@@ -128,7 +130,8 @@ fn mark(text: &str) -> Option<(String, String)> {
     text.split_once('/').map(|(letter, replay)| (letter.to_owned(), replay.to_owned()))
 }
 
-fn known(word: &str) -> Option<&'static str> {
+/// A reason that there is.
+pub(super) fn known(word: &str) -> Option<&'static str> {
     REASONS.into_iter().find(|reason| *reason == word)
 }
 
@@ -144,13 +147,19 @@ fn digest(incoming: &Incoming, reason: Option<&str>, first_seen: Option<OffsetDa
     crate::wire::copy::hex(&context.finish().as_ref()[..8])
 }
 
-fn text(table: &FieldTable, name: &str) -> Option<String> {
+pub(super) fn text(table: &FieldTable, name: &str) -> Option<String> {
     let value = table.inner().get(name)?;
     let long = value.as_long_string().map(|text| String::from_utf8_lossy(text.as_bytes()).into_owned());
     long.or_else(|| value.as_short_string().map(ToString::to_string))
 }
 
-fn integer(table: &FieldTable, name: &str) -> Option<i64> {
+/// A time as AMQP has it.
+pub(super) fn seconds(table: &FieldTable, name: &str) -> Option<OffsetDateTime> {
+    let seconds = table.inner().get(name)?.as_timestamp()?;
+    OffsetDateTime::from_unix_timestamp(i64::try_from(seconds).ok()?).ok()
+}
+
+pub(super) fn integer(table: &FieldTable, name: &str) -> Option<i64> {
     let value = table.inner().get(name)?;
     value.as_long_long_int().or_else(|| value.as_long_int().map(i64::from))
 }

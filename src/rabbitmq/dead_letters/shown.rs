@@ -7,6 +7,7 @@ use lapin::types::{AMQPValue, FieldTable};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::history::Past;
 use super::letter::Letter;
 use super::mask::{MASKED, is_secret, mask};
 use crate::wire::copy::hex;
@@ -42,6 +43,8 @@ pub struct Whole<'a> {
     pub summary: Summary<'a>,
     /// What was wrong, in words.
     pub error: Option<Cow<'a, str>>,
+    /// When it went to the retry ladder, and when the broker took it out of a queue; the oldest first.
+    pub history: &'a [Past],
     /// Whether the broker vouches that the worker wrote it. If not, its headers prove nothing.
     pub written_by_worker: bool,
     /// The AMQP properties.
@@ -83,6 +86,7 @@ impl Letter {
         Whole {
             summary: self.summary(),
             error: self.error.as_deref().map(mask),
+            history: &self.history,
             written_by_worker: self.written_by_worker,
             properties: properties(self.properties()),
             headers: self.properties().headers().as_ref().map(|table| object(table, 0)).unwrap_or_default(),

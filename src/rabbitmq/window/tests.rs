@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::{MAX_BODY, MAX_HEADERS, fits};
 use crate::domain::{Attempts, Caller, IdentityType, Proof, Requester};
 use crate::wire::copy::{self, DeadLetter, DeadReason, History, Sender, WHOLE_BODY};
-use crate::wire::{HeaderValue, Incoming, Outgoing};
+use crate::wire::{HeaderValue, Incoming, Outgoing, OwnHeaders};
 
 /// As large as a message may be in every part and still be a request; only the body is the caller's choice.
 fn largest(body: usize) -> Incoming {
@@ -20,6 +20,9 @@ fn largest(body: usize) -> Incoming {
         authorization: text(8 * 1024),
         traceparent: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".into()),
         tracestate: Some(format!("a={},b={}", "x".repeat(253), "x".repeat(253)).into()),
+        user_id: text(255),
+        own: OwnHeaders { retries: text(64 * 1024), ..OwnHeaders::default() },
+        taken_at: Some(OffsetDateTime::UNIX_EPOCH),
         body: vec![b'x'; body],
         ..Incoming::default()
     }

@@ -37,6 +37,7 @@ pub fn read_back(copy: &Outgoing) -> Incoming {
             attempts: number(headers::ATTEMPTS),
             attempts_unknown_member: number(headers::ATTEMPTS_UNKNOWN_MEMBER),
             attempts_busy: number(headers::ATTEMPTS_BUSY),
+            retries: text(headers::RETRIES),
             arrived: text(headers::ARRIVED),
             requester: text(headers::REQUESTER),
             caller: text(headers::CALLER),

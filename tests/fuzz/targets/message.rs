@@ -20,7 +20,7 @@ pub(crate) const WORKER: &str = "join-worker";
 
 const IDS: [&str; 6] = ["request-1", "0192f3e4-5d6a-7b8c-9d0e-1f2a3b4c5d6e", "~", "a b", "", "caf\u{e9}"];
 const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-const HEADERS: [&str; 18] = [
+const HEADERS: [&str; 19] = [
     "authorization",
     "traceparent",
     "tracestate",
@@ -30,6 +30,7 @@ const HEADERS: [&str; 18] = [
     "x-join-community-attempts",
     "x-join-community-attempts-unknown-member",
     "x-join-community-attempts-busy",
+    "x-join-community-retries",
     "x-join-community-first-seen",
     "x-join-community-requester",
     "x-join-community-caller",

@@ -16,7 +16,7 @@ async fn members_are_shown_and_exported_masked_until_somebody_says_why_and_then_
         "contact": { "emails": [personal[0]] }, "profile": { "nickname": personal[1] },
         "lastLoginDate": "2019-07-05T00:00:00Z", "tier": "gold",
     });
-    let import = ["members", "import", "--site", &site, "-"];
+    let import = ["members", "import", "--site", &site, "-", "--why", "a test"];
     let imported = setup.run(&import, &format!("{member}\n{}", r#"{"jane@example.com":1,"jane@example.com":2}"#));
     assert!(imported.stderr.contains("stdin:2: /(masked) "), "a place that tells of a person: {imported:?}");
     let show = ["members", "show", &site, &id];
@@ -34,7 +34,7 @@ async fn members_are_shown_and_exported_masked_until_somebody_says_why_and_then_
     assert!(refused.code == Some(1) && refused.stderr.contains("is masked"), "no backup: {refused:?}");
     assert_eq!(setup.run(&[&show[..], &["--unmask"]].concat(), "").code, Some(2), "without a reason");
     let empty = setup.run(&[&export[..], &["--unmask", "--why", " "]].concat(), "");
-    assert!(empty.code == Some(1) && empty.stdout.is_empty() && empty.stderr.contains("say why"), "{empty:?}");
+    assert!(empty.code == Some(2) && empty.stdout.is_empty() && empty.stderr.contains("say why"), "{empty:?}");
 
     let unmask = ["--unmask", "--why", "ticket 4711"];
     let unmasked =
@@ -66,9 +66,9 @@ async fn members_are_shown_and_exported_masked_until_somebody_says_why_and_then_
 async fn what_is_on_record_is_in_the_log_on_stderr_in_its_format_and_by_its_filter() {
     let mut setup = Setup::with(Role::Tool).await;
     let site = setup.site.to_string();
-    let set = ["sites", "set", &site, "--public-member-candidates", "NO_ONE", "--reason", "ticket 4711"];
+    let set = ["sites", "set", &site, "--public-member-candidates", "NO_ONE", "--why", "ticket 4711"];
     let set = [&set[..], &["--output", "json"]].concat();
-    let pause = ["controls", "pause", "cache", "--reason", "a test", "--output", "json"];
+    let pause = ["controls", "pause", "cache", "--why", "a test", "--output", "json"];
     let mut told = Vec::new();
     for arguments in [&set[..], &pause] {
         let more = [("JOIN_COMMUNITY__LOG__FORMAT", "json"), ("USER", "ana")];

@@ -99,6 +99,43 @@ async fn of_a_request_without_a_verdict_it_is_said_which_dead_letter_it_became()
 }
 
 #[tokio::test]
+async fn of_a_dead_letter_it_is_told_when_it_went_to_the_ladder() {
+    let installation = Installation::with(ask_for_tokens).await;
+    let worker = installation.start().await;
+    let held_up = Message::bytes("{}")
+        .id("held-up")
+        .text_header("x-join-community-reason", "busy")
+        .text_header("x-join-community-retries", "2026-11-24T10:00:00.000Z 1s, 2026-11-24T10:00:01.500Z 5s")
+        .to("join-community.internal", "dead-letter");
+    installation.producer_as_worker().await.send(&held_up).await;
+    installation.until_holds("join-community.dead-letters", 1).await;
+    let operator = Caller::of(&worker).bearing("operator");
+    let read = operator.post("/api/v1/dead-letters/reading", &Value::Null).await.json();
+    let id = read["read"]["letters"][0]["id"].as_str().unwrap_or_else(|| panic!("{read}")).to_owned();
+    let [first, second] = [
+        ("2026-11-24T10:00:00.000Z", "to the retry ladder, rung 1s"),
+        ("2026-11-24T10:00:01.500Z", "to the retry ladder, rung 5s"),
+    ];
+    let letter = operator.get(&format!("/api/v1/dead-letters/{id}")).await.json();
+    let expected = [first, second].map(|(at, what)| json!({ "at": at, "what": what }));
+    assert_eq!(letter["history"], json!(expected), "{letter}");
+    let page = operator.get(&format!("/dead-letters/{id}")).await.text;
+    for (at, what) in [first, second] {
+        assert!(page.contains(&format!("<time>{at}</time> {what}")), "{page}");
+    }
+    let told = format!("({} {}; {} {})", first.0, first.1, second.0, second.1);
+    for path in ["/api/v1/requests/held-up", "/requests/held-up"] {
+        let unanswered = operator.get(path).await;
+        assert!(unanswered.status == StatusCode::NOT_FOUND && unanswered.text.contains(&told), "{unanswered:?}");
+    }
+    let by_operator =
+        [("JOIN_COMMUNITY__BROKER__OPERATOR_URL", installation.config.broker.operator_url.expose_secret())];
+    let said = installation.program_with(&["explain", "held-up"], &by_operator).end().await;
+    assert!(said.code == Some(1) && said.stderr.contains(&told), "{said:?}");
+    worker.stop().await;
+}
+
+#[tokio::test]
 async fn a_search_goes_on_where_it_ended_and_misses_none() {
     let installation = Installation::with(ask_for_tokens).await;
     let worker = installation.start().await;

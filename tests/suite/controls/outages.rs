@@ -167,7 +167,7 @@ async fn a_database_that_is_out_can_be_tried_at_once_although_it_cannot_record_w
     producer.send(&waiting).await;
     worker.until_misses(Dependency::Database).await;
     let at = format!("http://{}", Caller::of(&worker).server());
-    let tried = ["controls", "try-now", "database", "--reason", "a standby took over", "--at", at.as_str()];
+    let tried = ["controls", "try-now", "database", "--why", "a standby took over", "--at", at.as_str()];
     assert_eq!(installation.says(&tried).await, json!({ "tried": "database" }));
     wire.set(Wire::Whole);
     assert_eq!(installation.says(&tried).await, json!({ "tried": "database" }));
@@ -234,10 +234,10 @@ async fn a_worker_whose_database_hangs_lets_operators_in_and_drains_although_it_
 #[tokio::test]
 async fn the_command_line_pauses_the_database_and_resumes_it() {
     let installation = Installation::new().await;
-    let pause = ["controls", "pause", "database", "--reason", "a standby takes over", "--for", "10m"];
+    let pause = ["controls", "pause", "database", "--why", "a standby takes over", "--for", "10m"];
     let set = installation.says(&pause).await;
     assert_eq!((&set[0]["control"], &set[0]["reason"]), (&json!("pause database"), &json!("a standby takes over")));
     assert!(set[0]["expiresAt"].is_string(), "{set}");
-    let resume = ["controls", "resume", "database", "--reason", "it has"];
+    let resume = ["controls", "resume", "database", "--why", "it has"];
     assert_eq!(installation.says(&resume).await, json!([]));
 }

@@ -45,8 +45,11 @@ async fn letters_are_chosen_by_reason_site_member_time_and_error_and_by_all_of_i
             assert_eq!(foreseen.as_array().unwrap().len(), expected.len(), "{options:?}");
         }
     }
-    let said =
-        dead_letters(&installation, &["discard", "--member", &member, "--since", early, "--yes-discard", "3"]).await;
+    let said = dead_letters(
+        &installation,
+        &["discard", "--member", &member, "--since", early, "--yes-discard", "3", "--why", "x"],
+    )
+    .await;
     assert_eq!(said.code, Some(0), "{said:?}");
     let left = dead_letters(&installation, &["list", "--output", "json"]).await.json();
     assert_eq!((left.as_array().unwrap().len(), &left[0]["requestId"]), (1, &json!("b")));

@@ -20,7 +20,9 @@ async fn what_is_discarded_is_gone_and_nothing_else_is() {
     }
     let letters = list(&installation).await;
     let two = letters[2]["id"].as_str().unwrap();
-    let said = dead_letters(&installation, &["discard", two, "--yes-discard", "1", "--output", "json"]).await;
+    let said =
+        dead_letters(&installation, &["discard", two, "--yes-discard", "1", "--why", "a test", "--output", "json"])
+            .await;
     assert_eq!((said.code, &said.json()["discarded"]), (Some(0), &1.into()), "{}", said.stderr);
     let said =
         dead_letters(&installation, &["discard", "--reason", "busy", "--yes-discard", "1", "--why", "known"]).await;
@@ -28,9 +30,11 @@ async fn what_is_discarded_is_gone_and_nothing_else_is() {
     let left: Vec<_> = list(&installation).await.iter().map(|letter| letter["requestId"].clone()).collect();
     assert_eq!(left, ["one", "three"]);
 
-    let said = dead_letters(&installation, &["discard", two, "--yes-discard", "0", "--output", "json"]).await;
+    let said =
+        dead_letters(&installation, &["discard", two, "--yes-discard", "0", "--why", "a test", "--output", "json"])
+            .await;
     assert_eq!((said.code, &said.json()["notFound"]), (Some(1), &json!([two])));
-    let said = dead_letters(&installation, &["discard", "--all", "--yes-discard", "2"]).await;
+    let said = dead_letters(&installation, &["discard", "--all", "--yes-discard", "2", "--why", "a test"]).await;
     assert_eq!(said.code, Some(0), "{}", said.stderr);
     assert!(list(&installation).await.is_empty());
     assert_eq!(installation.depth(DISCARDED).await, 4);
@@ -47,13 +51,15 @@ async fn without_a_table_for_the_record_letters_are_discarded_and_restored_but_n
     installation.producer_as_worker().await.send(&letter).await;
     let mut stranger = installation.stranger().await;
     sqlx::query("ALTER TABLE operator_actions RENAME TO elsewhere").execute(&mut stranger).await.unwrap();
-    let refused = dead_letters(&installation, &["replay", "--at-once", "--all"]).await;
+    let refused = dead_letters(&installation, &["replay", "--at-once", "--all", "--why", "a test"]).await;
     assert!(refused.code == Some(1) && refused.stderr.contains("cannot be recorded"), "{refused:?}");
     assert_eq!((list(&installation).await.len(), installation.depth("join-community.requests").await), (1, 0));
     for (arguments, done) in
         [(&["discard", "--all", "--yes-discard", "1"][..], "discarded 1"), (&["restore", "--all"], "restored 1")]
     {
-        let said = dead_letters(&installation, arguments).await;
+        let unsaid = dead_letters(&installation, arguments).await;
+        assert!(unsaid.code == Some(2) && unsaid.stderr.contains("--why"), "without a reason: {unsaid:?}");
+        let said = dead_letters(&installation, &[arguments, &["--why", "a test"]].concat()).await;
         assert_eq!(said.code, Some(0), "{said:?}");
         for part in ["an operator acted", "ordered", done, "not on record"] {
             assert!(said.stderr.contains(part), "no {part}: {said:?}");
@@ -67,11 +73,11 @@ async fn another_number_than_there_are_and_nobody_to_ask_discards_nothing() {
     let worker = installation.producer_as_worker().await;
     worker.send_all(&[dead(Message::bytes("a")), dead(Message::bytes("b"))]).await;
     for number in ["1", "3"] {
-        let said = dead_letters(&installation, &["discard", "--all", "--yes-discard", number]).await;
+        let said = dead_letters(&installation, &["discard", "--all", "--yes-discard", number, "--why", "a test"]).await;
         assert_eq!(said.code, Some(1));
         assert!(said.stderr.contains("2 dead letters are meant"), "{said:?}");
     }
-    let said = dead_letters(&installation, &["discard", "--all"]).await;
+    let said = dead_letters(&installation, &["discard", "--all", "--why", "a test"]).await;
     assert_eq!(said.code, Some(1));
     assert!(said.stderr.contains("--yes-discard 2"), "{said:?}");
     assert_eq!((list(&installation).await.len(), installation.depth(DISCARDED).await), (2, 0));
@@ -97,11 +103,11 @@ async fn what_is_restored_is_what_it_was_and_no_more_believed_than_before() {
     assert_eq!(before.lines().count(), 5);
 
     for _ in 0..2 {
-        let said = dead_letters(&installation, &["discard", "--all", "--yes-discard", "5"]).await;
+        let said = dead_letters(&installation, &["discard", "--all", "--yes-discard", "5", "--why", "a test"]).await;
         assert_eq!(said.code, Some(0), "{said:?}");
         let discarded = dead_letters(&installation, &["export", "--discarded"]).await.stdout;
         assert_eq!(lines(&discarded), lines(&before), "discarded, they are shown as they were");
-        let said = dead_letters(&installation, &["restore", "--all", "--output", "json"]).await;
+        let said = dead_letters(&installation, &["restore", "--all", "--why", "a test", "--output", "json"]).await;
         assert_eq!((said.code, &said.json()["restored"]), (Some(0), &json!(5)), "{said:?}");
         assert_eq!(lines(&dead_letters(&installation, &["export"]).await.stdout), lines(&before));
     }
@@ -111,7 +117,8 @@ async fn what_is_restored_is_what_it_was_and_no_more_believed_than_before() {
             letter.headers.as_object().unwrap().keys().filter(|name| *name != "x-delivery-count").collect();
         assert_eq!(names, ["x-join-community-moved"], "{}", letter.headers);
     }
-    let said = dead_letters(&installation, &["replay", "--at-once", "--all", "--output", "json"]).await;
+    let said =
+        dead_letters(&installation, &["replay", "--at-once", "--all", "--why", "a test", "--output", "json"]).await;
     let told = said.json();
     let refused: Vec<_> = told["refused"].as_array().unwrap().iter().map(|refused| &refused["requestId"]).collect();
     assert_eq!(refused, ["forged", "nobody"], "{told}");

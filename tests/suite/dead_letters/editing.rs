@@ -30,7 +30,11 @@ impl Drop for Body {
 async fn edit(installation: &Installation, id: &str, body: &Value, more: &[&str]) -> Said {
     let file = Body::of(body);
     let path = file.0.to_str().unwrap();
-    dead_letters(installation, &[&["edit", id, "--body", path, "--output", "json"], more].concat()).await
+    dead_letters(
+        installation,
+        &[&["edit", id, "--body", path, "--why", "ticket 4711", "--output", "json"], more].concat(),
+    )
+    .await
 }
 
 async fn only_letter(installation: &Installation) -> String {
@@ -62,7 +66,7 @@ async fn a_malformed_request_of_a_trusted_producer_is_mended_under_its_id_and_bo
     let said = edit(&installation, &id, &mended, &[]).await;
     assert_eq!(said.code, Some(1), "nobody agreed: {said:?}");
 
-    let said = edit(&installation, &id, &mended, &["--yes", "--why", "ticket 4711"]).await;
+    let said = edit(&installation, &id, &mended, &["--yes"]).await;
     assert_eq!((said.code, &said.json()["sent"]), (Some(0), &json!(true)), "{said:?}");
     eventually("the member is public", PATIENCE, async || {
         let record = installation.record(site, member).await.unwrap();
@@ -96,7 +100,7 @@ async fn a_bad_edit_is_undone_by_restoring_the_letter_that_its_replacement_names
     assert!(sent.header("x-join-community-replay").starts_with(&format!("{id}/")), "{}", sent.headers);
     assert!(list(&installation).await.is_empty());
     assert_eq!(shown(&installation, &id, &["--discarded"]).await, before, "kept, it is what it was");
-    let said = dead_letters(&installation, &["restore", &id, "--output", "json"]).await;
+    let said = dead_letters(&installation, &["restore", &id, "--why", "a test", "--output", "json"]).await;
     assert_eq!((said.code, &said.json()["restored"]), (Some(0), &json!(1)), "{said:?}");
     assert_eq!(shown(&installation, &id, &[]).await, before, "restored, it is what it was");
 }

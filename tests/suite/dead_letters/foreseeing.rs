@@ -92,7 +92,7 @@ async fn a_dry_run_tells_what_each_letter_would_come_to_and_changes_nothing_anyw
     // And what was foreseen is what comes.
     let (mut events, worker) = (installation.events().await, installation.start().await);
     let id = told[0]["id"].as_str().unwrap();
-    let said = dead_letters(&installation, &["replay", id, "--output", "json"]).await;
+    let said = dead_letters(&installation, &["replay", id, "--why", "a test", "--output", "json"]).await;
     assert_eq!((said.code, &said.json()["verdicts"]["joined"]), (Some(0), &json!(1)), "{said:?}");
     let (_, event) = events.until(member).await;
     let event = event.json();

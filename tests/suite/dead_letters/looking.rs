@@ -1,11 +1,12 @@
-//! Looking with personal data: only for whoever says why, and on record before anything is shown.
+//! Looking closely: with personal data only for whoever says why, and on record before; and at the way of a letter.
 
 use std::os::unix::fs::PermissionsExt as _;
 
+use lapin::types::AMQPValue;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{TOKEN, dead, dead_letters, list, now, on_record};
+use super::{TOKEN, dead, dead_letters, list, now, on_record, wear_out};
 use crate::support::{Installation, Message};
 
 const PERSONAL: [&str; 2] = ["jane@example.com", "202 555 0142"];
@@ -40,7 +41,7 @@ async fn what_is_shown_is_masked_until_somebody_says_why_and_then_it_is_on_recor
     let said = dead_letters(&installation, &["show", &id, "--unmask"]).await;
     assert_eq!(said.code, Some(2), "without a reason: {said:?}");
     let said = dead_letters(&installation, &["show", &id, "--unmask", "--why", " "]).await;
-    assert!(said.code == Some(1) && said.stderr.contains("say why"), "{said:?}");
+    assert!(said.code == Some(2) && said.stderr.contains("say why"), "{said:?}");
 
     let shown = dead_letters(&installation, &["show", &id, "--unmask", "--why", "ticket 4711"]).await;
     assert_eq!(shown.code, Some(0), "{shown:?}");
@@ -98,7 +99,7 @@ async fn letters_are_counted_by_reason_error_and_version_with_the_first_and_the_
             .text_header("x-join-community-error", error)
             .text_header("x-join-community-first-seen", seen)
     };
-    let [early, late] = ["2026-11-24T10:00:00.000Z", "2026-11-25T10:00:00.000Z"];
+    let [early, late] = ["2020-01-01T10:00:00.000Z", "2026-11-25T10:00:00.000Z"];
     let missing =
         |seen| letter("malformed", "siteId is missing", seen).text_header("x-join-community-version", "1.1.0");
     let person = letter("malformed", &format!("no such person: {}", PERSONAL[0]), early);
@@ -118,4 +119,40 @@ async fn letters_are_counted_by_reason_error_and_version_with_the_first_and_the_
     assert!(listed.contains("3 dead letters: 3 malformed") && listed.contains("siteId is missing"), "{listed}");
     let counted = dead_letters(&installation, &["list", "--groups"]).await.stdout;
     assert!(counted.lines().count() == 3 && counted.contains(" 1.1.0 "), "{counted}");
+}
+
+#[tokio::test]
+async fn a_letter_tells_when_it_went_to_the_ladder_and_when_the_broker_took_it_out_of_a_queue() {
+    let installation = Installation::new().await;
+    let retries = "2020-01-01T10:00:00.000Z 1s, 2020-01-01T10:00:01.500Z 5s";
+    let copy = |id: &str| {
+        Message::bytes("{}")
+            .id(id)
+            .header("x-join-community-attempts", AMQPValue::LongLongInt(2))
+            .text_header("x-join-community-retries", retries)
+    };
+    installation.producer_as_worker().await.send(&copy("own")).await;
+    installation.producer().await.send(&copy("forged")).await;
+    wear_out(&installation).await;
+    installation.dead_letters(2).await;
+    let by_worker = [
+        "2020-01-01T10:00:00.000Z to the retry ladder, rung 1s",
+        "2020-01-01T10:00:01.500Z to the retry ladder, rung 5s",
+    ];
+    for letter in list(&installation).await {
+        let id = letter["id"].as_str().unwrap();
+        let shown = dead_letters(&installation, &["show", id, "--output", "json"]).await.json();
+        let told: Vec<String> = shown["history"]
+            .as_array()
+            .unwrap_or_else(|| panic!("{shown}"))
+            .iter()
+            .map(|past| format!("{} {}", past["at"].as_str().unwrap(), past["what"].as_str().unwrap()))
+            .collect();
+        let (last, before) = told.split_last().expect("the broker says when it gave it up");
+        assert!(last.ends_with(" out of queue join-community.requests: delivery_limit"), "{told:?}");
+        let expected: &[&str] = if letter["requestId"] == "own" { &by_worker } else { &[] };
+        assert_eq!(before, expected, "{letter}");
+        let human = dead_letters(&installation, &["show", id]).await.stdout;
+        assert!(told.iter().all(|past| human.contains(&format!("history     {past}"))), "{human}");
+    }
 }

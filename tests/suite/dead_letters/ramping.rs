@@ -52,7 +52,7 @@ async fn a_replay_stops_itself_after_a_step_that_failed_and_the_printed_command_
     letters(&installation, site, 3).await;
     installation.gate(site, "NO_ONE").await;
     let worker = installation.start().await;
-    let said = dead_letters(&installation, &["replay", "--all", "--output", "json"]).await;
+    let said = dead_letters(&installation, &["replay", "--all", "--why", "ticket", "--output", "json"]).await;
     let told = said.json();
     assert_eq!(said.code, Some(1), "{said:?}");
     assert_eq!(
@@ -82,7 +82,11 @@ async fn what_becomes_a_dead_letter_again_is_counted_and_tried_no_second_time() 
     installation.producer_as_worker().await.send(&left_by_the_worker(site, other, &now()).id("taken")).await;
     let before = list(&installation).await[0]["id"].as_str().unwrap().to_owned();
 
-    let said = dead_letters(&installation, &["replay", "--all", "--max-failures", "100", "--output", "json"]).await;
+    let said = dead_letters(
+        &installation,
+        &["replay", "--all", "--max-failures", "100", "--why", "ticket", "--output", "json"],
+    )
+    .await;
     let told = said.json();
     assert_eq!(said.code, Some(1), "{said:?}");
     assert_eq!((&told["replayed"], &told["cameBack"], &told["unsettled"]), (&json!(1), &json!(1), &json!(0)), "{told}");
@@ -90,8 +94,11 @@ async fn what_becomes_a_dead_letter_again_is_counted_and_tried_no_second_time() 
     let letter = installation.dead_letters(1).await.remove(0);
     assert!(letter.header("x-join-community-replay").starts_with(&before), "{}", letter.headers);
     assert_eq!(letter.header("x-join-community-reason"), "conflict");
-    let said =
-        dead_letters(&installation, &["replay", "--reason", "conflict", "--never-replayed", "--output", "json"]).await;
+    let said = dead_letters(
+        &installation,
+        &["replay", "--reason", "conflict", "--never-replayed", "--why", "ticket", "--output", "json"],
+    )
+    .await;
     assert_eq!((said.code, &said.json()["chosen"]), (Some(0), &json!(0)), "{said:?}");
     worker.stop().await;
 }
@@ -100,7 +107,8 @@ async fn what_becomes_a_dead_letter_again_is_counted_and_tried_no_second_time() 
 async fn without_a_worker_the_first_step_has_no_outcome_and_is_the_last() {
     let installation = Installation::new().await;
     letters(&installation, Uuid::now_v7(), 3).await;
-    let said = dead_letters(&installation, &["replay", "--all", "--wait", "1s", "--output", "json"]).await;
+    let said =
+        dead_letters(&installation, &["replay", "--all", "--wait", "1s", "--why", "ticket", "--output", "json"]).await;
     let told = said.json();
     assert_eq!(said.code, Some(1), "{said:?}");
     let counts = ["replayed", "unsettled", "left"].map(|name| told[name].as_u64().unwrap());
@@ -113,7 +121,7 @@ async fn without_a_worker_the_first_step_has_no_outcome_and_is_the_last() {
 async fn a_replay_that_is_interrupted_ends_between_two_letters_and_says_how_to_go_on() {
     let installation = Installation::new().await;
     letters(&installation, Uuid::now_v7(), 20).await;
-    let slow = ["replay", "--all", "--at-once", "--rate", "5/s", "--output", "json"];
+    let slow = ["replay", "--all", "--at-once", "--rate", "5/s", "--why", "ticket", "--output", "json"];
     let running = program(&installation, &slow).spawn().unwrap();
     eventually("a letter is replayed", PATIENCE, async || match installation.depth("join-community.requests").await {
         0 => Err(0),

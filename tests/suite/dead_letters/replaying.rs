@@ -17,7 +17,11 @@ async fn a_replayed_letter_goes_as_the_workers_copy_with_its_proof_written_anew_
     installation.producer_as_worker().await.send(&letter).await;
     let id = list(&installation).await[0]["id"].as_str().unwrap().to_owned();
 
-    let said = dead_letters(&installation, &["replay", "--at-once", "--reason", "busy", "--output", "json"]).await;
+    let said = dead_letters(
+        &installation,
+        &["replay", "--at-once", "--reason", "busy", "--why", "a test", "--output", "json"],
+    )
+    .await;
     assert_eq!((said.code, &said.json()["replayed"]), (Some(0), &1.into()), "{}", said.stderr);
     assert!(installation.dead_letters(0).await.is_empty());
     let copy = installation.messages("join-community.requests", 1).await.remove(0);
@@ -45,7 +49,7 @@ async fn what_the_broker_gave_up_is_replayed_on_its_producers_word() {
     wear_out(&installation).await;
     installation.dead_letters(1).await;
     let id = list(&installation).await[0]["id"].as_str().unwrap().to_owned();
-    let said = dead_letters(&installation, &["replay", "--at-once", &id]).await;
+    let said = dead_letters(&installation, &["replay", "--at-once", &id, "--why", "a test"]).await;
     assert_eq!(said.code, Some(0), "{} {}", said.stdout, said.stderr);
     let copy = installation.messages("join-community.requests", 1).await.remove(0);
     assert_eq!(copy.header("x-join-community-requester"), "producer:member-gateway");
@@ -66,7 +70,8 @@ async fn what_the_worker_gave_up_unread_is_replayed_on_its_producers_word_and_st
     worker.send(&letter(member).text_header("x-join-community-requester", "producer:member-gateway")).await;
     worker.send(&letter(member).id("stranger").text_header("x-join-community-requester", "producer:stranger")).await;
     worker.send(&letter(member).id("by-token")).await;
-    let said = dead_letters(&installation, &["replay", "--at-once", "--all", "--output", "json"]).await;
+    let said =
+        dead_letters(&installation, &["replay", "--at-once", "--all", "--why", "a test", "--output", "json"]).await;
     let told = said.json();
     assert_eq!((said.code, &told["replayed"]), (Some(1), &1.into()), "{told}");
     let refused: Vec<_> = told["refused"].as_array().unwrap().iter().map(|refused| &refused["requestId"]).collect();
@@ -95,8 +100,11 @@ async fn a_token_that_the_broker_left_on_a_letter_proves_it_and_stays_only_if_it
     wear_out(&installation).await;
     installation.dead_letters(3).await;
 
-    let said =
-        dead_letters(&installation, &["replay", "--at-once", "--reason", "delivery_limit", "--output", "json"]).await;
+    let said = dead_letters(
+        &installation,
+        &["replay", "--at-once", "--reason", "delivery_limit", "--why", "a test", "--output", "json"],
+    )
+    .await;
     let told = said.json();
     assert_eq!((said.code, &told["replayed"]), (Some(1), &2.into()), "{told}");
     assert_eq!(told["refused"][0]["requestId"], "none");
@@ -124,7 +132,8 @@ async fn what_proves_nothing_is_malformed_cut_or_too_old_stays_and_is_told_with_
     worker.send(&left_by_the_worker(site, member, "2020-01-01T00:00:00.000Z").id("old")).await;
     worker.send(&left_by_the_worker(site, member, "no time").id("ageless")).await;
 
-    let said = dead_letters(&installation, &["replay", "--at-once", "--all", "--output", "json"]).await;
+    let said =
+        dead_letters(&installation, &["replay", "--at-once", "--all", "--why", "a test", "--output", "json"]).await;
     let told = said.json();
     assert_eq!((said.code, &told["replayed"]), (Some(1), &0.into()), "{told}");
     let why = |id: &str| {
@@ -143,7 +152,11 @@ async fn what_proves_nothing_is_malformed_cut_or_too_old_stays_and_is_told_with_
     assert_eq!(installation.dead_letters(5).await.len(), 5);
     assert_eq!(installation.depth("join-community.requests").await, 0);
 
-    let forced = dead_letters(&installation, &["replay", "--at-once", "--all", "--force", "--output", "json"]).await;
+    let forced = dead_letters(
+        &installation,
+        &["replay", "--at-once", "--all", "--force", "--why", "a test", "--output", "json"],
+    )
+    .await;
     assert_eq!((forced.code, &forced.json()["replayed"]), (Some(1), &2.into()), "{}", forced.stdout);
     assert_eq!(installation.dead_letters(3).await.len(), 3);
 }

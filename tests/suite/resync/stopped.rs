@@ -29,7 +29,7 @@ async fn after_an_interruption_the_printed_command_announces_the_rest_and_nobody
     let mut members = installation.members(site, JOINABLE, 25).await;
     members.sort();
     let site = site.to_string();
-    let slow = ["events", "resync", "--site", &site, "--rate", "10/s", "--output", "json"];
+    let slow = ["events", "resync", "--site", &site, "--rate", "10/s", "--why", "ticket", "--output", "json"];
     let running = installation.program(&slow);
     let mut told = vec![subject(&events.next().await)];
     running.interrupt().await;
@@ -55,7 +55,7 @@ async fn who_changes_meanwhile_is_announced_as_one_whole_state() {
     let site = Uuid::new_v4();
     let members = installation.members(site, JOINABLE, 15).await;
     let id = site.to_string();
-    let running = installation.program(&["events", "resync", "--site", &id, "--rate", "5/s"]);
+    let running = installation.program(&["events", "resync", "--site", &id, "--rate", "5/s", "--why", "ticket"]);
     let mut told = vec![events.next().await];
     for member in members {
         let rename = "UPDATE members SET profile = '{\"nickname\": \"Joan\"}' WHERE site_id = $1 AND id = $2";
@@ -77,8 +77,9 @@ async fn a_queue_that_refuses_events_stops_it_at_a_place_from_which_nobody_is_le
     members.sort();
     // Room for as many as are on their way at once, and not for all.
     small_queue(&installation, 260).await;
-    let mut arguments: Vec<String> =
-        ["events", "resync", "--site", &site.to_string(), "--to", QUEUE, "--output", "json"].map(str::to_owned).into();
+    let id = site.to_string();
+    let begin = ["events", "resync", "--site", &id, "--to", QUEUE, "--why", "ticket", "--output", "json"];
+    let mut arguments: Vec<String> = begin.map(str::to_owned).into();
     let mut told = Vec::new();
     let mut stops = 0;
     loop {

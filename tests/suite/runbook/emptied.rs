@@ -90,7 +90,7 @@ async fn left_lying(old: &Installation, asking: &Asking, issuer: &Issuer, leavin
     let taken = channel.basic_get(REQUESTS.into(), BasicGetOptions::default()).await.unwrap().expect("a request");
     assert!(taken.delivery.nack(BasicNackOptions::default()).await.unwrap());
     old.until_holds(DEAD_LETTERS, 3).await;
-    let discard = "join-community dead-letters discard --reason malformed --yes-discard 1";
+    let discard = "join-community dead-letters discard --reason malformed --yes-discard 1 --why mended";
     Steps::of(SECTION, old).run(discard).await.tells(&["1 dead letter discarded"]);
 
     // By the default exchange it would come to that queue as well.
@@ -222,8 +222,11 @@ async fn what_an_old_broker_holds_is_moved() {
     crm.answers(TAKEN);
     let worker = new.start().await;
     let by_hand = Steps::of(SECTION, &new);
-    by_hand.run("join-community dead-letters replay --all").await.tells(&["2 dead letters replayed (2 joined)"]);
-    by_hand.run("join-community dead-letters restore --all").await.tells(&["1 dead letter restored"]);
+    by_hand
+        .run("join-community dead-letters replay --all --why moved")
+        .await
+        .tells(&["2 dead letters replayed (2 joined)"]);
+    by_hand.run("join-community dead-letters restore --all --why moved").await.tells(&["1 dead letter restored"]);
     // The record is one, and nothing came back to the old broker.
     old.all_recorded_once(&asking.all()).await;
     eventually("the leaver has left", PATIENCE, async || match old.record(elsewhere, leaver).await {

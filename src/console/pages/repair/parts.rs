@@ -5,7 +5,7 @@ use maud::{Markup, html};
 
 use crate::console::pages::fields::{Fields, IDS, text};
 use crate::console::pages::layout::{id, link};
-use crate::console::repair::Progress;
+use crate::console::repair::{Moving, Progress};
 use crate::replay::{Link, Shown, USUAL_RATE};
 
 /// The form that edits a letter.
@@ -85,6 +85,15 @@ pub(in crate::console::pages) fn form_that_restores() -> Markup {
             (choice(&Fields::new()))
             (why())
             button { "Restore them" }
+        }
+    }
+}
+
+/// The letters that are being moved to the discarded ones or back, or were last.
+pub(in crate::console::pages) fn moved(moving: Option<&Moving>) -> Markup {
+    html! {
+        @if let Some(moving) = moving {
+            p class=(if moving.is_running() { "state" } else { "note" }) { (moving.in_words()) }
         }
     }
 }
