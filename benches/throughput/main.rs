@@ -10,6 +10,7 @@ mod batches;
 mod broker_ceiling;
 mod cli;
 mod clock;
+mod document;
 mod fairness;
 mod figures;
 mod ground;
@@ -186,12 +187,10 @@ fn list(cli: &Cli) {
     }
 }
 
-/// Writes a table between the document's marks of that name.
-fn record(document: &Path, name: &str, table: &str) -> Result<()> {
-    let (begin, end) = (format!("<!-- {name}: begin -->\n"), format!("<!-- {name}: end -->\n"));
-    let text = fs::read_to_string(document).with_context(|| document.display().to_string())?;
-    let (before, rest) = text.split_once(&begin).with_context(|| format!("no mark {begin:?}"))?;
-    let (_, after) = rest.split_once(&end).with_context(|| format!("no mark {end:?}"))?;
-    fs::write(document, [before, &begin, table, &end, after].concat())?;
-    Ok(())
+/// Writes a table between the document's marks of that name, and into the table of all targets.
+fn record(path: &Path, name: &str, table: &str) -> Result<()> {
+    let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    let text = document::with(&text, name, table)
+        .with_context(|| format!("{}: no marks for {name}, or for all targets", path.display()))?;
+    Ok(fs::write(path, text)?)
 }

@@ -35,7 +35,7 @@ pub async fn run(_args: Args, context: &Context) -> anyhow::Result<ExitCode> {
         let versions: Vec<_> = report.applied.iter().map(|step| step.version.to_string()).collect();
         let outcome = format!("applied {}", versions.join(", "));
         // Only now: the record may be among what was applied.
-        Deed { action: "migrate", target: "schema", why: None }.ended(&outcome, context).await;
+        Deed { action: "migrate", target: "schema", why: "" }.ended(&outcome, context).await;
     }
     context.output.result(&report, text)?;
     Ok(ExitCode::SUCCESS)

@@ -61,7 +61,7 @@ pub async fn run(command: Command, context: &Context) -> anyhow::Result<ExitCode
     let Command::Search(Arguments { site, member, verdict, since, until, cursor: below, limit }) = command;
     let search = Search { site, member, verdict, since, until, below, limit };
     let mut store = Session::new(&context.config.database, Role::Tool)?;
-    let found = Requests::new(store.search(&search).await?);
+    let found = Requests::new(&store.search(&search).await?);
     context.output.result(&found, text)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -8,6 +8,8 @@ mod contract;
 #[cfg(test)]
 mod documents;
 #[cfg(test)]
+mod figures;
+#[cfg(test)]
 mod files;
 #[cfg(test)]
 mod migrations;

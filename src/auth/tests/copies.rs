@@ -11,6 +11,7 @@ fn own(requester: &Requester, caller: Caller, permission: Option<bool>) -> OwnHe
         attempts: Some(2),
         attempts_unknown_member: None,
         attempts_busy: Some(1),
+        retries: None,
         arrived: Some("2026-11-24T09:58:00.000Z".into()),
         requester: Some(requester.as_str().into()),
         caller: Some(caller.to_string().into()),

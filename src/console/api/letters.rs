@@ -14,7 +14,7 @@ use crate::config::ConsoleRole;
 use crate::console::access::Operator;
 use crate::console::actions::Deed;
 use crate::console::failure::{Failure, Problem};
-use crate::console::guard::is_cross_site;
+use crate::console::foreign::Foreign;
 use crate::console::letters::{Pile, Snapshot, is_id};
 use crate::console::oldest::{missing, missing_in};
 use crate::console::parts::Console;
@@ -150,7 +150,7 @@ impl Console {
             return Err(missing_in(pile));
         }
         // Any page can have a browser open another, as often as it likes; the letters would be out of their queue for it.
-        if operator.role < ConsoleRole::Operator || is_cross_site(headers) {
+        if operator.role < ConsoleRole::Operator || Foreign::site(headers).is_some() {
             return Err(not_kept(pile, id));
         }
         let found = self.letters.masked(pile, id).await;

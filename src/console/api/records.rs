@@ -173,13 +173,13 @@ pub(in crate::console) async fn looked_for(console: &Console, look: &Look) -> Re
         below: below(look.cursor.as_ref())?,
         limit: look.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MOST),
     };
-    Ok(Requests::new(console.store.session().await.search(&search).await?))
+    Ok(Requests::new(&console.store.session().await.search(&search).await?))
 }
 
 impl Requests {
     /// What a search found.
     #[must_use]
-    pub fn new(found: Found) -> Self {
+    pub fn new(found: &Found) -> Self {
         Self {
             requests: found.records.iter().map(|(id, record)| Explained::new(id, record)).collect(),
             next: found.edge.as_ref().map(cursor_of),

@@ -1,7 +1,7 @@
 //! What is known of the way of a letter until it became one: when it went to the retry ladder, as the worker's copies say, and
 //! when the broker took it out of a queue, as `x-death` says. Apart from the letter, because each is believed for its own reason.
 
-use lapin::types::{AMQPValue, FieldTable};
+use lapin::types::{AMQPValue, FieldArray, FieldTable};
 use serde::Serialize;
 use time::OffsetDateTime;
 
@@ -40,7 +40,7 @@ impl Letter {
 pub(super) fn history(retries: Option<&str>, headers: &FieldTable) -> Vec<Past> {
     let mut way: Vec<_> = retries.into_iter().flat_map(|text| text.split(BETWEEN)).filter_map(retry).collect();
     let deaths = headers.inner().get("x-death").and_then(AMQPValue::as_array);
-    way.extend(deaths.into_iter().flat_map(|deaths| deaths.as_slice()).take(MOST_DEATHS).filter_map(death));
+    way.extend(deaths.into_iter().flat_map(FieldArray::as_slice).take(MOST_DEATHS).filter_map(death));
     way.sort_by_key(|(at, _)| *at);
     way.into_iter().map(|(at, what)| Past { at: instant::text(at), what }).collect()
 }

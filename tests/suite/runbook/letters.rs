@@ -19,13 +19,13 @@ async fn dead_letters_appear() {
     })
     .await;
     let (mut producer, site) = (installation.producer().await, Uuid::new_v4());
-    let [busy, refused, deadly, first, second] = installation.members(site, JOINABLE, 5).await.try_into().unwrap();
+    let [busy, poisoned, deadly, first, second] = installation.members(site, JOINABLE, 5).await.try_into().unwrap();
     let mut holder = installation.stranger().await;
     let mut held = holder.begin().await.unwrap();
     sqlx::query("SELECT FROM members WHERE id = $1 FOR UPDATE").bind(busy).execute(&mut *held).await.unwrap();
     installation.refuse_changes_of("poison").await;
     let poison = "UPDATE members SET login_email = 'poison' WHERE site_id = $1 AND id = $2";
-    installation.change(site, refused, poison).await;
+    installation.change(site, poisoned, poison).await;
     // Two processes died of it, alone.
     let killer = Message::join(site, deadly);
     producer.send(&killer).await;
@@ -37,7 +37,7 @@ async fn dead_letters_appear() {
     let named = Message::join(site, first);
     assert_eq!(producer.ask(&named).await.status, 200);
     let reused = Message::join(site, second).id(named.request_id());
-    let others = [Message::join(site, busy), Message::join(site, refused), Message::bytes("no request"), reused];
+    let others = [Message::join(site, busy), Message::join(site, poisoned), Message::bytes("no request"), reused];
     producer.send_all(&others).await;
 
     let mut steps = Steps::of(SECTION, &installation);
@@ -58,7 +58,7 @@ async fn dead_letters_appear() {
     steps.again().await.tells(&["1 dead letter discarded"]);
     steps.done();
     installation.until_holds(DEAD_LETTERS, 0).await;
-    for member in [busy, refused, deadly] {
+    for member in [busy, poisoned, deadly] {
         assert_eq!(installation.record(site, member).await.unwrap().privacy, "PUBLIC");
     }
     assert_eq!(installation.record(site, second).await.unwrap().privacy, "PRIVATE");

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::steps::Steps;
 use super::{QUEUE, listening, place};
-use crate::support::{Installation, JOINABLE, MemberSpec, Message, subject};
+use crate::support::{Installation, JOINABLE, MemberSpec, Message};
 
 const UNROUTED: &str = "members.events.unrouted";
 /// Of the contact, which no cache entry shows.

@@ -70,10 +70,10 @@ fn sources() -> Vec<(PathBuf, String)> {
 /// What is wrong with the test that is said to run blocks of a section.
 fn wrong(test: &str, section: &str, sources: &[(PathBuf, String)]) -> Option<String> {
     let begin = format!("#[tokio::test]\nasync fn {test}() {{\n");
-    let Some((path, text)) = sources.iter().find(|(_, text)| text.contains(&begin)) else {
+    let Some((path, source)) = sources.iter().find(|(_, text)| text.contains(&begin)) else {
         return Some(format!("{section}: there is no test {test}"));
     };
-    let says = text.contains(&format!("\"{section}\"")) && text.contains(".done()");
+    let says = source.contains(&format!("\"{section}\"")) && source.contains(".done()");
     (!says).then(|| format!("{section}: {test} in {} runs no block of it to the last", path.display()))
 }
 

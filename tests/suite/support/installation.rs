@@ -42,7 +42,7 @@ impl Installation {
 
     /// The same in a vhost that somebody else makes.
     pub(crate) async fn around(vhost: impl Future<Output = TestVhost>, adjust: impl FnOnce(&mut Config)) -> Self {
-        let installation = Self::bare(vhost, adjust).await;
+        let installation = Box::pin(Self::bare(vhost, adjust)).await;
         // Before any worker runs: one that creates queues by itself waits two seconds.
         let deployer = dial(&installation.vhost.worker_url).await;
         let names = Names::of(&installation.config.broker).with_webhooks(&installation.config.webhooks);
