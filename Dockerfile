@@ -34,7 +34,7 @@ USER 65532:65532
 ENV JOIN_COMMUNITY__HTTP__LISTEN=0.0.0.0:8080
 EXPOSE 8080
 STOPSIGNAL SIGTERM
-# Ready: all dependencies answer.
+# Ready: it takes requests, as /readyz says.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 \
     CMD ["/usr/local/bin/join-community", "ready"]
 ENTRYPOINT ["/usr/local/bin/join-community"]

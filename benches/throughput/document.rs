@@ -27,7 +27,7 @@ pub(crate) fn targets(text: &str) -> String {
         let Some((name, table)) = section.split_once(": begin -->\n").filter(|(name, _)| *name != TARGETS) else {
             continue;
         };
-        let commit = table.split_once(" at commit ").and_then(|(_, rest)| rest.split(':').next()).unwrap_or("?");
+        let commit = table.split_once(" at commit ").and_then(|(_, rest)| rest.split([':', ',']).next()).unwrap_or("?");
         let rows = table.lines().skip_while(|line| !line.starts_with(HEAD)).skip(2);
         // What has no target is told there alone.
         for row in rows.take_while(|line| line.starts_with('|')).filter(|line| !line.contains(" |  | ")) {

@@ -25,6 +25,8 @@ use crate::wire::request::decode;
 
 /// So many requests wait for a lane to look at them, and so many for the next batch. More stay with the broker.
 const WAITING: usize = 2048;
+/// Of these of one site: who asks for more stands before nobody else.
+const OF_ONE_SITE: usize = WAITING / 8;
 /// What is looked at together.
 const TOGETHER: usize = 256;
 /// A queue that was crowded a moment ago soon is again.
@@ -77,17 +79,19 @@ impl Ahead {
     fn take(&self, queue: &[SiteId], share: f64) -> Vec<Incoming> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         let Waiting { later, new } = &mut *waiting;
-        while later.len() < WAITING
-            && let Ok(seen) = new.try_recv()
-        {
-            later.push_back(seen);
-        }
+        later.extend(std::iter::from_fn(|| new.try_recv().ok()).take(WAITING));
         let sites: Vec<SiteId> = later.iter().map(|seen| seen.site).collect();
-        let mut now = Vec::new();
+        let (mut now, mut kept) = (Vec::new(), HashMap::<SiteId, usize>::new());
         for (turn, seen) in who_goes_ahead(queue, &sites, share).into_iter().zip(std::mem::take(later)) {
             match turn {
                 Turn::Now => now.push(seen.incoming),
-                Turn::Later => later.push_back(seen),
+                Turn::Later => {
+                    let kept = kept.entry(seen.site).or_default();
+                    if *kept < OF_ONE_SITE && later.len() < WAITING {
+                        *kept += 1;
+                        later.push_back(seen);
+                    }
+                }
                 Turn::InTheQueue => {}
             }
         }
@@ -134,6 +138,9 @@ impl Desk {
         if !self.may_look_ahead() {
             return std::future::pending().await;
         }
+        // Whoever looked ahead on the connection before was cut off.
+        self.ahead.clear();
+        self.meters.looks_ahead.set(0.0);
         loop {
             self.crowding.until_crowded().await;
             match ahead::look(connection, &self.names, self.broker_timeout).await {
@@ -217,7 +224,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::Turn::{InTheQueue, Later, Now};
-    use super::{Ahead, Seen, WAITING, who_goes_ahead};
+    use super::{Ahead, OF_ONE_SITE, Seen, who_goes_ahead};
     use crate::domain::SiteId;
     use crate::wire::Incoming;
 
@@ -257,13 +264,15 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_is_bounded() {
+    fn what_waits_of_one_site_is_bounded_and_keeps_nobody_else_waiting() {
         let ahead = Ahead::new();
         for _ in 0..5 {
             while ahead.seen.try_send(Seen { site: B, incoming: Incoming::default() }).is_ok() {}
             assert_eq!(ahead.take(&[A], 0.0).len(), 1);
-            assert_eq!(ahead.waiting.lock().unwrap().later.len(), WAITING - 1);
+            assert_eq!(ahead.waiting.lock().unwrap().later.len(), OF_ONE_SITE);
         }
+        ahead.seen.try_send(Seen { site: C, incoming: Incoming::default() }).unwrap();
+        assert_eq!(ahead.take(&[A; 4], 0.25).len(), 2, "one of each");
         ahead.clear();
         assert!(ahead.is_empty());
     }

@@ -38,7 +38,7 @@ impl Lane {
             Pause::Stop => SHORT_LULL,
             Pause::Outage | Pause::Recovered | Pause::Resteered => LULL,
         };
-        let (cut, most) = (CancellationToken::new(), self.desk.steering.chosen().batch);
+        let (cut, most) = (CancellationToken::new(), self.largest());
         let (limit, broker_timeout) = (self.desk.finish_limit, self.desk.broker_timeout);
         let work = async {
             // For half of the time at most, so that what is in hand when it is over is still handled.
@@ -75,7 +75,7 @@ impl Lane {
         stop: &CancellationToken,
     ) -> Result<Option<Pause>, Gone> {
         settle.hold();
-        let (until, most) = (Instant::now() + longest, self.desk.steering.chosen().batch);
+        let (until, most) = (Instant::now() + longest, self.largest());
         while Instant::now() < until && !deliveries.are_spent(|source| settle.open_of(source)) {
             let next = stop.run_until_cancelled(timeout(lull, deliveries.next_batch(most))).await;
             let Some(Ok(batch)) = next else { break };
@@ -84,6 +84,12 @@ impl Lane {
             }
         }
         Ok(None)
+    }
+
+    /// Most that is handled together of what the lane has in hand: as much as when it began. A choice of smaller batches since
+    /// counts for what comes after it.
+    fn largest(&self) -> usize {
+        self.desk.steering.chosen().batch.max(usize::from(self.prefetch / 2))
     }
 
     async fn handle_last(

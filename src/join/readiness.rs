@@ -20,7 +20,7 @@ impl Lane {
     /// Waits until the lane is wanted, neither intake nor database is paused, `PostgreSQL` answers, its schema is new enough,
     /// and the keys, if any are configured, were read once.
     pub(super) async fn until_ready(&mut self) {
-        self.prefetch = self.desk.steering.until_wanted(self.place).await.prefetch;
+        self.desk.steering.until_wanted(self.place).await;
         let (controls, mut tries) = (self.desk.controls.clone(), self.desk.tries_of_database());
         self.until_allowed(controls.until_database()).await;
         while let Err(error) = self.serves().await {
@@ -36,6 +36,8 @@ impl Lane {
         }
         self.desk.health.up(Dependency::Keys);
         self.until_allowed(controls.until_intake()).await;
+        // Another choice may have been made meanwhile, by what operators have set.
+        self.prefetch = self.desk.steering.until_wanted(self.place).await.prefetch;
     }
 
     /// Waits for what operators have to allow. Whoever is told to take nothing serves as it shall.

@@ -51,10 +51,11 @@ fn strange(text: &str, metrics: &BTreeMap<String, (String, BTreeSet<String>)>) -
             findings.push(format!("no series {name}"));
             continue;
         };
-        // Those beside ours are given by whoever scrapes.
-        let strange = labels
-            .iter()
-            .filter(|label| !known.contains(**label) && !["instance", "job", "namespace"].contains(*label));
+        // Those beside ours are given by whoever scrapes; a bucket has its bound.
+        let given = ["instance", "job", "namespace"];
+        let is_bound = |label: &str| label == "le" && name.ends_with("_bucket");
+        let strange =
+            labels.iter().filter(|label| !known.contains(**label) && !given.contains(*label) && !is_bound(label));
         findings.extend(strange.map(|label| format!("{name} has no label {label}")));
     }
     findings

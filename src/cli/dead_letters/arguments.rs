@@ -37,12 +37,12 @@ For seven days `restore` takes back the letter as it was.";
 #[derive(Debug, clap::Subcommand)]
 #[command(after_help = AFTER_HELP)]
 pub enum Command {
-    /// List them, and count them by reason, and by error with the first and the last. Looking changes nothing.
+    /// List them, and count them by reason, and by error and version with the first and the last. Looking changes nothing.
     List {
         /// Which.
         #[command(flatten)]
         look: Look,
-        /// Only count them by reason and error.
+        /// Only count them by reason, error and version.
         #[arg(long)]
         groups: bool,
     },

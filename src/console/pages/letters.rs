@@ -145,7 +145,7 @@ pub(super) async fn unmask(
 
 fn groups(seen: &Snapshot) -> Markup {
     html! {
-        h2 { "By reason and error" }
+        h2 { "By reason, error and version" }
         p class="note" {
             (seen.read) @if seen.read < seen.total { " of " (seen.total) ", the oldest," } " were read at "
             time { (seen.read_at()) } "."

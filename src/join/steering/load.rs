@@ -20,7 +20,8 @@ const ALONE: f64 = 1.25;
 /// that is busy with small ones makes all of them late.
 pub(super) const PACE: Duration = Duration::from_millis(5);
 
-/// Small batches that take longer wait for a database that is far away, not for a processor: more lanes wait side by side.
+/// Where even the shortest of small batches takes longer, they wait for a database that is far away, not for a processor: more
+/// lanes wait side by side.
 const FAR: Duration = Duration::from_millis(15);
 
 /// How many of the lanes work.
@@ -38,11 +39,12 @@ pub(super) struct Load {
     batches: u32,
     requests: usize,
     busy: Duration,
+    shortest: Duration,
 }
 
 impl Load {
     pub(super) fn new() -> Self {
-        Self { since: Instant::now(), batches: 0, requests: 0, busy: Duration::ZERO }
+        Self { since: Instant::now(), batches: 0, requests: 0, busy: Duration::ZERO, shortest: Duration::MAX }
     }
 
     /// Notes a batch; judges now and then, if there is something to be changed. A full batch tells of a backlog at once.
@@ -54,6 +56,7 @@ impl Load {
         self.batches += 1;
         self.requests += requests;
         self.busy += took;
+        self.shortest = self.shortest.min(took);
         let elapsed = self.since.elapsed();
         if elapsed < INTERVAL || self.batches < ENOUGH {
             return None;
@@ -61,20 +64,21 @@ impl Load {
         #[expect(clippy::cast_precision_loss, reason = "what is taken within a second is far below 2^53")]
         let mean = self.requests as f64 / f64::from(self.batches);
         let busy = self.busy.as_secs_f64() / elapsed.as_secs_f64();
-        let each = self.busy / self.batches;
+        let shortest = self.shortest;
         *self = Self::new();
-        judge(now, mean, busy, each)
+        judge(now, mean, busy, shortest)
     }
 }
 
-/// By how many requests a batch had on average, how many lanes worked at the same time, and how long each batch took.
+/// By how many requests a batch had on average, how many lanes worked at the same time, and how long the shortest batch took:
+/// others had to wait for a processor that was busy, and tell of that instead.
 #[expect(clippy::cast_precision_loss, reason = "lanes and batches are few")]
-fn judge(now: Chosen, mean: f64, busy: f64, each: Duration) -> Option<Crew> {
+fn judge(now: Chosen, mean: f64, busy: f64, shortest: Duration) -> Option<Crew> {
     let lanes = now.lanes as f64;
     if now.lanes == 1 {
-        return (mean < ALONE || each > FAR).then_some(Crew::All);
+        return (mean < ALONE || shortest > FAR).then_some(Crew::All);
     }
-    if each > FAR {
+    if shortest > FAR {
         return None;
     }
     // One lane is faster than each of many on the same processors: it finds less than they find together.

@@ -37,10 +37,12 @@ impl Letter {
 }
 
 /// The history of a message, the oldest first; `retries` is what the worker wrote of it, if it did.
-pub(super) fn history(retries: Option<&str>, headers: &FieldTable) -> Vec<Past> {
+pub(super) fn history(retries: Option<&str>, headers: &FieldTable, by_worker: bool) -> Vec<Past> {
+    // Behind the broker's own, which comes first, a sender may have made up more.
+    let most = if by_worker { MOST_DEATHS } else { 1 };
     let mut way: Vec<_> = retries.into_iter().flat_map(|text| text.split(BETWEEN)).filter_map(retry).collect();
     let deaths = headers.inner().get("x-death").and_then(AMQPValue::as_array);
-    way.extend(deaths.into_iter().flat_map(FieldArray::as_slice).take(MOST_DEATHS).filter_map(death));
+    way.extend(deaths.into_iter().flat_map(FieldArray::as_slice).take(most).filter_map(death));
     way.sort_by_key(|(at, _)| *at);
     way.into_iter().map(|(at, what)| Past { at: instant::text(at), what }).collect()
 }
@@ -83,7 +85,7 @@ mod tests {
     #[test]
     fn what_worker_and_broker_say_is_told_in_the_order_of_time() {
         let deaths = vec![death("requests", "delivery_limit", 40, 1), death("retry.30s", "expired", 30, 3)];
-        let told: Vec<_> = history(Some("1970-01-01T00:00:00.500Z 30s, nonsense"), &headers(deaths))
+        let told: Vec<_> = history(Some("1970-01-01T00:00:00.500Z 30s, nonsense"), &headers(deaths), true)
             .into_iter()
             .map(|past| format!("{} {}", past.at, past.what))
             .collect();
@@ -93,14 +95,15 @@ mod tests {
             "1970-01-01T00:00:40.000Z out of queue requests: delivery_limit",
         ];
         assert_eq!(told, expected);
-        assert_eq!(history(None, &FieldTable::default()), []);
+        assert_eq!(history(None, &FieldTable::default(), true), []);
     }
 
     #[test]
     fn what_a_sender_makes_up_is_bounded_and_shows_no_token() {
         let made_up = |n: u64| death("eyJhbGci.eyJzdWIi.c2ln", "expired", n, 1);
-        let told = history(None, &headers((0..100).map(made_up).chain([death("q", "nonsense", 0, 1)]).collect()));
-        assert_eq!(told.len(), MOST_DEATHS);
+        let headers = headers((0..100).map(made_up).chain([death("q", "nonsense", 0, 1)]).collect());
+        let told = history(None, &headers, true);
+        assert_eq!((told.len(), history(None, &headers, false).len()), (MOST_DEATHS, 1));
         assert!(told.iter().all(|past| past.what == "out of queue (masked): expired"), "{told:?}");
     }
 }

@@ -81,7 +81,7 @@ impl Letter {
             pointer: own(headers::POINTER),
             error: own(headers::ERROR),
             attempts: incoming.own.attempts.filter(|_| written_by_worker),
-            history: history(own(headers::RETRIES).as_deref(), table),
+            history: history(own(headers::RETRIES).as_deref(), table, written_by_worker),
             first_seen,
             version: own(headers::VERSION),
             written_by_worker,

@@ -49,7 +49,7 @@ async fn a_member_s_timeline_tells_of_its_dead_letters_and_of_nobody_else_s() {
         "2 about it among the 3 of 3 dead letters",
         &format!("href=\"/dead-letters/{id}\""),
         "reason busy",
-        "No request for this member is on record here.",
+        "no further request for this member is on record",
     ] {
         assert!(shown.contains(part), "{part} is not on the page: {shown}");
     }

@@ -2,6 +2,7 @@
 //! each part says whether another may follow.
 
 use reqwest::StatusCode;
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::support::{Caller, Installation, JOINABLE, ask_for_tokens};
@@ -62,7 +63,12 @@ async fn however_far_back_and_however_many_a_members_requests_are_the_timeline_g
     assert!(end.contains("no further request") && end.contains("r000100") && !end.contains("may follow"), "{end}");
     let (site, member) = (site.to_string(), member.to_string());
     let told = installation.says(&["members", "timeline", &site, &member, "--cursor", &next]).await;
-    assert_eq!(told, viewer.get(&format!("{path}{query}")).await.json());
+    // The console knows of dead letters as of the last reading, the command reads them.
+    let but_for_letters = |mut told: Value| {
+        told["deadLetters"].take();
+        told
+    };
+    assert_eq!(but_for_letters(told), but_for_letters(viewer.get(&format!("{path}{query}")).await.json()));
     let told = installation.run(&["members", "timeline", &site, &member]).await;
     assert!(told.stdout.contains("may follow: --cursor 'r"), "{told:?}");
     assert_eq!(viewer.get(&format!("{path}?cursor=r000100")).await.status, StatusCode::BAD_REQUEST);

@@ -21,7 +21,7 @@ const SECRETS: [&str; 11] = [
     "join-worker:join-worker",
     "join_community:join_community",
     "PRIVATE KEY",
-    "c0de-",
+    "gr4nt-",
     "client-s3cret",
     "acc3ss-token",
 ];

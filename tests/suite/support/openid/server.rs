@@ -115,7 +115,7 @@ async fn authorize(State(shared): State<Arc<Shared>>, Query(asked): Query<Asked>
     if !is_right {
         return (StatusCode::BAD_REQUEST, "this is no request of the code flow").into_response();
     }
-    let code = format!("c0de-{}", uuid::Uuid::new_v4());
+    let code = format!("gr4nt-{}", uuid::Uuid::new_v4());
     let mut back: Url = asked.redirect_uri.parse().unwrap();
     back.query_pairs_mut()
         .append_pair("code", &code)
