@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -11,6 +12,9 @@ use tokio::process::{Child, Command};
 use tokio::time::{Instant, timeout};
 
 /// How long a worker may take to be ready, or to die.
+/// The first of the ports that workers listen at, and how many: below those of `net.ipv4.ip_local_port_range`.
+const FIRST: u16 = 20_000;
+const OURS: u16 = 12_000;
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Workers.
@@ -186,8 +190,7 @@ impl Fleet {
         fs::create_dir_all(&self.folder)?;
         self.started += 1;
         let log = File::create(self.folder.join(format!("worker-{}.log", self.started)))?;
-        // Nobody takes it between here and the worker's start but by an accident that the start would report.
-        let operations = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
+        let operations = place_to_listen()?;
         let process = self
             .program()
             .arg("run")
@@ -209,6 +212,21 @@ impl Fleet {
         command.envs(self.environment.iter().map(|(name, value)| (name, value))).stdin(Stdio::null());
         command
     }
+}
+
+/// A place that nobody listens at. Out of those that the system gives to connections as their own end: one of them could take
+/// it before the worker does.
+fn place_to_listen() -> Result<String> {
+    static TRIED: AtomicU16 = AtomicU16::new(0);
+    let began = std::process::id() % u32::from(OURS);
+    for _ in 0..OURS {
+        let tried = u32::from(TRIED.fetch_add(1, Ordering::Relaxed));
+        let place = format!("127.0.0.1:{}", u32::from(FIRST) + (began + tried) % u32::from(OURS));
+        if TcpListener::bind(&place).is_ok() {
+            return Ok(place);
+        }
+    }
+    bail!("no port from {FIRST} on is free")
 }
 
 async fn signal(worker: &Worker, signal: &str) -> Result<()> {
