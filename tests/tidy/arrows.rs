@@ -82,7 +82,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["replay", "auth", "rabbitmq", "postgres", "cache", "wire", "domain", "config", "telemetry", "operations"],
     ),
     // Describes what crosses the boundary, from the names and words of those who carry it across.
-    ("contract", &["auth::refusal", "rabbitmq::topology", "wire", "domain"]),
+    ("contract", &["rabbitmq::topology", "wire", "domain"]),
     // The only place that joins concrete parts.
     (
         "app",

@@ -89,7 +89,7 @@ fn of_code(code: &str) -> Value {
             "type": "string",
             "pattern": "^[A-Z_]+$",
             "description": "Why the proof failed. The list grows: decide by the code.",
-            "examples": reasons.iter().copied().chain(crate::auth::refusal::ALL).collect::<Vec<_>>(),
+            "examples": reasons.iter().copied().chain(crate::domain::refusal::ALL).collect::<Vec<_>>(),
         });
         json!({ "required": ["reason"], "properties": { "reason": reason } })
     } else if reasons.is_empty() {

@@ -7,10 +7,9 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use super::{evaluate, fits, headers, properties, schema};
-use crate::auth::refusal;
 use crate::domain::{
     ActivityStatus, Attempts, Caller, Change, IdentityType, Member, Method, Origin, PrivacyStatus, Proof, Requester,
-    Status, Verdict,
+    Status, Verdict, refusal,
 };
 use crate::wire::copy::{DeadLetter, DeadReason, History, Sender, WHOLE_BODY, dead_letter};
 use crate::wire::event::event;

@@ -80,11 +80,20 @@ pub(in crate::console::pages) fn box_of(letter: &str) -> Markup {
 
 /// The form on the page of the discarded letters.
 pub(in crate::console::pages) fn form_that_restores() -> Markup {
+    restore(&choice(&Fields::new()), "Restore them")
+}
+
+/// The form on the page of one of them.
+pub(in crate::console::pages) fn restoring(letter: &str) -> Markup {
+    restore(&alone(letter), "Restore it")
+}
+
+fn restore(which: &Markup, button: &str) -> Markup {
     html! {
         form method="post" action="/dead-letters/restore" class="search" {
-            (choice(&Fields::new()))
+            (which)
             (why())
-            button { "Restore them" }
+            button { (button) }
         }
     }
 }
@@ -94,17 +103,6 @@ pub(in crate::console::pages) fn moved(moving: Option<&Moving>) -> Markup {
     html! {
         @if let Some(moving) = moving {
             p class=(if moving.is_running() { "state" } else { "note" }) { (moving.in_words()) }
-        }
-    }
-}
-
-/// The form on the page of one of them.
-pub(in crate::console::pages) fn restoring(letter: &str) -> Markup {
-    html! {
-        form method="post" action="/dead-letters/restore" class="search" {
-            (alone(letter))
-            (why())
-            button { "Restore it" }
         }
     }
 }
