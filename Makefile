@@ -29,7 +29,7 @@ export CARGO_INCREMENTAL := 0
 endif
 
 # What crates begin with that whoever builds the client library alone is to be spared.
-WORKERS_OWN := anyhow|axum|backoff|clap|hyper|jsonwebtoken|maud|metrics|opentelemetry|prost|reqwest|secrecy|sqlx|toml|tracing-subscriber|utoipa
+WORKERS_OWN := anyhow|axum|backoff|clap|hyper|jsonwebtoken|maud|metrics|opentelemetry|prost|reqwest|secrecy|sqlx|tikv-|toml|tracing-subscriber|utoipa
 
 # $(step) "what begins now": one line on stderr, with the seconds since make began.
 step = step() { local d= b= p=; [[ -z $$COLOUR ]] || { d=$$'\e[2m' b=$$'\e[1m' p=$$'\e[0m'; }; \

@@ -7,6 +7,11 @@ use clap::Parser as _;
 use join_community::cli::{self, Cli, Command, Context};
 use join_community::{config, telemetry};
 
+/// A third of the worker's own time went to the system's allocator (docs/performance.md). Bounds of what it keeps are in
+/// `.cargo/config.toml`.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// `EX_CONFIG` of `sysexits.h`: a service manager can tell a wrong configuration from a crash, and need not start again.
 const BAD_CONFIGURATION: u8 = 78;
 /// For what blocks a thread when everything else has ended. A name that is being looked up cannot be called off, and may take

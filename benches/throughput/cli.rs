@@ -51,7 +51,7 @@ pub(crate) struct Cli {
 pub(crate) enum Part {
     /// Joins per second of all series
     Throughput,
-    /// Where a request's time goes: threads, system calls, statements, bytes, commands, functions; one run of 60,000
+    /// Where a request's time goes: threads, system calls, statements, bytes, commands, functions; one run of 100,000
     Profile,
     /// The worker with a session token in each request
     Tokens,

@@ -28,7 +28,7 @@ use kernel::Kernel;
 use perf::Perf;
 
 /// Enough for some seconds of full load.
-const REQUESTS: usize = 60_000;
+const REQUESTS: usize = 100_000;
 
 /// Makes the run.
 pub(crate) async fn measure(cli: &Cli) -> Result<String> {

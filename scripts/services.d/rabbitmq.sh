@@ -103,7 +103,7 @@ start_epmd() {
     return 1
 }
 
-rabbitmq_launch() { broker_launch rabbitmq join-community "${PORT[DIST]}" "$TAG" ''; }
+rabbitmq_launch() { broker_launch rabbitmq join-community "${PORT[DIST]}" "$TAG" "${SERVICES_ERLANG:-}"; }
 
 broker_launch() { # service name distribution-port tag Erlang's-arguments
     local home="$STATE/$1" sbin

@@ -1,13 +1,15 @@
 //! Publishing that proves what it claims: confirmed *and* routed, message by message.
 
+mod in_turn;
+
 use std::time::Duration;
 
-use futures_util::future::{join_all, try_join_all};
 use lapin::Confirmation;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
 use lapin::{BasicProperties, Channel, Connection, ConnectionStatus};
 
+use self::in_turn::in_turn;
 use super::blocked::within_unblocked;
 use super::call::{CallError, within};
 use crate::fail_point::{self, Point};
@@ -132,12 +134,16 @@ impl Window {
 
     async fn confirmed(&self, messages: &[&Outgoing]) -> Result<Vec<Fate>, WindowError> {
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-        // Polled together, so that the frames of the whole window go out in one write.
-        let published = try_join_all(messages.iter().map(|message| publish(&self.channel, message, options))).await?;
+        let published = in_turn(messages.iter().map(|message| publish(&self.channel, message, options))).await?;
         if messages.iter().any(|message| message.kind.as_deref() == Some(EVENT_TYPE)) {
             fail_point::pass(Point::BeforeConfirm);
         }
-        join_all(published).await.into_iter().map(|confirmation| fate(&confirmation?)).collect()
+        let mut fates = Vec::with_capacity(published.len());
+        // One after the other: the broker confirms many at once, and who waits for the first finds the others there.
+        for confirm in published {
+            fates.push(fate(&confirm.await?)?);
+        }
+        Ok(fates)
     }
 }
 
@@ -157,7 +163,7 @@ fn fate(confirmation: &Confirmation) -> Result<Fate, WindowError> {
 pub async fn publish_and_forget(channel: &Channel, messages: &[Outgoing]) -> Result<(), lapin::Error> {
     let options = BasicPublishOptions::default();
     let fitting = messages.iter().filter(|message| fits(message));
-    try_join_all(fitting.map(|message| publish(channel, message, options))).await?;
+    in_turn(fitting.map(|message| publish(channel, message, options))).await?;
     Ok(())
 }
 

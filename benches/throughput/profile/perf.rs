@@ -19,8 +19,10 @@ const FREQUENCY: &str = "499";
 const CALLS: &str = "raw_syscalls:sys_enter";
 /// How long it may take to end, or to report.
 const LIMIT: Duration = Duration::from_mins(1);
-/// Rows of each table.
+/// Rows of the table of programs.
 const SHOWN: usize = 15;
+/// Functions of each process.
+const FUNCTIONS: usize = 10;
 
 /// Two of them at work.
 pub(super) struct Perf {
@@ -75,7 +77,8 @@ async fn ended(child: Result<Child, String>) -> Result<String, String> {
 
 async fn report(file: &Path) -> Result<String, String> {
     let mut command = Command::new("perf");
-    command.args(["report", "--stdio", "--sort", "comm,dso,sym", "-t", "|", "-i"]).arg(file);
+    // By force, because RabbitMQ writes the names of what it compiles as another user.
+    command.args(["report", "--force", "--stdio", "--sort", "comm,dso,sym", "-t", "|", "-i"]).arg(file);
     // It would look there for symbols of everything.
     command.env_remove("DEBUGINFOD_URLS").stdin(Stdio::null()).kill_on_drop(true);
     let output = in_time(command.output()).await?;
@@ -112,26 +115,52 @@ impl Seen {
             Err(reason) => return format!("No samples of what the processors did: {reason}.\n"),
         };
         let programs =
-            busiest(shares.iter().map(|share| (share.thread.as_str(), share.object.as_str(), share.percent)));
-        let named = shares.iter().filter(|share| share.is_named());
-        let functions = busiest(named.map(|share| (share.thread.as_str(), share.symbol.as_str(), share.percent)));
-        let nameless: f64 = shares.iter().filter(|share| !share.is_named()).map(|share| share.percent).sum();
+            busiest(shares.iter().map(|share| (share.thread.as_str(), share.object.as_str(), share.percent)), SHOWN);
+        let functions: String = PROCESSES.iter().map(|process| process.functions(shares)).collect();
         format!(
-            "{}\n{}\nOf all samples {nameless:.1} % are in code whose functions have no names.\n",
+            "{}\n{}",
             table("| thread, of any process | program or library | % of all samples |\n|---|---|--:|\n", programs),
-            table("| thread, of any process | function | % of all samples |\n|---|---|--:|\n", functions)
+            table("| process | function | % of all samples |\n|---|---|--:|\n", [functions])
         )
     }
 }
 
+/// A process, or all of a name, by its threads.
+struct Threads {
+    name: &'static str,
+    are_its: fn(&str) -> bool,
+}
+
+const PROCESSES: [Threads; 4] = [
+    Threads { name: "worker", are_its: |thread| ["tokio-rt-worker", "lapin-io-loop"].contains(&thread) },
+    // Names of threads have 15 letters at most.
+    Threads { name: "RabbitMQ", are_its: |thread| thread.contains("_sche") || thread.contains("_dirty_") },
+    Threads { name: "PostgreSQL", are_its: |thread| thread == "postgres" },
+    Threads { name: "Redis", are_its: |thread| thread == "redis-server" },
+];
+
+impl Threads {
+    /// Rows of its functions that take the most, of those without a name, and of all.
+    fn functions(&self, shares: &[Share]) -> String {
+        let its = || shares.iter().filter(|share| (self.are_its)(&share.thread));
+        let named = its().filter(|share| share.is_named());
+        let named = busiest(named.map(|share| (self.name, share.symbol.as_str(), share.percent)), FUNCTIONS);
+        let all: f64 = its().map(|share| share.percent).sum();
+        let nameless: f64 = its().filter(|share| !share.is_named()).map(|share| share.percent).sum();
+        let rest = [("all without a name", nameless), ("**all**", all)];
+        let rest = rest.map(|(what, percent)| row(&[&code(self.name), what, &format!("{percent:.1}")]));
+        named.concat() + &rest.concat()
+    }
+}
+
 /// Rows of what has the largest shares together.
-fn busiest<'a>(shares: impl Iterator<Item = (&'a str, &'a str, f64)>) -> Vec<String> {
+fn busiest<'a>(shares: impl Iterator<Item = (&'a str, &'a str, f64)>, most: usize) -> Vec<String> {
     let mut sums: BTreeMap<(&str, &str), f64> = BTreeMap::new();
     for (thread, place, percent) in shares {
         *sums.entry((thread, place)).or_default() += percent;
     }
     let mut sums: Vec<_> = sums.into_iter().collect();
     sums.sort_by(|(_, one), (_, other)| other.total_cmp(one));
-    let shown = sums.into_iter().take(SHOWN);
+    let shown = sums.into_iter().take(most);
     shown.map(|((thread, place), percent)| row(&[&code(thread), &code(place), &format!("{percent:.1}")])).collect()
 }
