@@ -89,8 +89,10 @@ fn version(program: &str, argument: &str) -> Option<String> {
 
 /// Which, and whether what is compiled was changed since.
 fn commit() -> String {
-    let changed =
-        told("git", &["status", "--porcelain", "--", "src", "migrations", "benches", "Cargo.toml", "Cargo.lock"]);
+    let changed = told(
+        "git",
+        &["status", "--porcelain", "--", "src", "migrations", "benches", "Cargo.toml", "Cargo.lock", ".cargo"],
+    );
     let since = if changed.is_empty() { "" } else { ", and what was changed since" };
     told("git", &["rev-parse", "--short", "HEAD"]) + since
 }

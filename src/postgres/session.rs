@@ -190,6 +190,9 @@ fn options(config: &config::Database, role: Role) -> Result<PgConnectOptions, sq
             // Every statement goes by key. A plan made while a table was small, or for the outbox, which is small
             // whenever it is analyzed, would read the whole of it, and do so for as long as the session lives.
             ("enable_seqscan", "off".into()),
+            // Nor is any statement worth two processes that are started for it. A generic plan does not know how little it is
+            // asked for: 64 records of the audit had two, five times a second.
+            ("max_parallel_workers_per_gather", "0".into()),
         ]);
     Ok(match role {
         Role::Lane | Role::Announcer => options.options([("plan_cache_mode", "force_generic_plan")]),

@@ -61,11 +61,11 @@ const STATES: [(&str, &str); 5] = [
     (
         "many rows",
         "INSERT INTO members (site_id, id) SELECT md5('s' || n % 3)::uuid, md5('m' || n)::uuid
-             FROM generate_series(61, 20000) n;
+             FROM generate_series(61, 100000) n;
          INSERT INTO join_requests SELECT site_id, 'r' || id, 'producer:p', '', id, 'MEMBER:' || id, false, 'producer',
-             'joined', NULL, NULL, 1, now(), now(), NULL FROM members;
+             'joined', NULL, NULL, 1, now(), now(), NULL FROM members LIMIT 20000;
          INSERT INTO announcements SELECT now() - random() * interval '30 days', ARRAY[site_id], ARRAY[id], ARRAY[1],
-             ARRAY[now()], ARRAY[now()] FROM members;
+             ARRAY[now()], ARRAY[now()] FROM members LIMIT 20000;
          ANALYZE members; ANALYZE join_requests; ANALYZE announcements",
     ),
 ];
@@ -125,6 +125,9 @@ fn inspect(node: &Value, name: &str, faults: &mut Vec<String>) {
             };
             if kind.ends_with("Scan") && is_ours && !is_by_key && !NO_KEY.contains(&name) {
                 faults.push(format!("{kind} on {relation} by [{condition}]"));
+            }
+            if kind.starts_with("Gather") {
+                faults.push(format!("{kind}, and so processes that are started for it"));
             }
             fields.values().for_each(|value| inspect(value, name, faults));
         }
