@@ -51,9 +51,9 @@ mod tests {
             begun.borrow_mut().push(number);
             // The first is done when the last has begun, so to wait for it before would be to wait for ever.
             if number == 2 {
-                last.notify_one()
+                last.notify_one();
             } else if number == 0 {
-                last.notified().await
+                last.notified().await;
             }
             Ok::<_, Infallible>(number)
         };
