@@ -176,11 +176,11 @@ impl Ground {
     /// Everything else that the work comes to. Reads whole tables: not for every moment.
     pub(crate) async fn progress(&mut self) -> Result<Progress> {
         let (verdicts, owed) = records::progress(&mut self.records, self.tables).await?;
-        // The worker's probe, now and then, is no entry of anybody.
+        // The worker's probe, now and then, is no entry of anybody. Asked for first: one that has expired is counted until then.
         let probe = format!("{}:probe", self.place.cache_prefix);
         let mut count = redis::pipe();
-        count.atomic().cmd("DBSIZE").cmd("EXISTS").arg(probe);
-        let (keys, probes): (usize, usize) = count.query_async(&mut self.cache).await?;
+        count.atomic().cmd("EXISTS").arg(probe).cmd("DBSIZE");
+        let (probes, keys): (usize, usize) = count.query_async(&mut self.cache).await?;
         Ok(Progress { verdicts, owed, entries: keys - probes })
     }
 

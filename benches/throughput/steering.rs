@@ -49,6 +49,7 @@ const DISTANCES: [Distance; 2] = [
             Setting::ByHand(4, 512),
             Setting::ByHand(4, 1000),
             Setting::ByHand(8, 128),
+            Setting::ByHand(8, 512),
         ],
     },
     Distance {

@@ -4,7 +4,7 @@ use super::Chosen;
 
 /// Before anything is known, and at least: what serves a database nearby. Fewer leave processors idle while a batch waits for
 /// the disk; smaller batches make everybody work more for each request, not PostgreSQL alone.
-const BEFORE: (usize, usize) = (4, 256);
+const BEFORE: (usize, usize) = (4, 512);
 /// Of a database that is too slow for more.
 const SMALLEST_BATCH: usize = 16;
 /// Batches of each kind that make a choice.
@@ -106,18 +106,18 @@ mod tests {
 
     use super::{Chosen, Cost, Shortest, choose, found};
 
-    const MOST: Chosen = Chosen { lanes: 16, batch: 512, prefetch: 1024, pace: Duration::ZERO };
+    const MOST: Chosen = Chosen { lanes: 16, batch: 1024, prefetch: 2048, pace: Duration::ZERO };
 
     #[test]
     fn a_database_nearby_gets_what_is_known_to_serve_it() {
         let chosen = choose(Cost { batch: 0.002, request: 80e-6 }, MOST);
-        assert_eq!(chosen, Chosen { lanes: 4, batch: 256, prefetch: 512, ..MOST });
+        assert_eq!(chosen, Chosen { lanes: 4, batch: 512, prefetch: 1024, ..MOST });
     }
 
     #[test]
     fn a_database_far_away_gets_larger_batches_and_as_many_lanes_as_wait_for_it() {
-        let chosen = choose(Cost { batch: 0.06, request: 40e-6 }, MOST);
-        assert_eq!(chosen, Chosen { lanes: 5, batch: 512, prefetch: 1024, ..MOST });
+        let chosen = choose(Cost { batch: 0.12, request: 40e-6 }, MOST);
+        assert_eq!(chosen, Chosen { lanes: 5, batch: 1024, prefetch: 2048, ..MOST });
     }
 
     #[test]
@@ -130,8 +130,8 @@ mod tests {
     fn times_that_say_nothing_change_little() {
         for (whole, half) in [(0.08, 0.08), (0.08, 0.2), (0.08, 0.04), (0.3, 0.001)] {
             let [whole, half] = [whole, half].map(|seconds| Shortest { batches: 3, seconds });
-            let chosen = choose(found(256, whole, half), MOST);
-            assert!((4..=5).contains(&chosen.lanes) && chosen.batch >= 256, "{whole:?} {half:?}: {chosen:?}");
+            let chosen = choose(found(512, whole, half), MOST);
+            assert!((4..=5).contains(&chosen.lanes) && chosen.batch >= 512, "{whole:?} {half:?}: {chosen:?}");
         }
     }
 
