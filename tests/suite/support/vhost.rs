@@ -1,12 +1,14 @@
 //! A vhost for each test, where worker, producer and operator have the rights that they have in production.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use reqwest::{Method, Url};
+use reqwest::{Method, StatusCode, Url};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
+use tokio::time::{Instant, sleep};
 
-use super::{finish, leftovers, settings, unique};
+use super::{PATIENCE, finish, leftovers, settings, unique};
 
 const KIND: &str = "jc_test";
 
@@ -104,7 +106,7 @@ impl TestVhost {
 
 impl Drop for TestVhost {
     fn drop(&mut self) {
-        finish(self.manage(Method::DELETE, &format!("vhosts/{}", self.name), None));
+        finish(delete(&self.management_url, &self.name));
     }
 }
 
@@ -112,7 +114,21 @@ async fn sweep(broker: &str) {
     let vhosts = management(broker, Method::GET, "vhosts?columns=name", None).await;
     let names = vhosts.as_array().into_iter().flatten().filter_map(|vhost| vhost["name"].as_str());
     for name in names.filter(|name| leftovers::is_left_over(name, KIND)) {
-        management(broker, Method::DELETE, &format!("vhosts/{name}"), None).await;
+        delete(broker, name).await;
+    }
+}
+
+/// Deletes a vhost; asks again where the broker has fallen over it. RabbitMQ 3.10 may cut the log of a long queue whose files are
+/// deleted already; that ends the log of all quorum queues for a moment, and the deletion by a 500 (`wal_down`).
+async fn delete(broker: &str, name: &str) {
+    let (path, deadline) = (format!("vhosts/{name}"), Instant::now() + PATIENCE);
+    loop {
+        let (status, text) = answer(broker, Method::DELETE, &path, None).await;
+        if is_fine(&Method::DELETE, status) {
+            return;
+        }
+        assert!(status.is_server_error() && Instant::now() < deadline, "DELETE {path}: {status} {text}");
+        sleep(Duration::from_millis(100)).await;
     }
 }
 
@@ -129,13 +145,25 @@ fn roles() -> BTreeMap<String, Value> {
 
 /// One call of the management API; anything but success ends the test with the broker's words.
 async fn management(broker: &str, method: Method, path: &str, body: Option<&Value>) -> Value {
+    let (status, text) = answer(broker, method.clone(), path, body).await;
+    assert!(is_fine(&method, status), "{method} {path}: {status} {text}");
+    serde_json::from_str(&text).unwrap_or_default()
+}
+
+fn is_fine(method: &Method, status: StatusCode) -> bool {
+    // Gone already: a test may delete its vhost itself.
+    status.is_success() || (*method == Method::DELETE && status == StatusCode::NOT_FOUND)
+}
+
+/// What the management API answers, whatever it is.
+async fn answer(broker: &str, method: Method, path: &str, body: Option<&Value>) -> (StatusCode, String) {
     let mut base: Url = broker.parse().expect("a URL");
     let (user, password) = (base.username().to_owned(), base.password().unwrap_or_default().to_owned());
     // What stands in the URL is sent as well, and two headers are a bad request.
     base.set_username("").and_then(|()| base.set_password(None)).expect("a URL with a host");
     let url = base.join(&format!("api/{path}")).unwrap();
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let mut request = client.request(method.clone(), url).basic_auth(user, Some(password));
+    let mut request = client.request(method, url).basic_auth(user, Some(password));
     if let Some(body) = body {
         request = request.json(body);
     }
@@ -143,10 +171,5 @@ async fn management(broker: &str, method: Method, path: &str, body: Option<&Valu
         .send()
         .await
         .unwrap_or_else(|error| panic!("RabbitMQ's management API does not answer, `scripts/services up`: {error}"));
-    let status = answer.status();
-    let text = answer.text().await.unwrap();
-    // Gone already: a test may delete its vhost itself.
-    let fine = status.is_success() || (method == Method::DELETE && status == reqwest::StatusCode::NOT_FOUND);
-    assert!(fine, "{method} {path}: {status} {text}");
-    serde_json::from_str(&text).unwrap_or_default()
+    (answer.status(), answer.text().await.unwrap())
 }
