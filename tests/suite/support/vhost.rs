@@ -118,8 +118,8 @@ async fn sweep(broker: &str) {
     }
 }
 
-/// Deletes a vhost; asks again where the broker has fallen over it. RabbitMQ 3.10 may cut the log of a long queue whose files are
-/// deleted already; that ends the log of all quorum queues for a moment, and the deletion by a 500 (`wal_down`).
+/// Deletes a vhost; asks again where the broker has fallen over it. RabbitMQ before `rabbitmq/ra#484` may write to the log of a
+/// queue whose files are deleted already; that ends the log of all quorum queues for a moment, and the deletion by a 500.
 async fn delete(broker: &str, name: &str) {
     let (path, deadline) = (format!("vhosts/{name}"), Instant::now() + PATIENCE);
     loop {
